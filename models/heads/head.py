@@ -1,0 +1,42 @@
+"""The contract of a head: all that a task changes, as three pure functions over a batch of tasks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import final
+
+from torch import nn
+
+from models.types import Rows, Scores, Support, TaskParams
+
+
+class Head(nn.Module, ABC):
+    """Adapts a batch of tasks and predicts for it. Every method is pure: no attribute is written.
+
+    `layout` names the axes after T of each leaf of the params, such as {"weight": "N D"}. The letters N (ways) and
+    S (support rows) are ragged: a batch pads them, storage trims them. Heads over classes carry the bool leaf "ways".
+    """
+
+    layout: Mapping[str, str]
+
+    @abstractmethod
+    def start(self, support: Support) -> TaskParams:
+        """The params before any example is seen: the learned initial value, or the prior's mean."""
+
+    @abstractmethod
+    def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
+        """The params after each inner step, the last of them adapted; a closed form is one step.
+
+        The iterator lets a server pause between steps and a multi-step loss weigh them all.
+        """
+
+    @abstractmethod
+    def predict(self, params: TaskParams, query: Rows) -> Scores:
+        """Scores of each query row under its own task's params."""
+
+    @final
+    def adapt(self, support: Support, start: TaskParams | None = None) -> TaskParams:
+        """The adapted params; from `start`, or where a new task starts."""
+        params = self.start(support) if start is None else start
+        for params in self.steps(support, params):  # noqa: B007 - the last one is the answer
+            pass
+        return params

@@ -1,0 +1,90 @@
+"""Batches of tasks: what encoders, heads and objectives hand to each other.
+
+Shape legend, used in every annotation:
+    T tasks in a batch    S support rows a task    Q query rows a task    N ways (labels of a task)
+    D feature width       O regression outputs     L inner length (tokens, patches, columns)
+    B flat rows           *F feature axes          *X input axes
+Tasks are ragged; a batch pads them, and a mask says which rows and ways are real.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+
+TaskParams: TypeAlias = dict[str, Tensor]  # what adaptation made, nothing else; leaves [T, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of T tasks, padded to the longest: values, which rows are real, and where the real ones lie.
+
+    `index` holds the positions of the real rows in the flattened [T*S] order. It is made on the host, once,
+    so that going flat is a gather and never waits for the device.
+    """
+
+    values: Shaped[Tensor, "T S *F"]
+    mask: Bool[Tensor, "T S"]
+    index: Int64[Tensor, "B"]
+    inner: Bool[Tensor, "T S L"] | None = None
+
+    def flat(self) -> tuple[Shaped[Tensor, "B *F"], Int64[Tensor, "B"]]:
+        """Only the real rows, one after another, and the task each belongs to."""
+        return self.values.flatten(0, 1)[self.index], self.index // self.mask.shape[1]
+
+    def with_values(self, flat: Shaped[Tensor, "B *G"]) -> "Rows":
+        """The same rows with new values, given flat; padding becomes zero."""
+        T, S = self.mask.shape
+        padded = flat.new_zeros((T * S, *flat.shape[1:])).index_copy(0, self.index, flat)
+        return replace(self, values=padded.unflatten(0, (T, S)))
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Classification targets: the class of each row, and which of the N padded ways each task really has."""
+
+    index: Int64[Tensor, "T S"]
+    ways: Bool[Tensor, "T N"]
+
+    def one_hot(self, mask: Bool[Tensor, "T S"]) -> Float[Tensor, "T S N"]:
+        """Indicator of each row's class; zero for padded rows."""
+        classes = torch.arange(self.ways.shape[1], device=self.index.device)
+        return ((self.index.unsqueeze(-1) == classes) & mask.unsqueeze(-1)).float()
+
+
+@dataclass(frozen=True)
+class Values:
+    """Regression targets, in the user's own units."""
+
+    values: Float[Tensor, "T S O"]
+
+
+Target: TypeAlias = Classes | Values
+
+
+@dataclass(frozen=True)
+class Support:
+    """The labelled rows that a task is adapted to."""
+
+    rows: Rows
+    target: Target
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Classification scores: log-probabilities up to a constant; minus infinity for ways a task does not have."""
+
+    values: Float[Tensor, "T Q N"]
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Regression scores, in the user's own units."""
+
+    mean: Float[Tensor, "T Q O"]
+    variance: Float[Tensor, "T Q O"]
+
+
+Scores: TypeAlias = Logits | Gaussian
