@@ -1,0 +1,1 @@
+"""The HTTP service: API, storage, scheduling. Only `service.engine` imports torch."""

@@ -1,0 +1,148 @@
+"""Everything that can go wrong, as the client sees it: one class is one sentence, one code, one status.
+
+KshotError
+├── InvalidJson              400  the body is not JSON
+├── NotFound                 404
+│   ├── TaskNotFound
+│   └── ModelNotFound
+├── Conflict                 409
+│   └── ModelUnavailable          the task's model digest is not loaded here
+├── BodyTooLarge             413
+├── UnsupportedMediaType     415
+├── InvalidRequest           422  with the path of each bad field
+│   └── LimitExceeded             more ways, examples, inputs or pixels than the limits
+├── Overloaded               429  with Retry-After
+└── Unavailable              503  with Retry-After
+    ├── NotReady
+    ├── DatabaseUnavailable
+    ├── DeadlineExceeded
+    └── ComputationFailed         the device failed on this request, or made numbers that are not finite
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One bad field: where it is ("support.3.input"), what is wrong with it and what was expected."""
+
+    path: str
+    message: str
+
+
+class KshotError(Exception):
+    """The root of the tree."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, *, errors: Sequence[FieldError] = (), retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
+
+
+class InvalidJson(KshotError):
+    """The body is not JSON."""
+
+    status, code, title = 400, "invalid_json", "The body is not valid JSON"
+
+
+class NotFound(KshotError):
+    """There is nothing at this path."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class TaskNotFound(NotFound):
+    """No such task for this tenant."""
+
+    code, title = "task_not_found", "No such task"
+
+
+class ModelNotFound(NotFound):
+    """No such model in the catalog."""
+
+    code, title = "model_not_found", "No such model"
+
+
+class MethodNotAllowed(KshotError):
+    """The path exists, the method does not."""
+
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class Conflict(KshotError):
+    """The request does not fit the present state."""
+
+    status, code, title = 409, "conflict", "Conflict with the present state"
+
+
+class ModelUnavailable(Conflict):
+    """The task is pinned to a model digest that is not loaded here."""
+
+    code, title = "model_unavailable", "The task's model is not loaded"
+
+
+class BodyTooLarge(KshotError):
+    """More bytes than one request may carry."""
+
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(KshotError):
+    """The body is of a kind that this path does not take."""
+
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class InvalidRequest(KshotError):
+    """The payload was understood and is wrong; `errors` says where."""
+
+    status, code, title = 422, "invalid_request", "The request is invalid"
+
+
+class LimitExceeded(InvalidRequest):
+    """More ways, examples, inputs or pixels than the limits allow."""
+
+    code, title = "limit_exceeded", "A limit was exceeded"
+
+
+class Overloaded(KshotError):
+    """More work is waiting than may wait."""
+
+    status, code, title = 429, "overloaded", "Too much work is waiting"
+
+
+class Unavailable(KshotError):
+    """The service cannot answer now."""
+
+    status, code, title = 503, "unavailable", "The service is unavailable"
+
+
+class NotReady(Unavailable):
+    """Starting or stopping."""
+
+    code, title = "not_ready", "The service is not ready"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code, title = "database_unavailable", "The database is unavailable"
+
+
+class DeadlineExceeded(Unavailable):
+    """The request waited longer than it may."""
+
+    code, title = "deadline_exceeded", "The request took too long"
+
+
+class ComputationFailed(Unavailable):
+    """The device failed on this request, or made numbers that are not finite."""
+
+    code, title = "computation_failed", "The computation failed"

@@ -1,0 +1,158 @@
+"""What goes over the wire, both ways; the server validates with these and the client builds them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Kind: TypeAlias = Literal["classification", "regression"]
+Modality: TypeAlias = Literal["image", "text", "vector"]
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+
+
+class Request(BaseModel):
+    """A payload from a client: unknown fields are refused, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Response(BaseModel):
+    """A payload to a client. Every field is always present, so no field has a default."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Image(Request):
+    """A PNG, JPEG or WebP file in base64."""
+
+    image: str
+
+
+Input: TypeAlias = str | Image | list[Number]
+
+
+class Example(Request):
+    """One labelled row of a support set: `label` for classification, `target` for regression."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    input: Input
+    label: str | None = None
+    target: Number | list[Number] | None = None
+
+
+class CreateTask(Request):
+    """Adapt a model to a support set."""
+
+    model: str
+    name: Annotated[str, Field(max_length=200)] | None = None
+    support: list[Example]
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class CreatePredictions(Request):
+    """Queries to a task; `top` keeps only the n best labels in the scores."""
+
+    inputs: list[Input]
+    top: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+
+class Timing(Response):
+    """Where the time of a request went."""
+
+    queue_ms: float
+    compute_ms: float
+
+
+class Task(Response):
+    """A task: a model adapted to a support set."""
+
+    id: str
+    model: str
+    model_digest: str
+    name: str | None
+    kind: Kind
+    labels: list[str] | None
+    version: int
+    num_support: int
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreatedTask(Task):
+    """A task just adapted, and how long that took."""
+
+    timing: Timing
+
+
+class Classification(Response):
+    """The best label, and the probability of each label (of the `top` best, if asked)."""
+
+    label: str
+    scores: dict[str, float]
+
+
+class Regression(Response):
+    """Predictive mean and standard deviation in the units of the targets; lists where the targets were lists."""
+
+    mean: float | list[float]
+    std: float | list[float]
+
+
+class Predictions(Response):
+    """Answers in the order of the inputs, and the version of the task that gave them."""
+
+    task: str
+    version: int
+    predictions: list[Classification] | list[Regression]
+    timing: Timing
+
+
+class TaskPage(Response):
+    """One page of tasks, newest first; `next_cursor` is null on the last."""
+
+    items: list[Task]
+    next_cursor: str | None
+
+
+class Limits(Response):
+    """What one request may hold."""
+
+    max_ways: int
+    max_examples: int
+    max_inputs: int
+    max_body_bytes: int
+    max_image_pixels: int
+    max_in_flight: int
+    request_timeout_s: float
+
+
+class Model(Response):
+    """A meta-trained model in the catalog. `digests` are all that are loaded, the one new tasks get first."""
+
+    name: str
+    digest: str
+    digests: list[str]
+    modalities: list[Modality]
+    kinds: list[Kind]
+    input_dim: int | None
+    output_dim: int | None
+    limits: Limits
+    card: dict[str, Any]
+
+
+class ModelList(Response):
+    """The catalog."""
+
+    items: list[Model]
+
+
+class Problem(Response):
+    """An error, as RFC 9457 problem details with a machine-readable code and the path of each bad field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[dict[str, str]]

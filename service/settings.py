@@ -1,0 +1,66 @@
+"""Every knob of the service, with its unit. Each is read from the environment as KSHOT_<NAME>."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """Read once at start and passed down; nothing below `create_app` reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="KSHOT_", extra="ignore")
+
+    auth: Literal["off"] = Field("off", description="API keys; `off` puts every request in the default tenant.")
+
+    # where things are
+    database_url: str = Field(
+        "sqlite+aiosqlite:///kshot.db", description="`sqlite+aiosqlite:///` or `postgresql+psycopg://`."
+    )
+    models: Path | None = Field(None, description="A folder of your own models, beside the ones that ship.")
+
+    # the device
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where models run: auto, cpu, cuda or cuda:n."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of encoders; auto is bfloat16 where native. Heads run in float32."
+    )
+    threads: PositiveInt | None = Field(None, description="Compute threads; by default the CPU quota of the container.")
+    slice_ms: PositiveFloat = Field(
+        20.0, description="Aim for the longest stretch that the device works before looking up."
+    )
+    cache_mib: PositiveInt = Field(512, description="Adapted params kept in memory.")
+    max_batch_rows: PositiveInt = Field(4096, description="Padded rows (tasks x longest) in one batch.")
+    max_queue_ms: PositiveFloat = Field(
+        20_000.0, description="Estimated device time that may wait; beyond it requests answer 429."
+    )
+    request_timeout_s: PositiveFloat = Field(60.0, description="A request that waits longer answers 503.")
+    max_staleness_s: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="How long cached params may serve unchecked while the database is away; 0 is strict."
+    )
+
+    # limits of one request
+    max_ways: PositiveInt = Field(256, description="Labels of a task.")
+    max_examples: PositiveInt = Field(5_000, description="Support examples of a task.")
+    max_inputs: PositiveInt = Field(1_024, description="Inputs of one prediction request.")
+    max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
+    max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
+
+    # admission
+    max_in_flight: PositiveInt = Field(1_024, description="Requests being served at once.")
+    max_in_flight_mib: PositiveInt = Field(512, description="Body bytes being served at once.")
+    decode_threads: PositiveInt = Field(2, description="Threads that decode images.")
+
+    # the database
+    busy_timeout_s: PositiveFloat = Field(
+        5.0, description="How long to wait for a lock (SQLite busy timeout, PostgreSQL lock timeout)."
+    )
+    statement_timeout_s: PositiveFloat = Field(10.0, description="How long one statement may run (PostgreSQL).")
+    pool_size: PositiveInt = Field(8, description="Database connections.")
+
+    drain_timeout_s: PositiveFloat = Field(20.0, description="How long a stopping service finishes what it accepted.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the service's own log.")
