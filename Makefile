@@ -1,0 +1,37 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything lands in .venv; nothing else is touched.
+PYTHON ?= python3
+PORT ?= 8000
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check
+
+help:
+	@echo "make run      install, start the service on 127.0.0.1:$(PORT) (PORT=...) and watch it learn digits"
+	@echo "make test     install and run the tests"
+	@echo "make check    format, lint, types, import rules, migrations"
+	@echo "make install  only create $(VENV) (PYTHON=... picks the interpreter, 3.11 or newer)"
+
+install: $(INSTALLED)
+
+# The stamp is younger than what decides the installation, so nothing is repeated until that changes.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("kshot needs Python 3.11 or newer; choose one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,bench,dev]'
+	@touch $@
+
+run: $(INSTALLED)
+	@$(BIN)/kshot serve --port $(PORT) --demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/alembic check
