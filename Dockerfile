@@ -1,0 +1,44 @@
+# Two stages: the first builds a virtual environment, the second holds only that and Python.
+#   CPU (default):  docker build -t kshot .
+#   CUDA:           docker build -t kshot:cuda --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
+#   no network:     put wheels into ./wheels first; they are preferred to any index
+FROM python:3.11-slim AS build
+
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_FIND_LINKS=/build/wheels
+WORKDIR /build
+RUN python -m venv /opt/kshot
+ENV PATH=/opt/kshot/bin:$PATH
+
+# The brackets make wheels/ optional: COPY needs one match, and pyproject.toml is always there.
+COPY pyproject.toml constraints.txt wheel[s]/* ./wheels/
+# torch alone first: its index has no other package worth looking for, and need not be reachable where wheels/ has it.
+RUN pip install --no-deps --extra-index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' wheels/constraints.txt)"
+# The dependencies next, so that a change of the code does not fetch them again.
+RUN python -c 'import tomllib; print("\n".join(tomllib.load(open("wheels/pyproject.toml", "rb"))["project"]["dependencies"]))' > requirements.txt \
+    && pip install -c wheels/constraints.txt -r requirements.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY models ./models
+COPY service ./service
+COPY migrations ./migrations
+RUN pip install --no-deps . && python -m compileall -q /opt/kshot
+
+FROM python:3.11-slim
+LABEL org.opencontainers.image.title="kshot" org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/kshot /opt/kshot
+
+# Numeric, so that an orchestrator can tell that it is not root. /data is the only place written to, beside /tmp.
+RUN install -d -o 10001 -g 10001 /data
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+ENV PATH=/opt/kshot/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    KSHOT_DATABASE_URL=sqlite+aiosqlite:////data/kshot.db
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["kshot", "serve", "--host", "0.0.0.0", "--port", "8000"]
