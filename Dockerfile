@@ -22,7 +22,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY models ./models
 COPY service ./service
 COPY migrations ./migrations
-RUN pip install --no-deps . && python -m compileall -q /opt/kshot
+RUN pip install --no-deps .
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="kshot" org.opencontainers.image.licenses="Apache-2.0"

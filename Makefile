@@ -34,4 +34,4 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/alembic check
+	$(BIN)/python -m service.storage.migrate check
