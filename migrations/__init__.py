@@ -1,0 +1,1 @@
+"""Schema migrations; Alembic finds them beside the installed package."""

@@ -1,0 +1,62 @@
+"""How migrations run, for `kshot migrate` and for the command `alembic`: one transaction, one process at a time."""
+
+from alembic import context
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from service.settings import Settings
+from service.storage.engines import database_url
+from service.storage.tables import Table
+
+WAIT_FOR_OTHERS_S = 600  # an upgrade may be long, so another waits longer for it than a request for a lock
+UPGRADE_LOCK = 0x6B73686F74  # "kshot"
+
+
+def engine_for(url: str) -> Engine:
+    """A synchronous engine; on SQLite with transactions that cover the schema too."""
+    parsed = database_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed)
+    engine = create_engine(
+        parsed.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": WAIT_FOR_OTHERS_S}
+    )
+    # foreign keys stay off here: rebuilding a table (batch mode) would otherwise delete all that refers to it
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Hold off other upgrades until this transaction ends; SQLite's BEGIN IMMEDIATE has done so already."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
+        # requests queue up behind a migration that waits for its lock, so it gives up early
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+
+
+def refuse_orphans(connection: Connection) -> None:
+    """Fail, and so roll back, if a migration on SQLite left rows that refer to nothing."""
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise RuntimeError("the migration left rows that refer to nothing; nothing was changed")
+
+
+def run(url: str) -> None:
+    """Do what alembic was asked to do."""
+    engine = engine_for(url)
+    try:
+        with engine.connect() as connection:
+            context.configure(
+                connection=connection,
+                target_metadata=Table.metadata,
+                transactional_ddl=True,
+                render_as_batch=True,
+                compare_type=True,
+                compare_server_default=True,
+            )
+            with context.begin_transaction():
+                wait_for_others(connection)
+                context.run_migrations()
+                refuse_orphans(connection)
+    finally:
+        engine.dispose()
+
+
+run(context.config.attributes.get("url") or Settings().database_url)
