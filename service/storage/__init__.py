@@ -1,0 +1,1 @@
+"""Tasks in an SQL database: tables, queries, connections, migrations."""

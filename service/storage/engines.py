@@ -1,0 +1,95 @@
+"""Connections as we want them: SQLite durable and with our own BEGIN, PostgreSQL with time limits."""
+
+import math
+import select
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+def database_url(text: str) -> URL:
+    """The URL with the driver that we use, or ValueError for a database that we do not know."""
+    url = make_url(text)
+    if url.drivername not in DRIVERS:
+        raise ValueError(f"no driver for {url.drivername!r}: use sqlite+aiosqlite:/// or postgresql+psycopg://")
+    if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        raise ValueError("a database in memory cannot be shared by several connections: name a file")
+    return url.set(drivername=DRIVERS[url.drivername])
+
+
+def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
+    """Connections that write (BEGIN IMMEDIATE, FULL) or only read (a deferred transaction a session)."""
+    engine = create_async_engine(
+        url,
+        # isolation_level None keeps pysqlite from opening and closing transactions behind our back
+        connect_args={"isolation_level": None, "timeout": busy_timeout_s},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=busy_timeout_s,
+        hide_parameters=True,
+    )
+    pragmas = ["journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}"]
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: float, pool_size: int) -> AsyncEngine:
+    """Connections that give up on a lock, a statement or a dead peer instead of waiting for ever."""
+    limits = {
+        "lock_timeout": busy_timeout_s,
+        "statement_timeout": statement_timeout_s,
+        "idle_in_transaction_session_timeout": statement_timeout_s,
+    }
+    options = " ".join(f"-c {name}={math.ceil(1000 * seconds)}" for name, seconds in limits.items())
+    given = url.query.get("options", "")
+    engine = create_async_engine(
+        url,
+        connect_args={
+            "options": f"{options} {given}".strip(),  # the later wins: an operator's own
+            "connect_timeout": max(2, math.ceil(busy_timeout_s)),
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "application_name": "kshot",
+        },
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=busy_timeout_s,
+        hide_parameters=True,
+    )
+    event.listen(engine.sync_engine, "checkout", refuse_dropped)
+    return engine
+
+
+def refuse_dropped(connection: Any, record: Any, proxy: object) -> None:
+    """Let the pool replace connections that the server has closed; a look at the socket, not a round trip."""
+    driver = record.driver_connection
+    if driver.closed or _readable(driver.fileno()):
+        raise exc.InvalidatePoolError("the server closed the connection")
+
+
+def _readable(descriptor: int) -> bool:
+    """An idle connection has nothing to say but good-bye."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,105 @@
+"""Group commit: what waits to be written shares one transaction, and so one flush to the disk."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from service.storage.failures import translate, translated, unavailable
+
+R = TypeVar("R")
+Work: TypeAlias = Callable[[AsyncSession], Awaitable[R]]
+
+MAX_GROUP = 128  # bounds how long the write lock is held
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Work that a caller awaits."""
+
+    work: Work[Any]
+    future: asyncio.Future[Any]
+
+    def resolve(self, result: object) -> None:
+        """Hand back the result, or the error it is, unless the caller has gone."""
+        if self.future.done():
+            return
+        if isinstance(result, BaseException):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+
+class GroupCommit:
+    """Writes one group after another; while one is flushed, the next gathers."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._waiting: deque[Waiting] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def run(self, work: Work[R]) -> R:
+        """Do the work in a transaction shared with others; returns after its commit."""
+        if self._closed:
+            raise unavailable()
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(work, future))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all(), name="group commit")
+        return await future
+
+    async def close(self) -> None:
+        """Take no more; finish what waits."""
+        self._closed = True
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+            group = [waiting for waiting in group if not waiting.future.done()]  # a caller that left wants nothing
+            try:
+                results = await self._commit([waiting.work for waiting in group])
+            except BaseException as error:
+                _fail(group if isinstance(error, Exception) else [*group, *self._waiting], error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for waiting, result in zip(group, results, strict=True):
+                    waiting.resolve(result)
+
+    async def _commit(self, works: list[Work[Any]]) -> list[Any]:
+        if not works:
+            return []
+        with translated():
+            async with self._engine.begin() as connection:
+                return [await _attempt(connection, work) for work in works]
+
+
+async def _attempt(connection: AsyncConnection, work: Work[Any]) -> Any:
+    """Do one work in its own savepoint. Its error is a result: the others of the group are not concerned."""
+    try:
+        with translated():
+            async with AsyncSession(connection, join_transaction_mode="create_savepoint") as session, session.begin():
+                result = await work(session)
+    except Exception as error:
+        result = error
+    # On a full disk and the like SQLite rolls back everything at once, and a COMMIT would then succeed with nothing.
+    raw = await connection.get_raw_connection()
+    if not raw.driver_connection or not raw.driver_connection.in_transaction:
+        raise unavailable() from (result if isinstance(result, Exception) else None)
+    return result
+
+
+def _fail(group: list[Waiting], error: BaseException) -> None:
+    """Nothing of the group was written: each caller gets an error of its own, as tracebacks grow on the object."""
+    known = translate(error) if isinstance(error, SQLAlchemyError) else None
+    for waiting in group:
+        own = unavailable()
+        own.__cause__ = known or error
+        waiting.resolve(own)

@@ -1,0 +1,222 @@
+"""Every SQL statement of the service, as functions of a session."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import JSON, and_, bindparam, case, column, delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.storage.json_rows import json_rows
+from service.storage.records import Fetched, NewExample, NewTask, NewVersion, StoredExample, TaskRecord, Wanted
+from service.storage.tables import Example, Features, Membership, Params, Table, Task, Version
+
+
+async def insert_task(
+    session: AsyncSession, task: NewTask, version: NewVersion, examples: Sequence[NewExample], now: datetime
+) -> TaskRecord:
+    """Store a new task whole; six statements at most, whatever the number of examples."""
+    keys: dict[str, Any] = {"tenant": task.tenant, "task_id": task.id}
+    made = {
+        "tenant": task.tenant,
+        "id": task.id,
+        "name": task.name,
+        "model": task.model,
+        "kind": task.kind,
+        "version": version.number,
+        "revision": 1,
+        "metadata_": dict(task.metadata),
+        "created_at": now,
+        "updated_at": now,
+    }
+    await _insert(session, Task, [made])
+    await _insert_version(session, keys, version, now)
+    await _insert_examples(session, keys, version, examples, now)
+    return TaskRecord(
+        task.tenant,
+        task.id,
+        task.name,
+        task.model,
+        version.model_digest,
+        task.kind,
+        version.labels,
+        version.number,
+        1,
+        version.num_support,
+        dict(task.metadata),
+        now,
+        now,
+    )
+
+
+async def get_task(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord | None:
+    """The task, if this tenant has it."""
+    row = (await session.execute(_TASKS.where(Task.tenant == tenant, Task.id == task_id))).one_or_none()
+    return None if row is None else _record(row)
+
+
+async def list_tasks(
+    session: AsyncSession, tenant: str, *, limit: int, after: str | None, model: str | None, name: str | None
+) -> list[TaskRecord]:
+    """A page of a tenant's tasks, newest first, from behind the id `after`."""
+    statement = _TASKS.where(Task.tenant == tenant).order_by(Task.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(Task.id < after)
+    if model is not None:
+        statement = statement.where(Task.model == model)
+    if name is not None:
+        statement = statement.where(Task.name == name)
+    return [_record(row) for row in await session.execute(statement)]
+
+
+async def delete_task(session: AsyncSession, tenant: str, task_id: str) -> bool:
+    """Delete the task and everything of it; false if this tenant has no such task."""
+    gone = delete(Task).where(Task.tenant == tenant, Task.id == task_id).returning(Task.id)
+    return (await session.execute(gone)).one_or_none() is not None
+
+
+async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Fetched]:
+    """What is current of each task, in one statement; a task that is gone is absent, params that are cached stay."""
+    rows = await session.execute(
+        _FETCH, {"wanted": [[each.tenant, each.task_id, each.cached_version] for each in wanted]}
+    )
+    return {(tenant, task_id): Fetched(*rest) for tenant, task_id, *rest in rows}
+
+
+async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[StoredExample]:
+    """The examples that a version was adapted to, in the order in which they came."""
+    rows = await session.execute(_SUPPORT, {"tenant": tenant, "task_id": task_id, "version": version})
+    return [StoredExample(*row) for row in rows]
+
+
+_CURRENT = and_(Version.tenant == Task.tenant, Version.task_id == Task.id, Version.number == Task.version)
+
+_TASKS = select(
+    Task.tenant,
+    Task.id,
+    Task.name,
+    Task.model,
+    Version.model_digest,
+    Task.kind,
+    Version.labels,
+    Task.version,
+    Task.revision,
+    Version.num_support,
+    Task.metadata_,
+    Task.created_at,
+    Task.updated_at,
+).join(Version, _CURRENT)
+
+_wanted = json_rows(bindparam("wanted", type_=JSON)).table_valued(column("value", JSON), name="wanted")
+_cached = _wanted.c.value[2].as_integer()
+_stale = or_(_cached.is_(None), _cached != Task.version)
+
+_FETCH = (
+    select(
+        Task.tenant,
+        Task.id,
+        Task.version,
+        Version.model_digest,
+        case((_stale, Version.labels)),
+        Params.data,
+        Params.digest,
+    )
+    .select_from(_wanted)
+    .join(Task, and_(Task.tenant == _wanted.c.value[0].as_string(), Task.id == _wanted.c.value[1].as_string()))
+    .join(Version, _CURRENT)
+    # an outer join whose condition fails for what is cached: its blob is not read
+    .outerjoin(
+        Params,
+        and_(
+            _stale,
+            Params.tenant == Version.tenant,
+            Params.task_id == Version.task_id,
+            Params.number == Version.number,
+        ),
+    )
+)
+
+_SUPPORT = (
+    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.input, Features.data)
+    .join(
+        Membership,
+        and_(
+            Membership.tenant == Example.tenant,
+            Membership.task_id == Example.task_id,
+            Membership.ordinal == Example.ordinal,
+        ),
+    )
+    .join(Version, and_(Version.tenant == Example.tenant, Version.task_id == Example.task_id))
+    .outerjoin(
+        Features,
+        and_(
+            Features.tenant == Example.tenant,
+            Features.task_id == Example.task_id,
+            Features.ordinal == Example.ordinal,
+            Features.model_digest == Version.model_digest,
+        ),
+    )
+    .where(
+        Example.tenant == bindparam("tenant"),
+        Example.task_id == bindparam("task_id"),
+        Version.number == bindparam("version"),
+        Membership.since_version <= Version.number,
+        or_(Membership.until_version.is_(None), Membership.until_version > Version.number),
+    )
+    .order_by(Example.ordinal)
+)
+
+
+def _record(row: Sequence[Any]) -> TaskRecord:
+    return TaskRecord(*row)
+
+
+async def _insert_version(session: AsyncSession, keys: dict[str, Any], version: NewVersion, now: datetime) -> None:
+    row = {
+        "number": version.number,
+        "model_digest": version.model_digest,
+        "output_dim": version.output_dim,
+        "num_support": version.num_support,
+        "support_digest": version.support_digest,
+        "dtype": version.dtype,
+        "libraries": dict(version.libraries),
+        "seed": version.seed,
+        "created_at": now,
+        "labels": version.labels,
+    }
+    await _insert(session, Version, [keys | row])
+    digest = sha256(version.params).hexdigest()
+    await _insert(session, Params, [keys | {"number": version.number, "digest": digest, "data": version.params}])
+
+
+async def _insert_examples(
+    session: AsyncSession, keys: dict[str, Any], version: NewVersion, examples: Sequence[NewExample], now: datetime
+) -> None:
+    rows = [
+        {
+            "ordinal": example.ordinal,
+            "example_id": example.example_id,
+            "label": example.label,
+            "target": example.target,
+            "created_at": now,
+            "input": example.input,
+        }
+        for example in examples
+    ]
+    features = [
+        {"ordinal": example.ordinal, "model_digest": version.model_digest, "data": example.features}
+        for example in examples
+        if example.features is not None
+    ]
+    since = [
+        {"ordinal": example.ordinal, "since_version": version.number, "until_version": None} for example in examples
+    ]
+    await _insert(session, Example, [keys | row for row in rows])
+    await _insert(session, Membership, [keys | row for row in since])
+    await _insert(session, Features, [keys | row for row in features])
+
+
+async def _insert(session: AsyncSession, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:  # the driver sends them one after another under one statement, so no limit on variables applies
+        await session.execute(insert(table), list(rows))

@@ -1,0 +1,97 @@
+"""What goes into the store and what comes out: frozen values, no session and no row behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be stored."""
+
+    tenant: str
+    id: str
+    name: str | None
+    model: str
+    kind: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be stored, with its params and where they came from."""
+
+    number: int
+    model_digest: str
+    labels: list[str] | None
+    output_dim: int
+    num_support: int
+    support_digest: str
+    dtype: str
+    libraries: Mapping[str, str]
+    seed: int
+    params: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewExample:
+    """An example to be stored: its input as the model takes it, and its features where the encoder is shared."""
+
+    example_id: str
+    ordinal: int
+    label: str | None
+    target: float | list[float] | None
+    input: bytes
+    features: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task as of its current version."""
+
+    tenant: str
+    id: str
+    name: str | None
+    model: str
+    model_digest: str
+    kind: str
+    labels: list[str] | None
+    version: int
+    revision: int
+    num_support: int
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task whose params a batch needs, and the version that is at hand already."""
+
+    tenant: str
+    task_id: str
+    cached_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The current version. Labels, params and their digest come only when the cached version is not it."""
+
+    version: int
+    model_digest: str
+    labels: list[str] | None
+    params: bytes | None
+    params_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExample:
+    """An example of a version's support; features are those of that version's model."""
+
+    example_id: str
+    ordinal: int
+    label: str | None
+    target: float | list[float] | None
+    input: bytes
+    features: bytes | None

@@ -1,0 +1,167 @@
+"""The tables: a task, its versions and their params, its examples and which versions they belong to.
+
+Every key starts with the tenant, so that no row can hang under another tenant's task. Large columns come last:
+SQLite then reads the others without walking through the blob.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC, on databases with time zones and without."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment rather than guess its zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite gives back what was UTC without its zone."""
+        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+
+
+# Keys sort by bytes on both databases, whatever the locale of the server.
+Key: TypeAlias = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]
+PrimaryKey: TypeAlias = Annotated[
+    str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True)
+]
+PrimaryNumber: TypeAlias = Annotated[int, mapped_column(primary_key=True, autoincrement=False)]
+OptionalJson = JSON(none_as_null=True)
+
+
+class Table(DeclarativeBase):
+    """What all tables share: the names of constraints and the types of columns."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {str: Text(), datetime: UtcDateTime(), bytes: LargeBinary(), dict[str, Any]: JSON()}  # noqa: RUF012
+
+
+class Task(Table):
+    """A task: which model it adapts and which version of it is current."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index(None, "tenant", "name", "id"),
+        Index(None, "tenant", "model", "id"),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    id: Mapped[PrimaryKey]
+    model: Mapped[Key]
+    kind: Mapped[str]
+    version: Mapped[int]  # the current one; numbers only grow
+    revision: Mapped[int]  # moves on every write, also on those that make no version
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    name: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+
+
+class Version(Table):
+    """One result of adapting, and where it came from; it stays when forgetting erases its params."""
+
+    __tablename__ = "versions"
+    __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    number: Mapped[PrimaryNumber]
+    model_digest: Mapped[Key]
+    output_dim: Mapped[int]
+    num_support: Mapped[int]
+    support_digest: Mapped[str]
+    dtype: Mapped[str]
+    libraries: Mapped[dict[str, Any]]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # class index -> label
+
+
+class Params(Table):
+    """What adapting made: safetensors bytes and their SHA-256. Apart from versions, so that listings read no blob."""
+
+    __tablename__ = "params"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "task_id", "number"],
+            ["versions.tenant", "versions.task_id", "versions.number"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    number: Mapped[PrimaryNumber]
+    digest: Mapped[str]
+    data: Mapped[bytes]
+
+
+class Example(Table):
+    """A labelled row of the support, as the model takes it. Immutable."""
+
+    __tablename__ = "examples"
+    __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    ordinal: Mapped[PrimaryNumber]  # the order in which the task was given its examples
+    example_id: Mapped[str]  # the client's name for it
+    label: Mapped[str | None]
+    target: Mapped[float | list[float] | None] = mapped_column(OptionalJson)
+    created_at: Mapped[datetime]
+    input: Mapped[bytes]
+
+
+class Features(Table):
+    """What a shared encoder made of an example, so that extending runs only the head."""
+
+    __tablename__ = "features"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "task_id", "ordinal"],
+            ["examples.tenant", "examples.task_id", "examples.ordinal"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    ordinal: Mapped[PrimaryNumber]
+    model_digest: Mapped[PrimaryKey]
+    data: Mapped[bytes]
+
+
+class Membership(Table):
+    """An example supports the versions from `since_version` until before `until_version`."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "task_id", "ordinal"],
+            ["examples.tenant", "examples.task_id", "examples.ordinal"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    ordinal: Mapped[PrimaryNumber]
+    since_version: Mapped[PrimaryNumber]
+    until_version: Mapped[int | None]
