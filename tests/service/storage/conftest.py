@@ -1,0 +1,30 @@
+"""A database to store tasks in, and a count of the statements it is sent."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import Engine, event
+
+from service.storage.database import Database
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Of either kind, migrated."""
+    database = Database(database_url, busy_timeout_s=2)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The statements sent by any engine, without those that only begin and end transactions."""
+    sent: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "PRAGMA")):
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
