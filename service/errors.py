@@ -5,6 +5,7 @@ KshotError
 ├── NotFound                 404
 │   ├── TaskNotFound
 │   └── ModelNotFound
+├── MethodNotAllowed         405
 ├── Conflict                 409
 │   └── ModelUnavailable          the task's model digest is not loaded here
 ├── BodyTooLarge             413
@@ -12,6 +13,7 @@ KshotError
 ├── InvalidRequest           422  with the path of each bad field
 │   └── LimitExceeded             more ways, examples, inputs or pixels than the limits
 ├── Overloaded               429  with Retry-After
+├── InternalError            500  a fault of the service; the log knows more
 └── Unavailable              503  with Retry-After
     ├── NotReady
     ├── DatabaseUnavailable
@@ -21,7 +23,9 @@ KshotError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
+
+MAX_LISTED = 20  # bad fields named in one answer
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,13 @@ class InvalidRequest(KshotError):
 
     status, code, title = 422, "invalid_request", "The request is invalid"
 
+    @classmethod
+    def at(cls, errors: Sequence[FieldError]) -> Self:
+        """The error for these bad fields, in one sentence; the first `MAX_LISTED` of them are listed."""
+        first = f"{errors[0].path}: {errors[0].message}" if errors[0].path else errors[0].message
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return cls(first + more, errors=errors[:MAX_LISTED])
+
 
 class LimitExceeded(InvalidRequest):
     """More ways, examples, inputs or pixels than the limits allow."""
@@ -116,6 +127,12 @@ class Overloaded(KshotError):
     """More work is waiting than may wait."""
 
     status, code, title = 429, "overloaded", "Too much work is waiting"
+
+
+class InternalError(KshotError):
+    """A fault of the service itself; what happened is in its log, under the request id."""
+
+    status, code, title = 500, "internal_error", "The service made a mistake"
 
 
 class Unavailable(KshotError):

@@ -1,0 +1,46 @@
+"""Scores as numpy -> answers as sent; and the marks between pages."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import FieldError, InvalidRequest
+from service.ids import is_id
+from service.schemas import Classification, Regression
+
+
+def classifications(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> list[Classification]:
+    """Probabilities [Q N] of labels, the most probable first, only the `top` of them if asked."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    ranked = np.take_along_axis(probabilities, order, axis=1).tolist()
+    names = np.array(labels, object)[order].tolist()
+    return [
+        # nothing to validate: the numbers are the engine's own
+        Classification.model_construct(label=row[0], scores=dict(zip(row, scores, strict=True)))
+        for row, scores in zip(names, ranked, strict=True)
+    ]
+
+
+def regressions(mean: npt.NDArray[Any], std: npt.NDArray[Any], *, scalar: bool) -> list[Regression]:
+    """Mean and standard deviation [Q O]: numbers where the targets were numbers, else lists."""
+    means, stds = (mean[:, 0].tolist(), std[:, 0].tolist()) if scalar else (mean.tolist(), std.tolist())
+    return [Regression.model_construct(mean=each, std=spread) for each, spread in zip(means, stds, strict=True)]
+
+
+def write_cursor(last_id: str) -> str:
+    """An opaque mark behind the last item of a page."""
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> str:
+    """The id in a cursor. Raises InvalidRequest when `write_cursor` did not write it."""
+    try:
+        last_id = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except ValueError:
+        last_id = ""
+    if not is_id(last_id, "task"):
+        raise InvalidRequest.at([FieldError("query.cursor", "expected the next_cursor of an earlier page")])
+    return last_id

@@ -1,0 +1,86 @@
+"""Inputs as sent -> the array that a model takes; what cannot be used is refused with a sentence for the sender."""
+
+import base64
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.inputs import Input as Preprocess
+from models.inputs.image import InvalidImage, decode_image
+from models.inputs.vector import InvalidVector
+from service.codec.support import LARGEST, refuse
+from service.errors import MAX_LISTED, DeadlineExceeded, FieldError
+from service.schemas import Image, Input
+
+
+class InvalidInput(ValueError):
+    """This input cannot be used; the message is a sentence for the sender."""
+
+
+def decode_inputs(
+    inputs: Sequence[Input], preprocess: Preprocess, modality: str, *, max_pixels: int, deadline: float, path: str
+) -> npt.NDArray[Any]:
+    """The array [B *X] that a model takes. `path` says where the inputs came: "support.{}.input" or "inputs.{}".
+
+    Raises InvalidRequest with every bad field, or DeadlineExceeded between two inputs.
+    """
+    rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
+    read = _reader(modality, max_pixels)
+    wrong: list[FieldError] = []
+    for position, value in enumerate(inputs):
+        if monotonic() > deadline:
+            raise DeadlineExceeded("The inputs took too long to decode.", retry_after_s=1)
+        try:
+            rows[position] = preprocess(read(value))
+        except (InvalidInput, InvalidImage, InvalidVector) as error:
+            wrong.append(FieldError(path.format(position), str(error)))
+        if len(wrong) == MAX_LISTED:
+            break
+    refuse(wrong)
+    return rows
+
+
+def _reader(modality: str, max_pixels: int) -> Callable[[Input], Any]:
+    """How one input of this modality becomes what the model's preprocessing takes."""
+    match modality:
+        case "image":
+            return lambda value: decode_image(_image_bytes(value), max_pixels)
+        case "vector":
+            return _numbers
+        case "text":
+            return _text
+        case _:
+            raise ValueError(f"no reader for inputs of the modality {modality!r}")
+
+
+def _image_bytes(value: Input) -> bytes:
+    if not isinstance(value, Image):
+        raise InvalidInput(f'expected an image, {{"image": "<base64>"}}, got {_noun(value)}')
+    try:
+        data = base64.b64decode(value.image, validate=True)
+    except ValueError:
+        raise InvalidInput('expected base64: padded, without line breaks and without a "data:" prefix') from None
+    if not data:
+        raise InvalidInput("the image is empty")
+    return data
+
+
+def _numbers(value: Input) -> list[float]:
+    if not isinstance(value, list):
+        raise InvalidInput(f"expected a list of numbers, got {_noun(value)}")
+    if any(abs(number) > LARGEST for number in value):
+        raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
+    return value
+
+
+def _text(value: Input) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"expected a text, got {_noun(value)}")
+    return value
+
+
+def _noun(value: Input) -> str:
+    return "an image" if isinstance(value, Image) else "a text" if isinstance(value, str) else "a list of numbers"

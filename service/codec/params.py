@@ -1,0 +1,50 @@
+"""Task params <-> safetensors bytes, checked against the head's layout on the way in."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+HEADER_KEY = "kshot"
+
+Params = dict[str, npt.NDArray[Any]]
+
+
+class DamagedParams(ValueError):
+    """These bytes do not hold params that fit the layout; the message is a sentence for the operator."""
+
+
+def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Params as safetensors; equal params and metadata give equal bytes."""
+    # one key in the header, because the format leaves the order of several to chance
+    header = {HEADER_KEY: json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"))}
+    return save({name: np.asarray(leaf, order="C") for name, leaf in params.items()}, header)
+
+
+def unpack_params(data: bytes, layout: Mapping[str, str]) -> Params:
+    """Params from safetensors; each leaf must have the axes that the layout gives it. Raises DamagedParams."""
+    try:
+        params = load(data)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DamagedParams(f"the params cannot be read: {error}") from None
+    if params.keys() != layout.keys():
+        raise DamagedParams(f"expected the leaves {sorted(layout)}, got {sorted(params)}")
+    sizes: dict[str, int] = {}
+    for name, leaf in params.items():
+        axes = layout[name].split()
+        if leaf.ndim != len(axes) or not all(_fits(*pair, sizes) for pair in zip(axes, leaf.shape, strict=True)):
+            raise DamagedParams(f"{name} of shape {leaf.shape} does not fit the axes {layout[name]!r}")
+        if leaf.dtype != (np.bool_ if name == "ways" else np.float32):
+            raise DamagedParams(f"{name} is of the type {leaf.dtype}")
+        if not np.isfinite(leaf).all():
+            raise DamagedParams(f"{name} holds numbers that are not finite")
+    return params
+
+
+def _fits(axis: str, size: int, sizes: dict[str, int]) -> bool:
+    """Whether this axis has the size that its number says, or that its letter had before."""
+    return size == (int(axis) if axis.isdecimal() else sizes.setdefault(axis, size))

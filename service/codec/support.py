@@ -1,0 +1,119 @@
+"""The targets of a support set: every rule about labels, numbers and ids, checked before any input is decoded."""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import FieldError, InvalidRequest, LimitExceeded
+from service.schemas import Example, Kind
+
+LARGEST = 1e15  # models square what they are sent, and squares must stay finite in single precision
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Classification targets: labels in the order of first appearance, and each row's index into them."""
+
+    labels: list[str]
+    classes: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Regression targets [S O]; `scalar` when the sender wrote numbers and not lists of them."""
+
+    values: npt.NDArray[np.float32]
+    scalar: bool
+
+
+def decode_support(examples: Sequence[Example], kind: Kind, *, max_examples: int, max_ways: int) -> Labelled | Measured:
+    """The targets of a support set. Raises InvalidRequest with every bad field, or LimitExceeded."""
+    check_count(len(examples), max_examples, "support", "examples")
+    wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
+    refuse([*_repeated_ids(examples), *_misplaced(examples, wanted, other, kind)])
+    return _labelled(examples, max_ways) if kind == "classification" else _measured(examples)
+
+
+def support_digest(inputs: npt.NDArray[Any], targets: Labelled | Measured) -> str:
+    """SHA-256 of a support set as the model sees it."""
+    kept = targets.classes if isinstance(targets, Labelled) else targets.values
+    labels = targets.labels if isinstance(targets, Labelled) else None
+    digest = hashlib.sha256(json.dumps([str(inputs.dtype), inputs.shape, kept.shape, labels]).encode())
+    for array in (inputs, kept):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def check_count(count: int, limit: int, path: str, noun: str) -> None:
+    """Raise LimitExceeded when there are more than the limit."""
+    if count > limit:
+        raise LimitExceeded.at([FieldError(path, f"{count} {noun}; at most {limit} are allowed")])
+
+
+def refuse(wrong: Sequence[FieldError]) -> None:
+    """Raise InvalidRequest if any field is wrong."""
+    if wrong:
+        raise InvalidRequest.at(wrong)
+
+
+def _labelled(examples: Sequence[Example], max_ways: int) -> Labelled:
+    written = [example.label or "" for example in examples]
+    index = {label: way for way, label in enumerate(dict.fromkeys(written))}
+    check_count(len(index), max_ways, "support", "labels")
+    refuse(list(_look_alikes(written)))
+    if len(index) < 2:
+        refuse([FieldError("support", "expected examples of two labels or more, got one label only")])
+    return Labelled(list(index), np.array([index[label] for label in written], np.int64))
+
+
+def _measured(examples: Sequence[Example]) -> Measured:
+    refuse(list(_bad_targets(examples)))
+    scalar = not isinstance(examples[0].target, list)
+    values = np.array([example.target for example in examples], np.float64).astype(np.float32)
+    return Measured(values[:, None] if scalar else values, scalar)
+
+
+def _repeated_ids(examples: Sequence[Example]) -> Iterator[FieldError]:
+    seen: dict[str, int] = {}
+    for position, example in enumerate(examples):
+        if example.id is not None and seen.setdefault(example.id, position) != position:
+            yield FieldError(f"support.{position}.id", f"is the id of support.{seen[example.id]} already")
+
+
+def _misplaced(examples: Sequence[Example], wanted: str, other: str, kind: Kind) -> Iterator[FieldError]:
+    for position, example in enumerate(examples):
+        if getattr(example, wanted) is None:
+            yield FieldError(f"support.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
+        if getattr(example, other) is not None:
+            yield FieldError(f"support.{position}.{other}", f"does not belong in a {kind} task")
+
+
+def _look_alikes(labels: Sequence[str]) -> Iterator[FieldError]:
+    """Labels that differ and yet look alike: readers and later requests could not tell them apart."""
+    seen: dict[str, tuple[str, int]] = {}
+    for position, label in enumerate(labels):
+        first, where = seen.setdefault(unicodedata.normalize("NFKC", label).strip(), (label, position))
+        if first != label:
+            message = f"{label!r} and {first!r} of support.{where} differ only in Unicode form or outer spaces"
+            yield FieldError(f"support.{position}.label", message)
+
+
+def _bad_targets(examples: Sequence[Example]) -> Iterator[FieldError]:
+    first = examples[0].target
+    expected = f"a list of {len(first)} numbers" if isinstance(first, list) else "a number"
+    for position, example in enumerate(examples):
+        target = example.target
+        if _length(target) != _length(first):
+            yield FieldError(f"support.{position}.target", f"expected {expected}, as in support.0")
+        elif np.abs(np.asarray(target, np.float64)).max() > LARGEST:
+            yield FieldError(f"support.{position}.target", f"must not be larger than {LARGEST:g} in size")
+
+
+def _length(target: float | list[float] | None) -> int | None:
+    return len(target) if isinstance(target, list) else None
