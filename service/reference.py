@@ -1,0 +1,40 @@
+"""The reference of every setting, as the page docs/settings.md and as a table of what is in force."""
+
+import re
+from collections.abc import Iterator
+
+from service.settings import Settings
+
+PAGE = """\
+# Settings
+
+Read from the environment once, when the service starts. `kshot settings` shows what is in force, and
+`kshot settings --markdown > docs/settings.md` writes this page.
+
+| variable | default | meaning |
+|---|---|---|
+{rows}
+
+The commands that talk to a running service read its address from `KSHOT_URL` (default `http://127.0.0.1:8000`), and the
+data sets for training and tests are looked for in `KSHOT_DATA`.
+"""
+
+
+def rows(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
+    """Variable, value in force, default and meaning of each setting."""
+    for name, field in Settings.model_fields.items():
+        yield f"KSHOT_{name.upper()}", _shown(getattr(settings, name)), _shown(field.default), field.description or ""
+
+
+def page() -> str:
+    """The Markdown page."""
+    shown = (
+        f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |"
+        for name, _, default, meaning in rows(Settings.model_construct())
+    )
+    return PAGE.format(rows="\n".join(shown))
+
+
+def _shown(value: object) -> str:
+    """As text, without the password of a database URL."""
+    return "" if value is None else re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", str(value))
