@@ -38,7 +38,7 @@ class Rows:
         """The same rows with new values, given flat; padding becomes zero."""
         T, S = self.mask.shape
         padded = flat.new_zeros((T * S, *flat.shape[1:])).index_copy(0, self.index, flat)
-        return replace(self, values=padded.unflatten(0, (T, S)))
+        return replace(self, values=padded.view(T, S, *flat.shape[1:]))
 
 
 @dataclass(frozen=True)

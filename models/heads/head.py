@@ -4,16 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import final
 
-from torch import nn
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from models.types import Rows, Scores, Support, TaskParams
+from models.types import Classes, Rows, Scores, Support, TaskParams, Values
 
 
 class Head(nn.Module, ABC):
     """Adapts a batch of tasks and predicts for it. Every method is pure: no attribute is written.
 
-    `layout` names the axes after T of each leaf of the params, such as {"weight": "N D"}. The letters N (ways) and
-    S (support rows) are ragged: a batch pads them, storage trims them. Heads over classes carry the bool leaf "ways".
+    `layout` names the axes after T of each leaf of the params, such as {"weight": "N D"}; a number is a size that
+    never varies. The letters N (ways) and S (support rows) are ragged: a batch pads them, storage trims them. Heads
+    over classes carry the bool leaf "ways".
     """
 
     layout: Mapping[str, str]
@@ -36,7 +39,26 @@ class Head(nn.Module, ABC):
     @final
     def adapt(self, support: Support, start: TaskParams | None = None) -> TaskParams:
         """The adapted params; from `start`, or where a new task starts."""
-        params = self.start(support) if start is None else start
-        for params in self.steps(support, params):  # noqa: B007 - the last one is the answer
+        adapted = begin = self.start(support) if start is None else start
+        for adapted in self.steps(support, begin):  # noqa: B007 - the last one is the answer
             pass
-        return params
+        return adapted
+
+
+def classes_of(support: Support) -> Classes:
+    """The support's classes; TypeError where the target is of another kind."""
+    if not isinstance(support.target, Classes):
+        raise TypeError("this head classifies: its support must carry classes")
+    return support.target
+
+
+def values_of(support: Support) -> Values:
+    """The support's numeric targets; TypeError where the target is of another kind."""
+    if not isinstance(support.target, Values):
+        raise TypeError("this head regresses: its support must carry values")
+    return support.target
+
+
+def mask_absent(logits: Float[Tensor, "T R N"], ways: Bool[Tensor, "T N"]) -> Float[Tensor, "T R N"]:
+    """Minus infinity for the ways that a task does not have."""
+    return logits.masked_fill(~ways.unsqueeze(1), -torch.inf)

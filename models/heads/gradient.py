@@ -1,0 +1,75 @@
+"""Adaptation by gradient descent from a learned start: MAML (Finn et al. 2017) over a whole network.
+
+With the identity as body only a linear layer adapts, which behind a shared encoder is ANIL (Raghu et al. 2020).
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from models.heads.head import Head, classes_of, mask_absent
+from models.inner import Rule, Shapes, descend
+from models.types import Logits, Rows, Support, TaskParams
+
+
+class Gradient(Head):
+    """Every parameter of `body` and of the linear layer on its `width` features moves, `num_steps` steps by `rule`.
+
+    The layer starts at zero, so that no class differs from another before its examples are seen and tasks of any
+    number of ways share one start. `first_order` drops the second derivative in training (FOMAML).
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        width: int,
+        rule: Callable[[Shapes], Rule],
+        num_steps: int = 5,
+        first_order: bool = False,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.width = width
+        self.num_steps = num_steps
+        self.first_order = first_order
+        shapes = {f"body.{name}": tuple(leaf.shape) for name, leaf in body.named_parameters()}
+        self.rule = rule({**shapes, "weight": (1, width), "bias": (1,)})
+        fixed = {name: " ".join(map(str, shape)) for name, shape in shapes.items()}
+        self.layout = {**fixed, "weight": f"N {width}", "bias": "N", "ways": "N"}
+
+    def start(self, support: Support) -> TaskParams:
+        """The learned body, the same for every task, and a layer of zeros."""
+        ways = classes_of(support).ways
+        body = {f"body.{name}": leaf.expand(len(ways), *leaf.shape) for name, leaf in self.body.named_parameters()}
+        weight = ways.new_zeros((*ways.shape, self.width), dtype=torch.float32)
+        return {**body, "weight": weight, "bias": weight[..., 0], "ways": ways}
+
+    def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
+        """Each step goes down the mean cross-entropy of each task's own rows."""
+        index, mask, ways = classes_of(support).index, support.rows.mask, start["ways"]
+
+        def loss(params: TaskParams) -> Float[Tensor, ""]:
+            logits = self._logits({**params, "ways": ways}, support.rows)
+            each = F.cross_entropy(logits.mT, index, reduction="none").masked_fill(~mask, 0)
+            return (each.sum(1) / mask.sum(1)).sum()
+
+        moving = {name: leaf for name, leaf in start.items() if name != "ways"}
+        for params in descend(loss, moving, self.rule, self.num_steps, self.first_order):
+            yield {**params, "ways": ways}
+
+    def predict(self, params: TaskParams, query: Rows) -> Logits:
+        """Class logits of each query row through its own task's network."""
+        return Logits(self._logits(params, query))
+
+    def _logits(self, params: TaskParams, rows: Rows) -> Float[Tensor, "T R N"]:
+        body = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
+        features = vmap(self._features)(body, rows.values)
+        return mask_absent(features @ params["weight"].mT + params["bias"].unsqueeze(1), params["ways"])
+
+    def _features(self, body: TaskParams, rows: Shaped[Tensor, "R *F"]) -> Float[Tensor, "R D"]:
+        features: Tensor = functional_call(self.body, body, (rows,))
+        return features
