@@ -1,0 +1,17 @@
+"""What no task changes: flat maps [B, *X] -> [B, *F], named in one table."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from models.encoders.conv4 import Conv4
+from models.encoders.identity import Identity
+from models.encoders.mlp import MLP
+from models.encoders.resnet import ResNet
+
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "identity": Identity,
+    "mlp": MLP,
+    "conv4": Conv4,
+    "resnet": ResNet,
+}
