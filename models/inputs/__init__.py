@@ -1,1 +1,17 @@
-"""Raw inputs as bytes and numbers -> the arrays that models take; no torch here."""
+"""Raw inputs as bytes and numbers -> the arrays that models take, named in one table; no torch here.
+
+An input is a frozen dataclass with `shape` and `dtype`; calling it returns one array or raises a ValueError.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from models.inputs.image import GlyphInput
+from models.inputs.vector import VectorInput
+
+Input: TypeAlias = GlyphInput | VectorInput
+
+INPUTS: dict[str, Callable[..., Input]] = {
+    "glyph": GlyphInput,
+    "vector": VectorInput,
+}
