@@ -1,0 +1,70 @@
+"""What a model on disk says of itself: read from model.json without torch, damage reported in one way."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "model.json"
+DIGESTED = ("name", "modality", "kinds", "inputs", "encoder", "head")  # what fixes the answers, beside the weights
+
+Part = Mapping[str, Any]  # a row of one of the tables: {"name": ..., options}
+
+
+class DamagedCheckpoint(ValueError):
+    """This folder does not hold a model that can be read; the message is a sentence for its owner."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The content of model.json: how to rebuild a learner, and how it came about."""
+
+    name: str
+    modality: str  # image | text | vector
+    kinds: tuple[str, ...]  # classification | regression
+    inputs: Part
+    encoder: Part
+    head: Part
+    created_at: str  # ISO 8601, UTC
+    card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence
+
+    def to_json(self) -> str:
+        """The text of model.json."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_card(folder: Path) -> Card:
+    """The description of the model in this folder. Raises DamagedCheckpoint."""
+    try:
+        content = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        return _checked(content)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
+        raise DamagedCheckpoint(f"{folder / DESCRIPTION} cannot be read: {error}") from None
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of the weights and of all that fixes the answers; editing the card's figures does not move it."""
+    content = asdict(read_card(folder))
+    canonical = json.dumps({key: content[key] for key in DIGESTED}, sort_keys=True, separators=(",", ":"))
+    try:
+        weights = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise DamagedCheckpoint(f"{folder / WEIGHTS} cannot be read: {error}") from None
+    return hashlib.sha256(canonical.encode() + b"\0" + weights).hexdigest()
+
+
+def _checked(content: Any) -> Card:
+    """A card from parsed JSON. Raises TypeError for missing or unknown fields and wrong types."""
+    if not isinstance(content, dict) or not set(content) <= {each.name for each in fields(Card)}:
+        raise TypeError("it must be an object with the fields of a model")
+    card = Card(**{**content, "kinds": tuple(content.get("kinds", ()))})
+    parts = (card.inputs, card.encoder, card.head)
+    if not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in parts):
+        raise TypeError("inputs, encoder and head must each be an object with a name")
+    texts = (card.name, card.modality, card.created_at, *card.kinds)
+    if not card.kinds or not all(isinstance(text, str) and text for text in texts):
+        raise TypeError("name, modality, kinds and created_at must be texts")
+    return card
