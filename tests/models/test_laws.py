@@ -1,0 +1,58 @@
+"""Every head, behind every kind of encoder, obeys the laws. A new head or encoder is tested by adding a row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from models.checkpoint import build
+from models.encoders import ENCODERS
+from models.heads import HEADS
+from tests.models.laws import LAWS, Law, units
+from tests.models.tasks import Task, curve_task, glyph_task, vector_task
+
+IDENTITY = {"name": "identity"}
+MLP = {"name": "mlp", "input_dim": 6, "widths": [32]}
+CONV4 = {"name": "conv4", "channels": 16}
+STRIDED = {"name": "conv4", "channels": 16, "strided": True}
+CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
+SGD = {"name": "sgd", "rate": 0.5}
+PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
+
+ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
+    "prototypical, identity": (IDENTITY, {"name": "prototypical"}, vector_task),
+    "prototypical, conv4": (CONV4, {"name": "prototypical"}, glyph_task),
+    "prototypical, resnet": ({"name": "resnet", "widths": [8, 16]}, {"name": "prototypical"}, glyph_task),
+    "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
+    "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
+    "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),
+    "bayesian linear, mlp": (CURVES, {"name": "bayesian_linear", "width": 32, "rank": 8}, curve_task),
+    "bayesian linear, identity": (IDENTITY, {"name": "bayesian_linear", "width": 1, "rank": 1}, curve_task),
+    "gradient of a network": (
+        IDENTITY,
+        {"name": "gradient", "body": STRIDED, "width": 16, "rule": PER_LEAF, "num_steps": 8},
+        glyph_task,
+    ),
+    "gradient of a layer, mlp": (
+        MLP,
+        {"name": "gradient", "body": IDENTITY, "width": 32, "rule": SGD, "num_steps": 3},
+        vector_task,
+    ),
+}
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_law(row: tuple[dict[str, Any], dict[str, Any], Callable[..., Task]], law: Law) -> None:
+    encoder, head, draw = row
+    if law is units and draw is not curve_task:
+        pytest.skip("classes have no unit")
+    torch.manual_seed(0)
+    learner = build(encoder, head).eval()
+    law(learner, [draw(seed=1), draw(seed=2, ways=2, shots=6), draw(seed=3, ways=4, shots=3)])
+
+
+def test_every_head_and_encoder_has_a_row() -> None:
+    parts = [part for encoder, head, _ in ROWS.values() for part in (encoder, head)]
+    assert {part["name"] for part in parts} == HEADS.keys() | ENCODERS.keys()
