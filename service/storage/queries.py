@@ -41,6 +41,7 @@ async def insert_task(
         version.model_digest,
         task.kind,
         version.labels,
+        version.output_dim,
         version.number,
         1,
         version.num_support,
@@ -100,6 +101,7 @@ _TASKS = select(
     Version.model_digest,
     Task.kind,
     Version.labels,
+    Version.output_dim,
     Task.version,
     Task.revision,
     Version.num_support,
@@ -137,32 +139,38 @@ _FETCH = (
     )
 )
 
+# Scalar subqueries on purpose: without statistics PostgreSQL joins the examples of a task with its memberships by
+# comparing each with each, as it knows the task and expects one row of each.
+_member_since = (
+    select(Membership.since_version)
+    .where(
+        Membership.tenant == Example.tenant,
+        Membership.task_id == Example.task_id,
+        Membership.ordinal == Example.ordinal,
+        Membership.since_version <= Version.number,
+        or_(Membership.until_version.is_(None), Membership.until_version > Version.number),
+    )
+    .scalar_subquery()
+)
+_features = (
+    select(Features.data)
+    .where(
+        Features.tenant == Example.tenant,
+        Features.task_id == Example.task_id,
+        Features.ordinal == Example.ordinal,
+        Features.model_digest == Version.model_digest,
+    )
+    .scalar_subquery()
+)
+
 _SUPPORT = (
-    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.input, Features.data)
-    .join(
-        Membership,
-        and_(
-            Membership.tenant == Example.tenant,
-            Membership.task_id == Example.task_id,
-            Membership.ordinal == Example.ordinal,
-        ),
-    )
+    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.input, _features)
     .join(Version, and_(Version.tenant == Example.tenant, Version.task_id == Example.task_id))
-    .outerjoin(
-        Features,
-        and_(
-            Features.tenant == Example.tenant,
-            Features.task_id == Example.task_id,
-            Features.ordinal == Example.ordinal,
-            Features.model_digest == Version.model_digest,
-        ),
-    )
     .where(
         Example.tenant == bindparam("tenant"),
         Example.task_id == bindparam("task_id"),
         Version.number == bindparam("version"),
-        Membership.since_version <= Version.number,
-        or_(Membership.until_version.is_(None), Membership.until_version > Version.number),
+        _member_since.is_not(None),
     )
     .order_by(Example.ordinal)
 )

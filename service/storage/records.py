@@ -25,7 +25,7 @@ class NewVersion:
     number: int
     model_digest: str
     labels: list[str] | None
-    output_dim: int
+    output_dim: int | None  # numbers a target list; none for a single number, or a label
     num_support: int
     support_digest: str
     dtype: str
@@ -57,6 +57,7 @@ class TaskRecord:
     model_digest: str
     kind: str
     labels: list[str] | None
+    output_dim: int | None
     version: int
     revision: int
     num_support: int

@@ -84,7 +84,7 @@ class Version(Table):
     task_id: Mapped[PrimaryKey]
     number: Mapped[PrimaryNumber]
     model_digest: Mapped[Key]
-    output_dim: Mapped[int]
+    output_dim: Mapped[int | None]  # numbers a target list; none for a single number, or a label
     num_support: Mapped[int]
     support_digest: Mapped[str]
     dtype: Mapped[str]
