@@ -1,9 +1,8 @@
 """A learner: an encoder that no task changes, and a head that is all a task changes."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import nn
 
 from models.heads.head import Head
 from models.types import Rows, Scores, Support, TaskParams
@@ -12,7 +11,7 @@ from models.types import Rows, Scores, Support, TaskParams
 class Learner(nn.Module):
     """Encoder and head composed. Training differentiates through the very methods that the service calls."""
 
-    encoder: Callable[[Tensor], Tensor]  # flat over the rows of every task: [B, *X] -> [B, *F]
+    encoder: nn.Module  # flat over the rows of every task: [B, *X] -> [B, *F]
     head: Head
 
     def __init__(self, encoder: nn.Module, head: Head) -> None:

@@ -1,0 +1,52 @@
+"""Which meta-trained models are served: several digests of one name, the newest for new tasks."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from models.card import Card
+from models.inputs import Input
+from service.errors import ModelNotFound, ModelUnavailable
+
+
+@dataclass(frozen=True)
+class Served:
+    """One digest of a model: what it is, and what turns a decoded input into its rows."""
+
+    digest: str
+    card: Card
+    inputs: Input
+
+
+class Catalog:
+    """Names to digests. A task is pinned to the digest it was adapted on; a name moves on to the newest."""
+
+    def __init__(self, served: Iterable[Served]) -> None:
+        self._by_digest = {model.digest: model for model in served}
+        self._by_name: dict[str, list[Served]] = defaultdict(list)
+        for model in sorted(self._by_digest.values(), key=lambda model: model.card.created_at, reverse=True):
+            self._by_name[model.card.name].append(model)
+
+    def names(self) -> list[str]:
+        """Every name, in order."""
+        return sorted(self._by_name)
+
+    def versions(self, name: str) -> list[Served]:
+        """Every digest of a name, newest first. Raises ModelNotFound."""
+        if name not in self._by_name:
+            raise ModelNotFound(f"There is no model {name!r}; there are {', '.join(self.names())}.")
+        return self._by_name[name]
+
+    def resolve(self, name: str) -> Served:
+        """The newest digest of "name", or the one of "name@digest" (the first letters do). Raises ModelNotFound."""
+        name, _, prefix = name.partition("@")
+        for model in self.versions(name):
+            if model.digest.startswith(prefix):
+                return model
+        raise ModelNotFound(f"No loaded digest of the model {name!r} begins with {prefix!r}.")
+
+    def get(self, digest: str) -> Served:
+        """The model of a task. Raises ModelUnavailable if its digest is not loaded here."""
+        if digest not in self._by_digest:
+            raise ModelUnavailable(f"The task is pinned to the model digest {digest}, which is not loaded here.")
+        return self._by_digest[digest]

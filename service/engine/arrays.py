@@ -1,0 +1,46 @@
+"""What goes into the engine and what comes out: numpy arrays of one task, ragged sizes and all."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LabelledArrays:
+    """One task's support: rows [S *X] (or features [S *F], if `encoded`), and classes [S] or values [S O]."""
+
+    rows: Array
+    classes: npt.NDArray[np.int64] | None
+    num_ways: int
+    values: npt.NDArray[np.float32] | None
+    encoded: bool = False
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any."""
+
+    params: dict[str, Array]
+    features: Array | None
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Probabilities [Q N] of one task's labels."""
+
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ValueScores:
+    """Predictive mean and standard deviation [Q O], in the units of the targets."""
+
+    mean: npt.NDArray[np.float32]
+    std: npt.NDArray[np.float32]
+
+
+ScoreArrays: TypeAlias = ClassScores | ValueScores

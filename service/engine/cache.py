@@ -1,0 +1,60 @@
+"""Adapted params kept on the device, least recently used out first, bounded in bytes."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from models.types import TaskParams
+from service.metrics import Metrics
+
+
+@dataclass
+class CachedTask:
+    """One version of one task's params, trimmed to its true sizes, and when it was last known to be current."""
+
+    version: int
+    model_digest: str
+    labels: list[str] | None
+    params: TaskParams
+    checked_at: float
+    num_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.num_bytes = sum(leaf.untyped_storage().nbytes() for leaf in self.params.values())
+
+
+class Cache:
+    """Keyed by (tenant, task), newest version only. Used from the event loop alone, so it needs no lock."""
+
+    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self._tasks: OrderedDict[tuple[str, str], CachedTask] = OrderedDict()
+        self._metrics = metrics
+
+    def get(self, key: tuple[str, str]) -> CachedTask | None:
+        """The task as cached, whatever its age; the caller checks that it is current."""
+        found = self._tasks.get(key)
+        if found is not None:
+            self._tasks.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[str, str], task: CachedTask) -> None:
+        """Keep a task; a version older than the one kept is ignored, since two batches may finish out of order."""
+        kept = self._tasks.get(key)
+        if kept is task or (kept is not None and kept.version > task.version):
+            return
+        self.drop(key)
+        self._tasks[key] = task
+        self._num_bytes += task.num_bytes
+        while self._num_bytes > self._max_bytes:
+            _, evicted = self._tasks.popitem(last=False)
+            self._num_bytes -= evicted.num_bytes
+            self._metrics.cache_evictions.inc()
+        self._metrics.cache_bytes.set(self._num_bytes)
+
+    def drop(self, key: tuple[str, str]) -> None:
+        """Forget a task, if it is kept."""
+        dropped = self._tasks.pop(key, None)
+        if dropped is not None:
+            self._num_bytes -= dropped.num_bytes
+            self._metrics.cache_bytes.set(self._num_bytes)

@@ -1,0 +1,52 @@
+"""Ragged tasks to padded batches and back. Shapes as in models.types."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.types import Rows, TaskParams
+
+
+def to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copy a numpy array over; through pinned memory to a GPU, so that the copy does not wait."""
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def rows_of(flat: Tensor, lengths: Sequence[int]) -> Rows:
+    """Rows [T S *F] from the flat rows [B *F] of tasks with these lengths, one task after another."""
+    T, S = len(lengths), max(lengths)
+    index = np.concatenate([task * S + np.arange(length) for task, length in enumerate(lengths)])
+    mask = np.arange(S) < np.asarray(lengths)[:, None]
+    empty = Rows(flat.new_empty((T, S, 0)), to_device(mask, flat.device), to_device(index, flat.device))
+    return empty.with_values(flat)
+
+
+def ways_of(num_ways: Sequence[int], device: torch.device) -> Tensor:
+    """The bool mask [T N] of the ways that tasks with these many labels really have."""
+    return to_device(np.arange(max(num_ways)) < np.asarray(num_ways)[:, None], device)
+
+
+def stack(tasks: Sequence[TaskParams], layout: Mapping[str, str]) -> TaskParams:
+    """One batch of params [T ...] from single tasks' trimmed ones, zero-padded along the ragged axes."""
+    return {leaf: _pad_stack([task[leaf] for task in tasks]) for leaf in layout}
+
+
+def _pad_stack(leaves: Sequence[Tensor]) -> Tensor:
+    shape = [max(sizes) for sizes in zip(*(leaf.shape for leaf in leaves), strict=True)]
+    if all(list(leaf.shape) == shape for leaf in leaves):
+        return torch.stack(list(leaves))
+    padded = leaves[0].new_zeros((len(leaves), *shape))
+    for row, leaf in zip(padded, leaves, strict=True):
+        row[tuple(slice(size) for size in leaf.shape)] = leaf
+    return padded
+
+
+def trim(params: TaskParams, layout: Mapping[str, str], task: int, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """One task's params out of a batch already on the host, cut to its true `sizes` ({"N": 5, "S": 25})."""
+    return {
+        leaf: params[leaf][task][tuple(slice(sizes.get(axis)) for axis in axes.split())].contiguous().numpy()
+        for leaf, axes in layout.items()
+    }

@@ -1,0 +1,215 @@
+"""Batches of adapt and predict on the device, as generators that pause between slices of work."""
+
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.checkpoint import Checkpoint
+from models.encoders.identity import Identity
+from models.learner import Learner
+from models.types import Classes, Logits, Scores, Support, TaskParams, Values
+from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays, ScoreArrays, ValueScores
+from service.engine.collate import rows_of, stack, to_device, trim, ways_of
+
+Result = TypeVar("Result")
+Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
+
+
+@dataclass
+class Pace:
+    """Milliseconds a row, as measured lately; small batches, mostly fixed cost, weigh little."""
+
+    ms: float = 1.0
+    rows: float = 1.0
+
+    def observe(self, rows: int, ms: float) -> None:
+        """Add a measurement; older ones fade by a tenth."""
+        self.ms, self.rows = 0.9 * self.ms + ms, 0.9 * self.rows + rows
+
+    @property
+    def ms_per_row(self) -> float:
+        """What one row costs."""
+        return self.ms / self.rows
+
+
+def timed(slices: Generator[None, None, Result]) -> Generator[None, None, tuple[Result, float]]:
+    """The same slices; at the end their result and the milliseconds they ran, pauses left out."""
+    ms = 0.0
+    while True:
+        began = perf_counter()
+        try:
+            next(slices)
+        except StopIteration as done:
+            return done.value, ms + 1000 * (perf_counter() - began)
+        ms += 1000 * (perf_counter() - began)
+        yield
+
+
+class Compute:
+    """The learners on their device. One thread runs the generators; a yield is only a chance to pause."""
+
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype, slice_ms: float
+    ) -> None:
+        self.device = device
+        self.slice_ms = slice_ms
+        self.checkpoints = checkpoints
+        self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
+        self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, "encode" | "adapt" | "predict")
+
+    def layout(self, digest: str) -> Mapping[str, str]:
+        """The axes of each leaf of this model's params."""
+        return self.learners[digest].head.layout
+
+    def warm_up(self) -> Generator[None, None, None]:
+        """Run every model twice on made-up rows: kernels are chosen on the first run, paces measured on the second."""
+        for digest, checkpoint in self.checkpoints.items():
+            for _ in range(2):
+                rows = np.random.default_rng(0).integers(0, 256, (8, *checkpoint.inputs.shape))
+                task = _made_up(rows.astype(checkpoint.inputs.dtype), checkpoint.card.kinds[0])
+                (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
+                query = (self.params_from(adapted.params), task.rows)
+                _, predict_ms = yield from timed(self.predict(digest, [query]))
+            self.paces[digest, "adapt"] = Pace(adapt_ms, len(rows))
+            self.paces[digest, "predict"] = Pace(predict_ms, len(rows))
+
+    def params_from(self, arrays: Mapping[str, Array]) -> TaskParams:
+        """One task's params onto the device."""
+        return {leaf: to_device(np.array(array), self.device) for leaf, array in arrays.items()}
+
+    def adapt(self, digest: str, tasks: Sequence[LabelledArrays]) -> Generator[None, None, list[Adapted]]:
+        """The adapted params of each task, all in one batch of the head."""
+        learner = self.learners[digest]
+        lengths = [len(task.rows) for task in tasks]
+        features = self._on_device([task.rows for task in tasks])
+        if not tasks[0].encoded:
+            features = yield from self._encode(digest, features)
+        support = Support(rows_of(features, lengths), self._target(tasks))
+        params: TaskParams = {}
+        for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
+            yield
+        on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
+        is_new = not tasks[0].encoded and not isinstance(learner.encoder, Identity)
+        own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
+        return [
+            Adapted(
+                trim(on_host, learner.head.layout, row, {"N": task.num_ways, "S": len(task.rows)}),
+                None if rows is None else rows.contiguous().numpy(),
+            )
+            for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
+        ]
+
+    def predict(self, digest: str, queries: Sequence[Query]) -> Generator[None, None, list[ScoreArrays]]:
+        """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
+        learner = self.learners[digest]
+        parts: list[list[ScoreArrays]] = [[] for _ in queries]
+        for piece in _pieces([len(inputs) for _, inputs in queries], self._slice_rows(digest, "predict")):
+            inputs = self._on_device([queries[task][1][first:stop] for task, first, stop in piece])
+            rows = rows_of(_in_float32(learner.encoder(inputs)), [stop - first for _, first, stop in piece])
+            params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
+            scores = _on_host(learner.head.predict(params, rows))
+            for row, (task, first, stop) in enumerate(piece):
+                sizes = _sizes(queries[task][0], learner.head.layout)
+                parts[task].append(_own_scores(scores, row, stop - first, sizes))
+            yield
+        return [_joined(pieces) for pieces in parts]
+
+    def _encode(self, digest: str, inputs: Tensor) -> Generator[None, None, Tensor]:
+        encoder, parts = self.learners[digest].encoder, []
+        for part in torch.split(inputs, self._slice_rows(digest, "encode")):
+            began = perf_counter()
+            parts.append(_in_float32(encoder(part)))
+            self.paces[digest, "encode"].observe(len(part), 1000 * (perf_counter() - began))
+            yield
+        return torch.cat(parts)
+
+    def _slice_rows(self, digest: str, kind: str) -> int:
+        return max(1, int(self.slice_ms / self.paces[digest, kind].ms_per_row))
+
+    def _on_device(self, arrays: Sequence[Array]) -> Tensor:
+        return to_device(np.concatenate(arrays), self.device)
+
+    def _target(self, tasks: Sequence[LabelledArrays]) -> Classes | Values:
+        lengths = [len(task.rows) for task in tasks]
+        values = [task.values for task in tasks if task.values is not None]
+        if values:
+            return Values(rows_of(self._on_device(values), lengths).values)
+        classes = [task.classes for task in tasks if task.classes is not None]
+        return Classes(
+            rows_of(self._on_device(classes), lengths).values, ways_of([task.num_ways for task in tasks], self.device)
+        )
+
+
+def _made_up(rows: Array, kind: str) -> LabelledArrays:
+    if kind == "regression":
+        return LabelledArrays(rows, None, 0, np.arange(len(rows), dtype=np.float32)[:, None])
+    return LabelledArrays(rows, np.arange(len(rows)) % 2, 2, None)
+
+
+def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Learner:
+    """The learner where it will run: encoder in `dtype`, head in float32, since inner loops and solves need it."""
+    learner = checkpoint.learner.eval().requires_grad_(False).to(device)
+    if checkpoint.card.modality != "vector":  # bfloat16 would round a user's own numbers to three digits
+        learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return learner
+
+
+def _in_float32(features: Tensor) -> Tensor:
+    return features.float() if features.is_floating_point() else features
+
+
+def _pieces(lengths: Sequence[int], max_rows: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Cuts of (task, first row, stop row), at most `max_rows` rows a piece, in order."""
+    piece: list[tuple[int, int, int]] = []
+    room = max_rows
+    for task, length in enumerate(lengths):
+        first = 0
+        while first < length:
+            stop = min(length, first + room)
+            piece.append((task, first, stop))
+            room -= stop - first
+            first = stop
+            if room == 0:
+                yield piece
+                piece, room = [], max_rows
+    if piece:
+        yield piece
+
+
+def _sizes(params: TaskParams, layout: Mapping[str, str]) -> dict[str, int]:
+    """The true size of each axis, read off one task's params."""
+    shapes = ((axes.split(), params[leaf].shape) for leaf, axes in layout.items())
+    return {axis: size for axes, shape in shapes for axis, size in zip(axes, shape, strict=True)}
+
+
+def _on_host(scores: Scores) -> ScoreArrays:
+    """Probabilities, or mean and standard deviation, of the whole padded batch [T Q ...]: one wait for the device."""
+    if isinstance(scores, Logits):
+        return ClassScores(scores.values.float().softmax(-1).to("cpu").numpy())
+    both = torch.stack([scores.mean, scores.variance.sqrt()]).float().to("cpu").numpy()
+    return ValueScores(both[0], both[1])
+
+
+def _own_scores(scores: ScoreArrays, row: int, num_queries: int, sizes: Mapping[str, int]) -> ScoreArrays:
+    """One task's scores out of the batch, without padding."""
+    if isinstance(scores, ClassScores):
+        return ClassScores(scores.probabilities[row, :num_queries, : sizes["N"]])
+    own = np.s_[row, :num_queries, : sizes.get("O")]
+    return ValueScores(scores.mean[own], scores.std[own])
+
+
+def _joined(parts: Sequence[ScoreArrays]) -> ScoreArrays:
+    """The pieces of one task's scores, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    classes = [part.probabilities for part in parts if isinstance(part, ClassScores)]
+    if classes:
+        return ClassScores(np.concatenate(classes))
+    values = [part for part in parts if isinstance(part, ValueScores)]
+    return ValueScores(np.concatenate([part.mean for part in values]), np.concatenate([part.std for part in values]))

@@ -1,0 +1,47 @@
+"""Which device, precision and number of threads the models get."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from service.settings import Settings
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first GPU, or the CPU where there is none."""
+    if name == "auto":
+        name = "cuda:0" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where the device computes in it natively, and float32 elsewhere."""
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = bool({"avx512_bf16", "amx_bf16", "bf16"} & _cpu_flags())
+    return torch.bfloat16 if native else torch.float32
+
+
+def choose_num_threads(settings: Settings) -> int:
+    """KSHOT_THREADS, or the cores this process may use: its affinity, cut to the container's quota (cgroup v2)."""
+    if settings.threads is not None:
+        return settings.threads
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def _cpu_flags() -> set[str]:
+    """The CPU's features as Linux lists them (`flags` on x86, `Features` on Arm); empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith(("flags", "Features"))), set())

@@ -1,0 +1,179 @@
+"""Adapt and predict for many tenants at once: what waits is batched, what is stale is read, what fails fails alone."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+from models.checkpoint import Checkpoint
+from service.engine.arrays import Adapted, Array, LabelledArrays, ScoreArrays
+from service.engine.ask import Answer, Ask, Outcome, Query, Result
+from service.engine.batch import run_batch
+from service.engine.cache import Cache, CachedTask
+from service.engine.compute import Compute
+from service.engine.device import choose_device, choose_dtype, choose_num_threads
+from service.engine.freshness import CurrentParams, Fetch
+from service.engine.scheduler import Job, Scheduler
+from service.engine.worker import Lane, Work, Worker
+from service.errors import DeadlineExceeded, NotReady
+from service.metrics import Metrics
+from service.settings import MIB, Settings
+
+INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as every adapt is
+BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
+
+
+class _Queue:
+    """One lane's waiting jobs, and the two events that its feeder waits for."""
+
+    def __init__(self, settings: Settings, num_slices: int) -> None:
+        self.scheduler: Scheduler[Ask[Any]] = Scheduler(
+            max_batch_rows=settings.max_batch_rows,
+            max_batch_cost=num_slices * settings.slice_ms,
+            max_waiting_cost=settings.max_queue_ms,
+            quantum=settings.slice_ms,
+        )
+        self.has_jobs = asyncio.Event()
+        self.has_slot = asyncio.Event()
+        self.has_slot.set()
+
+
+class Engine:
+    """One device and all that is asked of it. Every method is called on the event loop that called `start`.
+
+    Two stages are joined by a slot of one: a feeder a lane prepares batch n+1 (who is next, which params are stale)
+    on the event loop, while the device's thread computes batch n. No timer: a batch is what waits when a slot is free.
+    """
+
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], fetch: Fetch, settings: Settings, metrics: Metrics
+    ) -> None:
+        self.device = choose_device(settings.device)
+        self.dtype = choose_dtype(settings.dtype, self.device)
+        self._compute = Compute(checkpoints, self.device, self.dtype, settings.slice_ms)
+        self._settings = settings
+        self._metrics = metrics
+        self._cache = Cache(settings.cache_mib * MIB, metrics)
+        self._params = CurrentParams(fetch, self._cache, settings.max_staleness_s, metrics)
+        self._queues: dict[Lane, _Queue] = {
+            "interactive": _Queue(settings, INTERACTIVE_SLICES),
+            "bulk": _Queue(settings, BULK_SLICES),
+        }
+        self._worker = Worker(
+            num_threads=choose_num_threads(settings), slice_ms=settings.slice_ms, on_free=self._on_free
+        )
+        self._feeders: list[asyncio.Task[None]] = []
+        self._open: set[asyncio.Future[Any]] = set()
+        self._is_draining = False
+
+    async def start(self) -> None:
+        """Start the device's thread, run each model once to warm it and to measure its pace, then take work."""
+        self._loop = asyncio.get_running_loop()
+        self._worker.start()
+        warm = self._loop.create_future()
+        self._queues["bulk"].has_slot.clear()
+        self._worker.put("bulk", self._warm_up(warm))
+        await warm
+        self._feeders = [self._loop.create_task(self._feed(lane)) for lane in self._queues]
+
+    async def stop(self) -> None:
+        """Refuse new work, finish what was accepted (at most KSHOT_DRAIN_TIMEOUT_S), end the thread."""
+        self._is_draining = True
+        if self._open:
+            await asyncio.wait(self._open, timeout=self._settings.drain_timeout_s)
+        for feeder in self._feeders:
+            feeder.cancel()
+        await asyncio.gather(*self._feeders, return_exceptions=True)
+        await asyncio.to_thread(self._worker.stop)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the device's thread and the feeders are alive."""
+        return self._worker.is_alive and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
+
+    def layout(self, digest: str) -> Mapping[str, str]:
+        """The axes of each leaf of this model's params."""
+        return self._compute.layout(digest)
+
+    async def adapt(self, tenant: str, digest: str, support: LabelledArrays, deadline: float) -> Answer[Adapted]:
+        """Adapted params of one support set. `deadline` is in time.monotonic() seconds.
+
+        Raises Overloaded, DeadlineExceeded, NotReady, or ComputationFailed.
+        """
+        num_outputs = None if support.values is None else support.values.shape[1]
+        ask: Ask[Adapted] = Ask(digest, support, self._loop.create_future())
+        group = ("adapt", digest, support.encoded, num_outputs)
+        return await self._answered(ask, tenant, group, deadline)
+
+    async def predict(
+        self, tenant: str, task_id: str, digest: str, inputs: Array, deadline: float
+    ) -> Answer[ScoreArrays]:
+        """Scores of inputs [Q *X] under the task's current version.
+
+        Raises TaskNotFound, TaskMoved (it is on another digest now), and what `adapt` raises.
+        """
+        ask: Ask[ScoreArrays] = Ask(digest, Query((tenant, task_id), inputs), self._loop.create_future())
+        return await self._answered(ask, tenant, ("predict", digest), deadline)
+
+    async def _answered(
+        self, ask: Ask[Result], tenant: str, group: tuple[object, ...], deadline: float
+    ) -> Answer[Result]:
+        if self._is_draining or not self.is_healthy:
+            raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
+        cost = ask.num_rows * self._compute.paces[ask.digest, ask.kind].ms_per_row
+        is_short = ask.kind == "predict" and cost <= INTERACTIVE_SLICES * self._settings.slice_ms
+        queue = self._queues["interactive" if is_short else "bulk"]
+        job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, cost, deadline, ask)
+        queue.scheduler.add(job)
+        queue.has_jobs.set()
+        self._observe_queues()
+        self._open.add(ask.future)
+        try:
+            async with asyncio.timeout(deadline - monotonic()):
+                return await ask.future
+        except TimeoutError:
+            raise DeadlineExceeded("The request waited longer than it may.", retry_after_s=1) from None
+        finally:
+            self._open.discard(ask.future)
+            if ask.future.cancelled():  # the caller left; perhaps before the job's turn
+                queue.scheduler.remove(job)
+
+    async def _feed(self, lane: Lane) -> None:
+        """Prepare this lane's batches one after another, each as soon as the slot is free."""
+        queue = self._queues[lane]
+        while True:
+            await queue.has_slot.wait()
+            await queue.has_jobs.wait()
+            jobs = queue.scheduler.next_batch()
+            self._observe_queues()
+            if not queue.scheduler:
+                queue.has_jobs.clear()
+            asks = [job.payload for job in jobs if not job.payload.future.done()]
+            asks = await self._params.find(asks)
+            if asks:
+                queue.has_slot.clear()
+                self._worker.put(lane, run_batch(self._compute, asks, self._deliver, self._metrics))
+
+    def _deliver(self, outcomes: Sequence[Outcome]) -> None:
+        """Called from the device's thread when a batch, or a part of it, is done."""
+        self._loop.call_soon_threadsafe(self._settle, outcomes)
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        for ask, answer in outcomes:
+            if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
+                self._cache.put(ask.work.key, ask.work.found)
+            ask.settle(answer)
+
+    def _on_free(self, lane: Lane) -> None:
+        self._loop.call_soon_threadsafe(self._queues[lane].has_slot.set)
+
+    def _observe_queues(self) -> None:
+        self._metrics.queue_cost_ms.set(sum(queue.scheduler.waiting_cost for queue in self._queues.values()))
+
+    def _warm_up(self, warm: "asyncio.Future[None]") -> Work:
+        try:
+            yield from self._compute.warm_up()
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(warm.set_exception, error)
+            raise
+        self._loop.call_soon_threadsafe(warm.set_result, None)

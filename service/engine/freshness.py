@@ -1,0 +1,83 @@
+"""Reads see writes: before a batch runs, one read says which of its tasks are gone, changed, or as cached."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, TypeAlias
+
+from service.engine.ask import Ask, Fetched, Key, Query
+from service.engine.cache import Cache, CachedTask
+from service.errors import ComputationFailed, DatabaseUnavailable, TaskNotFound
+from service.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+# (tenant, task, cached version or None) for each task of a batch -> those that exist; ONE statement
+Fetch: TypeAlias = Callable[[Sequence[tuple[str, str, int | None]]], Awaitable[Mapping[Key, Fetched]]]
+
+
+Found: TypeAlias = Fetched | CachedTask | Exception
+
+
+class TaskMoved(Exception):
+    """The task was adapted anew on another model digest: decode its inputs for that one and ask again."""
+
+    def __init__(self, model_digest: str) -> None:
+        super().__init__(model_digest)
+        self.model_digest = model_digest
+
+
+class CurrentParams:
+    """Finds the params of a batch's tasks: in the cache where the database says they are current, else as stored."""
+
+    def __init__(self, fetch: Fetch, cache: Cache, max_staleness_s: float, metrics: Metrics) -> None:
+        self._fetch = fetch
+        self._cache = cache
+        self._max_staleness_s = max_staleness_s
+        self._metrics = metrics
+
+    async def find(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
+        """The asks that can be served now, each query with what was `found`; the others get their error."""
+        found = await self._look_up({ask.work.key for ask in asks if isinstance(ask.work, Query)})
+        served = []
+        for ask in asks:
+            if isinstance(ask.work, Query):
+                answer = found[ask.work.key]
+                if not isinstance(answer, Exception) and answer.model_digest != ask.digest:
+                    answer = TaskMoved(answer.model_digest)
+                if isinstance(answer, Exception):
+                    ask.settle(answer)
+                    continue
+                ask.work.found = answer
+            served.append(ask)
+        return served
+
+    async def _look_up(self, keys: set[Key]) -> dict[Key, Found]:
+        if not keys:
+            return {}
+        kept = {key: self._cache.get(key) for key in keys}
+        now = monotonic()
+        try:
+            stored = await self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
+        except DatabaseUnavailable as error:
+            return {key: self._while_away(task, now, error) for key, task in kept.items()}
+        except Exception:
+            log.exception("reading params failed")
+            return dict.fromkeys(keys, ComputationFailed("The task's params could not be read."))
+        return {key: self._current(key, stored.get(key), task, now) for key, task in kept.items()}
+
+    def _current(self, key: Key, stored: Fetched | None, kept: CachedTask | None, now: float) -> Found:
+        if stored is None:
+            self._cache.drop(key)
+            return TaskNotFound(f"There is no task {key[1]!r}.")
+        if stored.params is None and kept is not None:
+            kept.checked_at = now
+            self._metrics.cache_hits.inc()
+            return kept
+        self._metrics.cache_misses.inc()
+        return stored
+
+    def _while_away(self, kept: CachedTask | None, now: float, error: Exception) -> Found:
+        """With the database away, cached params may serve for KSHOT_MAX_STALENESS_S after they were last checked."""
+        is_fresh = kept is not None and now - kept.checked_at < self._max_staleness_s
+        return kept if kept is not None and is_fresh else error

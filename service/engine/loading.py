@@ -1,0 +1,20 @@
+"""The models on disk that this service loads: those that ship, and the operator's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models import checkpoint, zoo
+from models.card import DESCRIPTION
+from models.checkpoint import Checkpoint
+
+
+def model_folders(own: Path | None) -> list[Path]:
+    """Every folder with a model.json, those that ship first, then those in the operator's folder, by name."""
+    roots = [Path(path) for path in zoo.__path__] + ([own] if own else [])
+    return [found.parent for root in roots for found in sorted(root.glob(f"*/{DESCRIPTION}"))]
+
+
+def load_checkpoints(folders: Sequence[Path]) -> dict[str, Checkpoint]:
+    """The models in these folders by digest. Raises DamagedCheckpoint."""
+    loaded = [checkpoint.load(folder) for folder in folders]
+    return {found.digest: found for found in loaded}

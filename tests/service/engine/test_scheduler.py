@@ -1,0 +1,110 @@
+"""Laws of the pure scheduler, over any order of arrival."""
+
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.engine.scheduler import Job, Scheduler
+from service.errors import Overloaded
+
+SIZES = {"max_batch_rows": 64, "max_batch_cost": 40.0, "max_waiting_cost": 1e9, "quantum": 20.0}
+
+
+def scheduler(**changes: float) -> Scheduler[int]:
+    return Scheduler(**{**SIZES, **changes})  # type: ignore[arg-type]
+
+
+numbers = count()
+jobs = st.builds(
+    Job[int],
+    tenant=st.sampled_from("abc"),
+    group=st.sampled_from(["predict", "adapt"]),
+    rows=st.integers(1, 100),
+    cost=st.floats(0.01, 100),
+    deadline=st.just(0.0),
+    payload=st.builds(lambda: next(numbers)),
+)
+arrivals = st.lists(st.one_of(jobs, st.none()), max_size=60)  # None: a batch is taken
+
+
+@given(arrivals)
+def test_every_job_runs_once_and_within_the_budget(arrivals: list[Job[int] | None]) -> None:
+    waiting = scheduler()
+    batches: list[list[Job[int]]] = []
+    for arrival in [*arrivals, *[None] * len(arrivals)]:
+        if arrival is not None:
+            waiting.add(arrival)
+        elif batch := waiting.next_batch():
+            batches.append(batch)
+    assert not waiting
+    assert waiting.waiting_cost == 0
+    ran = [job.payload for batch in batches for job in batch]
+    assert sorted(ran) == sorted(job.payload for job in arrivals if job is not None)
+    for batch in batches:
+        assert len({job.group for job in batch}) == 1
+        if len(batch) > 1:
+            assert len(batch) * max(job.rows for job in batch) <= SIZES["max_batch_rows"]
+            assert sum(job.cost for job in batch) <= SIZES["max_batch_cost"]
+
+
+@given(arrivals)
+def test_one_tenants_jobs_of_a_group_keep_their_order(arrivals: list[Job[int] | None]) -> None:
+    waiting = scheduler()
+    for job in arrivals:
+        if job is not None:
+            waiting.add(job)
+    ran: dict[tuple[str, object], list[int]] = {}
+    while batch := waiting.next_batch():
+        for job in batch:
+            ran.setdefault((job.tenant, job.group), []).append(job.payload)
+    assert all(payloads == sorted(payloads) for payloads in ran.values())
+
+
+@given(st.floats(0.1, 30), st.integers(1, 60), st.booleans())
+def test_a_flood_of_one_tenant_does_not_starve_another(cost: float, flood: int, same_group: bool) -> None:
+    waiting = scheduler()
+    for number in range(flood):
+        waiting.add(Job("loud", "predict", 1, cost, 0.0, number))
+    waiting.add(Job("quiet", "predict" if same_group else "adapt", 1, 10.0, 0.0, -1))
+    tenants: set[str] = set()
+    for _ in range(3):
+        tenants |= {job.tenant for job in waiting.next_batch()}
+        for number in range(flood):  # the flood goes on
+            waiting.add(Job("loud", "predict", 1, cost, 0.0, number))
+    assert "quiet" in tenants
+
+
+def test_two_saturated_tenants_share_the_device_by_cost() -> None:
+    waiting = scheduler()
+    spent = {"many": 0.0, "few": 0.0}
+    for _ in range(500):
+        waiting.add(Job("few", "adapt", 1, 35.0, 0.0, 0))
+        for _ in range(20):
+            waiting.add(Job("many", "adapt", 1, 7.0, 0.0, 0))
+    for _ in range(200):
+        for job in waiting.next_batch():
+            spent[job.tenant] += job.cost
+    assert spent["few"] / sum(spent.values()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_queue_is_bounded_in_cost_and_says_when_to_come_back() -> None:
+    waiting = scheduler(max_waiting_cost=1500.0)
+    waiting.add(Job("a", "predict", 1, 9000.0, 0.0, 0))  # alone, even a job above the bound is taken
+    with pytest.raises(Overloaded) as refused:
+        waiting.add(Job("b", "predict", 1, 1.0, 0.0, 1))
+    assert refused.value.retry_after_s == 9
+    assert waiting.waiting_cost == 9000.0
+
+
+def test_a_removed_job_never_runs() -> None:
+    waiting = scheduler()
+    first, second = (Job("a", "predict", 1, 1.0, 0.0, number) for number in range(2))
+    waiting.add(first)
+    waiting.add(second)
+    assert waiting.remove(first)
+    assert not waiting.remove(first)
+    assert waiting.next_batch() == [second]
+    assert not waiting.remove(second)
+    assert not waiting
