@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from service.storage.failures import translate, translated, unavailable
+from service.storage.failures import translated, unavailable
 
 R = TypeVar("R")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[R]]
@@ -98,8 +97,7 @@ async def _attempt(connection: AsyncConnection, work: Work[Any]) -> Any:
 
 def _fail(group: list[Waiting], error: BaseException) -> None:
     """Nothing of the group was written: each caller gets an error of its own, as tracebacks grow on the object."""
-    known = translate(error) if isinstance(error, SQLAlchemyError) else None
     for waiting in group:
         own = unavailable()
-        own.__cause__ = known or error
+        own.__cause__ = error
         waiting.resolve(own)
