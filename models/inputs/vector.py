@@ -1,10 +1,13 @@
 """Vectors: a sequence of numbers -> the array a model takes. No torch here."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+NUMBERS = frozenset((int, float))  # by exact type: a bool is no number
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class InvalidVector(ValueError):
@@ -27,20 +30,19 @@ class VectorInput:
         """Type of what a call returns."""
         return "float32"
 
-    def __call__(self, numbers: Sequence[float] | npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    def __call__(self, numbers: object) -> npt.NDArray[np.float32]:
         """The vector in single precision. Raises InvalidVector for a wrong length, NaN, infinity or a non-number."""
-        if isinstance(numbers, (str, bytes)) or not isinstance(numbers, (Sequence, np.ndarray)):
+        if isinstance(numbers, np.ndarray):
+            numbers = numbers.tolist()
+        if not isinstance(numbers, (list, tuple)):
             raise InvalidVector("a vector must be a list of numbers")
         if len(numbers) != self.dim:
             raise InvalidVector(f"expected a vector of {self.dim} numbers, got {len(numbers)}")
-        for position, number in enumerate(numbers):
-            if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, float, np.number)):
-                raise InvalidVector(f"element {position} is not a number")
-        try:
-            with np.errstate(over="ignore"):
-                vector = np.asarray(numbers, np.float64).astype(np.float32)
-        except OverflowError:
-            raise InvalidVector("the vector holds a number too large for single precision") from None
+        if not NUMBERS.issuperset(map(type, numbers)):
+            position = next(i for i, number in enumerate(numbers) if type(number) not in NUMBERS)
+            raise InvalidVector(f"element {position} is not a number")
+        held = [number if -LARGEST <= number <= LARGEST else math.inf for number in numbers]
+        vector = np.array(held, np.float32)
         if not np.isfinite(vector).all():
             position = int(np.flatnonzero(~np.isfinite(vector))[0])
             raise InvalidVector(f"element {position} is not finite in single precision")
