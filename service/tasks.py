@@ -15,7 +15,7 @@ from service.catalog import Catalog, Served
 from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
-from service.errors import Conflict, InvalidRequest, TaskNotFound
+from service.errors import Conflict, TaskNotFound
 from service.ids import is_id, new_id
 from service.schemas import (
     CreatedTask,
@@ -172,7 +172,7 @@ class Tasks:
             output_dim=None if isinstance(targets, codec.Labelled) or targets.scalar else targets.values.shape[1],
             num_support=len(rows),
             support_digest=codec.support_digest(rows, targets),
-            dtype=str(self._engine.dtype).removeprefix("torch."),
+            dtype=self._engine.dtype_of(model.digest),
             libraries=libraries,
             seed=0,  # no method served so far draws random numbers when it adapts
             params=codec.pack_params(adapted.params, header),

@@ -67,6 +67,11 @@ class Compute:
         """The axes of each leaf of this model's params."""
         return self.learners[digest].head.layout
 
+    def dtype_of(self, digest: str) -> str:
+        """The precision of this model's encoder; an encoder without weights passes on what it gets."""
+        weights = next(self.learners[digest].encoder.parameters(), torch.empty(0))
+        return str(weights.dtype).removeprefix("torch.")
+
     def warm_up(self) -> Generator[None, None, None]:
         """Run every model twice on made-up rows: kernels are chosen on the first run, paces measured on the second."""
         for digest, checkpoint in self.checkpoints.items():

@@ -48,9 +48,8 @@ class Engine:
     def __init__(
         self, checkpoints: Mapping[str, Checkpoint], fetch: Fetch, settings: Settings, metrics: Metrics
     ) -> None:
-        self.device = choose_device(settings.device)
-        self.dtype = choose_dtype(settings.dtype, self.device)
-        self._compute = Compute(checkpoints, self.device, self.dtype, settings.slice_ms)
+        device = choose_device(settings.device)
+        self._compute = Compute(checkpoints, device, choose_dtype(settings.dtype, device), settings.slice_ms)
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
@@ -94,6 +93,10 @@ class Engine:
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
         return self._compute.layout(digest)
+
+    def dtype_of(self, digest: str) -> str:
+        """The precision that this model's encoder runs in here, such as "bfloat16"."""
+        return self._compute.dtype_of(digest)
 
     async def adapt(self, tenant: str, digest: str, support: LabelledArrays, deadline: float) -> Answer[Adapted]:
         """Adapted params of one support set. `deadline` is in time.monotonic() seconds.

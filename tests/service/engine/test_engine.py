@@ -1,0 +1,186 @@
+"""Laws of the engine: batching changes no answer, reads see writes, and what fails fails alone."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from service.engine.arrays import Adapted, ClassScores, ValueScores
+from service.engine.engine import Engine
+from service.engine.freshness import TaskMoved
+from service.errors import ComputationFailed, DatabaseUnavailable, DeadlineExceeded, NotReady, Overloaded, TaskNotFound
+from tests.service.engine.learners import DIM, DIVERGE, POISON, Store, labelled, running, soon
+
+
+async def adapted(engine: Engine, seed: int, digest: str = "ridge", **sizes: int) -> Adapted:
+    return (await engine.adapt("t", digest, labelled(seed, **sizes), soon())).result
+
+
+async def probabilities(engine: Engine, task: str, queries: np.ndarray, digest: str = "ridge") -> np.ndarray:
+    scores = (await engine.predict("t", task, digest, queries, soon())).result
+    assert isinstance(scores, ClassScores)
+    return scores.probabilities
+
+
+def queries(seed: int, count: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
+
+
+async def test_tasks_of_all_sizes_together_answer_as_alone() -> None:
+    sizes = [{"num_ways": 2 + seed % 4, "num_shots": 1 + seed % 3} for seed in range(24)]
+    alone_store, together_store = Store(), Store()
+    async with running(alone_store) as alone, running(together_store) as together:
+        one_by_one = [await adapted(alone, seed, **size) for seed, size in enumerate(sizes)]
+        at_once = await asyncio.gather(*(adapted(together, seed, **size) for seed, size in enumerate(sizes)))
+        for one, other in zip(one_by_one, at_once, strict=True):
+            for leaf in one.params:
+                assert one.params[leaf].shape == other.params[leaf].shape
+                np.testing.assert_allclose(one.params[leaf], other.params[leaf], atol=1e-5)
+        for seed, params in enumerate(one_by_one):
+            alone_store.put(str(seed), "ridge", params)
+            together_store.put(str(seed), "ridge", params)
+        asked = [queries(seed, 1 + seed % 7) for seed in range(24)]
+        expected = [await probabilities(alone, str(seed), rows) for seed, rows in enumerate(asked)]
+        answers = await asyncio.gather(*(probabilities(together, str(seed), rows) for seed, rows in enumerate(asked)))
+        assert together_store.num_reads < alone_store.num_reads
+    for one, other, rows, size in zip(expected, answers, asked, sizes, strict=True):
+        assert other.shape == (len(rows), size["num_ways"])
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(other.sum(1), 1, atol=1e-5)
+
+
+async def test_a_long_query_cut_into_slices_answers_as_whole() -> None:
+    store = Store()
+    async with running(store) as whole, running(store, slice_ms=0.001) as sliced:
+        store.put("1", "ridge", await adapted(whole, 1))
+        rows = queries(1, 300)
+        np.testing.assert_allclose(
+            await probabilities(whole, "1", rows), await probabilities(sliced, "1", rows), atol=1e-5
+        )
+
+
+async def test_regression_answers_mean_and_std() -> None:
+    store = Store()
+    values = np.arange(6, dtype=np.float32)[:, None] * [[1, 10]]
+    support = replace(labelled(0), classes=None, num_ways=0, values=values.astype(np.float32))
+    async with running(store) as engine:
+        store.put("1", "bayes", (await engine.adapt("t", "bayes", support, soon())).result)
+        scores = (await engine.predict("t", "1", "bayes", support.rows, soon())).result
+    assert isinstance(scores, ValueScores)
+    assert scores.mean.shape == scores.std.shape == (6, 2)
+    assert (scores.std > 0).all()
+
+
+async def test_reads_see_writes_and_a_current_version_is_read_once() -> None:
+    store = Store()
+    async with running(store) as engine:
+        first, second = await adapted(engine, 1), await adapted(engine, 2)
+        rows = queries(3)
+        store.put("1", "ridge", first)
+        before = await probabilities(engine, "1", rows)
+        stored = store.tasks["t", "1"]
+        store.tasks["t", "1"] = replace(stored, params=b"never read again")
+        assert np.array_equal(await probabilities(engine, "1", rows), before)
+        store.put("1", "ridge", second, version=2)
+        answer = await engine.predict("t", "1", "ridge", rows, soon())
+        assert answer.version == 2
+        assert not np.array_equal(await probabilities(engine, "1", rows), before)
+        del store.tasks["t", "1"]
+        with pytest.raises(TaskNotFound):
+            await probabilities(engine, "1", rows)
+
+
+async def test_a_task_that_moved_to_another_digest_is_not_answered_by_the_old_one() -> None:
+    store = Store()
+    async with running(store) as engine:
+        store.put("1", "fragile", await adapted(engine, 1, "fragile"))
+        with pytest.raises(TaskMoved) as moved:
+            await probabilities(engine, "1", queries(1), "ridge")
+    assert moved.value.model_digest == "fragile"
+
+
+async def test_damaged_params_fail_alone() -> None:
+    store = Store()
+    async with running(store) as engine:
+        for seed in range(8):
+            store.put(str(seed), "ridge", await adapted(engine, seed))
+        stored = store.tasks["t", "3"]
+        assert stored.params is not None
+        store.tasks["t", "3"] = replace(stored, params=stored.params[:-1] + bytes([stored.params[-1] ^ 1]))
+        answers = await asyncio.gather(
+            *(probabilities(engine, str(seed), queries(seed)) for seed in range(8)), return_exceptions=True
+        )
+    assert [isinstance(answer, ComputationFailed) for answer in answers] == [seed == 3 for seed in range(8)]
+
+
+@pytest.mark.parametrize("mark", [POISON, DIVERGE])
+async def test_a_support_that_breaks_the_device_or_diverges_fails_alone(mark: float) -> None:
+    async with running(Store()) as engine:
+        supports = [labelled(seed) for seed in range(9)]
+        supports[4].rows[0, 0] = mark
+        answers = await asyncio.gather(
+            *(engine.adapt("t", "fragile", support, soon()) for support in supports), return_exceptions=True
+        )
+        assert engine.is_healthy
+    assert [isinstance(answer, ComputationFailed) for answer in answers] == [seed == 4 for seed in range(9)]
+
+
+async def test_an_outage_of_the_database_fails_clearly_unless_staleness_is_allowed() -> None:
+    store = Store()
+
+    def away() -> None:
+        raise DatabaseUnavailable("away", retry_after_s=1)
+
+    async with running(store) as strict, running(store, max_staleness_s=60) as lenient:
+        for task in ("cached", "unknown"):
+            store.put(task, "ridge", await adapted(strict, 1))
+        expected = [await probabilities(engine, "cached", queries(1)) for engine in (strict, lenient)]
+        store.before = away
+        with pytest.raises(DatabaseUnavailable):
+            await probabilities(strict, "cached", queries(1))
+        assert np.array_equal(await probabilities(lenient, "cached", queries(1)), expected[1])
+        with pytest.raises(DatabaseUnavailable):
+            await probabilities(lenient, "unknown", queries(1))
+        store.before = lambda: None
+        assert np.array_equal(await probabilities(strict, "cached", queries(1)), expected[0])
+
+
+async def test_a_deadline_that_passes_is_answered_and_leaves_no_trace() -> None:
+    async with running(Store()) as engine:
+        with pytest.raises(DeadlineExceeded):
+            await engine.adapt("t", "ridge", labelled(0), 0.0)
+        await adapted(engine, 0)
+
+
+async def test_what_may_wait_is_bounded() -> None:
+    async with running(Store(), max_queue_ms=0.001) as engine:
+        answers = await asyncio.gather(*(adapted(engine, seed) for seed in range(20)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, Overloaded)]
+    assert refused
+    assert all(error.retry_after_s for error in refused)
+    assert any(isinstance(answer, Adapted) for answer in answers)
+
+
+async def test_stopping_answers_what_was_accepted_and_refuses_what_comes_after() -> None:
+    store = Store()
+    async with running(store) as engine:
+        accepted = asyncio.gather(*(adapted(engine, seed) for seed in range(10)))
+        await asyncio.sleep(0)
+    assert len(await accepted) == 10
+    with pytest.raises(NotReady):
+        await adapted(engine, 1)
+
+
+async def test_the_cache_is_bounded_in_bytes() -> None:
+    store = Store()
+    async with running(store, cache_mib=1) as engine:
+        params = await adapted(engine, 1)
+        large = Adapted({**params.params, "weight": np.ones((90_000, DIM), np.float32)}, None)
+        large.params.update(bias=np.ones(90_000, np.float32), ways=np.ones(90_000, bool))
+        for task in ("large", "small"):
+            store.put(task, "ridge", large if task == "large" else params)
+        await probabilities(engine, "small", queries(1))
+        await probabilities(engine, "large", queries(1))  # larger than the cache: served, not kept
+        assert engine._cache._num_bytes <= 2**20
+        await probabilities(engine, "large", queries(1))
