@@ -221,7 +221,6 @@ class Model(Response):
     modalities: list[Modality]
     kinds: list[Kind]
     input_dim: int | None
-    output_dim: int | None
     limits: Limits
     card: dict[str, Any]
 
@@ -230,6 +229,12 @@ class ModelList(Response):
     """The catalog."""
 
     items: list[Model]
+
+
+class Health(Response):
+    """The answer of a probe when all is well."""
+
+    status: Literal["alive", "ready"]
 
 
 class BadField(Response):

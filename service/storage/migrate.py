@@ -35,6 +35,12 @@ def head() -> str:
     return revision
 
 
+def old_revisions() -> frozenset[str | None]:
+    """The revisions that this code has outgrown; None is a database before its first migration."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+    return frozenset({None} | known - {head()})
+
+
 def _config(url: str | None) -> Config:
     # found beside the installed package, whatever the working directory; a % would be taken for interpolation
     config = Config()

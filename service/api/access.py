@@ -1,0 +1,73 @@
+"""The outermost layer: gives each request an id, counts it, logs it, and answers what nobody expected."""
+
+import logging
+import re
+from time import perf_counter
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import answer
+from service.errors import InternalError
+from service.logs import FIELDS, REQUEST_ID
+from service.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+HEADER = "X-Request-ID"
+VALID_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds: logged only when debugging
+CLIENT_LEFT = 499  # as nginx writes it; never sent
+
+
+class Access:
+    """ASGI middleware round everything else."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; no exception leaves."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _request_id(scope)
+        token = REQUEST_ID.set(request_id)
+        started, status = perf_counter(), CLIENT_LEFT
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass
+        except Exception:
+            log.exception("unexpected error")
+            if status == CLIENT_LEFT:
+                detail = f"The service made a mistake; its log has more under the request id {request_id}."
+                await answer(InternalError(detail))(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, perf_counter() - started)
+            REQUEST_ID.reset(token)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method, status).inc()
+        self._metrics.request_seconds.labels(route, method).observe(seconds)
+        fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+        log.log(logging.DEBUG if route in QUIET else logging.INFO, "request", extra={FIELDS: fields})
+
+
+def _request_id(scope: Scope) -> str:
+    """The id that the client or a proxy gave, if it is safe to repeat; else a new one."""
+    given = Headers(scope=scope).get(HEADER, "")
+    return given if VALID_ID.fullmatch(given) else uuid4().hex

@@ -1,0 +1,109 @@
+"""Who is let in, decided before a body is read: so many requests and so many bytes at once, and no body too large."""
+
+import asyncio
+from time import monotonic
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import answer
+from service.errors import BodyTooLarge, DeadlineExceeded, KshotError, Overloaded
+from service.metrics import Metrics
+from service.settings import MIB, Settings
+
+GUARDED: Final = "/v1/"
+RETRY_AFTER_S = 1.0
+
+
+class Admission:
+    """ASGI middleware that guards /v1/. What it refuses is answered at once; what it admits carries a deadline."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._max_requests = settings.max_in_flight
+        self._max_body_bytes = settings.max_body_mib * MIB
+        self._max_bytes = max(settings.max_in_flight_mib * MIB, self._max_body_bytes)
+        self._timeout_s = settings.request_timeout_s
+        self._metrics = metrics
+        self._num_requests = 0
+        self._num_bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on with a guarded body and, in the request's state, its deadline."""
+        if scope["type"] != "http" or not _is_guarded(scope):
+            return await self._app(scope, receive, send)
+        deadline = monotonic() + self._timeout_s
+        body = _Body(self, _declared_bytes(scope), deadline, receive)
+        try:
+            self._admit(body)
+        except KshotError as error:
+            self._metrics.shed.labels(f"admission_{error.code}").inc()
+            return await answer(error)(scope, receive, send)
+        scope.setdefault("state", {})["deadline"] = deadline
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self._release(body)
+
+    def _admit(self, body: "_Body") -> None:
+        if self._num_requests >= self._max_requests:
+            raise Overloaded(f"{self._num_requests} requests are being served already.", retry_after_s=RETRY_AFTER_S)
+        self.hold(body.num_bytes, body.num_bytes)
+        self._num_requests += 1
+        self._metrics.in_flight.inc()
+
+    def _release(self, body: "_Body") -> None:
+        self._num_requests -= 1
+        self._metrics.in_flight.dec()
+        self._num_bytes -= body.num_bytes
+        self._metrics.in_flight_bytes.set(self._num_bytes)
+
+    def hold(self, more: int, total: int) -> None:
+        """Make room for `more` bytes of a body of `total` so far. Raises BodyTooLarge or Overloaded."""
+        if total > self._max_body_bytes:
+            raise BodyTooLarge(f"The body is larger than {self._max_body_bytes} bytes.")
+        if self._num_bytes + more > self._max_bytes:
+            raise Overloaded(f"{self._num_bytes} bytes are being served already.", retry_after_s=RETRY_AFTER_S)
+        self._num_bytes += more
+        self._metrics.in_flight_bytes.set(self._num_bytes)
+
+
+class _Body:
+    """The body of one admitted request: its bytes are counted, and it must arrive before the deadline."""
+
+    def __init__(self, admission: Admission, declared: int, deadline: float, receive: Receive) -> None:
+        self.num_bytes = declared
+        self._received = 0
+        self._is_complete = False
+        self._admission = admission
+        self._deadline = deadline
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """The next part. Raises BodyTooLarge, Overloaded or DeadlineExceeded, which the app's handlers answer."""
+        if self._is_complete:  # what comes now is the disconnect
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._deadline - monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            raise DeadlineExceeded("The body took too long to arrive.", retry_after_s=RETRY_AFTER_S) from None
+        self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)
+        self._received += len(message.get("body", b""))
+        if self._received > self.num_bytes:
+            self._admission.hold(self._received - self.num_bytes, self._received)
+            self.num_bytes = self._received
+        return message
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """Content-Length; zero for a chunked body, which is counted as it comes."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _is_guarded(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")).startswith(GUARDED)

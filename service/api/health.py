@@ -1,0 +1,62 @@
+"""/livez, /readyz, /metrics: for whoever runs the service."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from prometheus_client.exposition import choose_encoder
+
+from service.api.deps import Running, Service
+from service.api.problems import documented
+from service.errors import DatabaseUnavailable, FieldError, NotReady
+from service.schemas import Health
+
+router = APIRouter(tags=["health"])
+
+CHECK_TIMEOUT_S = 2.0
+
+
+@router.get("/livez")
+async def livez() -> Health:
+    """Whether the process answers at all; nothing else is asked."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=documented(NotReady))
+async def readyz(service: Running) -> Health:
+    """Whether requests can be served: not draining, models loaded, device at work, database there and migrated."""
+    wrong = [FieldError(part, message) for part, message in await _faults(service)]
+    if wrong:
+        raise NotReady("; ".join(f"{each.path} {each.message}" for each in wrong), errors=wrong, retry_after_s=1)
+    return Health(status="ready")
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request, accept: Annotated[str, Header()] = "") -> Response:
+    """Counters and histograms in the format of Prometheus."""
+    encode, media_type = choose_encoder(accept)
+    return Response(encode(request.app.state.metrics.registry), media_type=media_type)
+
+
+async def _faults(service: Service) -> list[tuple[str, str]]:
+    found = []
+    if service.is_draining:
+        found.append(("service", "is stopping"))
+    if not service.catalog.names():
+        found.append(("models", "are missing: none is loaded"))
+    if not service.engine.is_healthy:
+        found.append(("worker", "is dead"))
+    if (message := await _database_fault(service)) is not None:
+        found.append(("database", message))
+    return found
+
+
+async def _database_fault(service: Service) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            revision = await service.database.check()
+    except (DatabaseUnavailable, TimeoutError):
+        return "does not answer"
+    if revision in service.old_revisions:
+        return "has an old schema: run `kshot migrate`"
+    return None  # a revision that this build does not know is a newer one: deployments roll forward

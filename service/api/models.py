@@ -1,0 +1,43 @@
+"""/v1/models: the catalog."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from fastapi import APIRouter, Depends
+
+from service.api.deps import Running, no_query
+from service.api.limits import limits_of
+from service.api.problems import ANY, documented
+from service.catalog import Served
+from service.errors import ModelNotFound
+from service.schemas import Kind, Limits, Modality, Model, ModelList
+
+router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*ANY), dependencies=[Depends(no_query)])
+
+
+@router.get("")
+async def page(service: Running) -> ModelList:
+    """Every model, with the newest digest of each name."""
+    limits = limits_of(service.settings)
+    return ModelList(items=[_model(service.catalog.versions(name), limits) for name in service.catalog.names()])
+
+
+@router.get("/{name}", responses=documented(ModelNotFound))
+async def read(service: Running, name: str) -> Model:
+    """One model: what it takes, what it answers, how it was made and how good it is."""
+    return _model(service.catalog.versions(name), limits_of(service.settings))
+
+
+def _model(versions: Sequence[Served], limits: Limits) -> Model:
+    newest = versions[0]
+    card = newest.card
+    return Model(
+        name=card.name,
+        digest=newest.digest,
+        digests=[served.digest for served in versions],
+        modalities=[cast(Modality, card.modality)],
+        kinds=[cast(Kind, kind) for kind in card.kinds],
+        input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
+        limits=limits,
+        card=dict(card.card),
+    )

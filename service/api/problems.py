@@ -1,0 +1,107 @@
+"""Every error as application/problem+json (RFC 9457), and the same for the OpenAPI document."""
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from service.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    FieldError,
+    InternalError,
+    InvalidJson,
+    InvalidRequest,
+    KshotError,
+    MethodNotAllowed,
+    NotFound,
+    NotReady,
+    Overloaded,
+    UnsupportedMediaType,
+)
+from service.metrics import Metrics
+from service.schemas import BadField, Problem, path_of
+
+ANY = (InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)  # every route below /v1 may answer these
+BODY = (InvalidJson, UnsupportedMediaType)  # and these, if it takes a body
+
+MEDIA_TYPE = "application/problem+json"
+MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+
+
+def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Response:
+    """The response that tells a client of this error."""
+    problem = Problem(
+        type=f"urn:kshot:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        errors=[BadField(path=each.path, message=each.message) for each in error.errors],
+    )
+    headers = dict(headers or {})
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return Response(problem.model_dump_json(), error.status, headers, MEDIA_TYPE)
+
+
+def invalid(errors: Sequence[ErrorDetails]) -> InvalidRequest:
+    """What Pydantic found, in this project's paths and words."""
+    return InvalidRequest.at([FieldError(path_of(each["loc"]), _message(each)) for each in errors])
+
+
+def _message(error: ErrorDetails) -> str:
+    message = MESSAGES.get(error["type"], error["msg"])
+    return message.replace("Input should", "should").replace("String should", "should").replace("List should", "should")
+
+
+def handlers(metrics: Metrics) -> dict[Any, Any]:
+    """The app's `exception_handlers`."""
+
+    async def on_kshot_error(request: Request, error: KshotError) -> Response:
+        if isinstance(error, Overloaded | DeadlineExceeded):
+            metrics.shed.labels(error.code).inc()
+        return answer(error)
+
+    return {
+        KshotError: on_kshot_error,
+        RequestValidationError: _on_validation_error,
+        HTTPException: _on_http_error,
+    }
+
+
+async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
+    return answer(invalid(error.errors()))
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    """What the router itself refuses: unknown paths and methods."""
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(NotFound(f"There is nothing at {request.url.path[:200]}."), error.headers)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return answer(MethodNotAllowed(f"{request.method[:20]} is not a method of this path."), error.headers)
+    raise error  # nobody here raises others: the outermost layer logs it and answers 500
+
+
+def documented(*errors: type[KshotError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can fail in these ways."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    retry = {"Retry-After": {"description": "Seconds until another try is worth while.", "schema": {"type": "integer"}}}
+    return {
+        error.status: {
+            "description": error.title,
+            "content": {MEDIA_TYPE: schema},
+            **({"headers": retry} if error.status in (429, 503) else {}),
+        }
+        for error in errors
+    }

@@ -1,0 +1,79 @@
+"""/v1/tasks: adapt a model to examples; list, read and delete what was adapted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
+
+from service import schemas
+from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
+from service.api.problems import ANY, BODY, documented
+from service.errors import ModelNotFound, TaskNotFound
+from service.schemas import CreatedTask, CreateTask, Task, TaskPage, Text
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=documented(*ANY))
+
+ETAG = {"ETag": {"description": "Moves with every write to the task.", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "Path of the new task.", "schema": {"type": "string"}}}
+
+
+class PageQuery(schemas.Request):
+    """Which tasks, and how many of them."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: Annotated[str, Field(max_length=200, description="The next_cursor of an earlier page.")] | None = None
+    model: Text | None = None
+    name: Text | None = None
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={201: {"headers": ETAG | LOCATION}, **documented(*BODY, ModelNotFound)},
+    openapi_extra=takes(CreateTask),
+    dependencies=[Depends(no_query)],
+)
+async def create(
+    service: Running,
+    tenant: Tenant,
+    deadline: Deadline,
+    payload: Annotated[CreateTask, Depends(json_body(CreateTask))],
+    request: Request,
+    response: Response,
+) -> CreatedTask:
+    """Adapt a model to a support set; the answer is sent when the task has been committed."""
+    task, revision = await service.tasks.adapt(tenant, payload, deadline)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}{router.prefix}/{task.id}"
+    response.headers["ETag"] = f'"{revision}"'
+    return task
+
+
+@router.get("", dependencies=[Depends(query_once)])
+async def page(service: Running, tenant: Tenant, query: Annotated[PageQuery, Query()]) -> TaskPage:
+    """Tasks, newest first."""
+    return await service.tasks.page(tenant, **query.model_dump())
+
+
+@router.get(
+    "/{task_id}",
+    responses={200: {"headers": ETAG}, **documented(TaskNotFound)},
+    dependencies=[Depends(no_query)],
+)
+async def read(service: Running, tenant: Tenant, task_id: TaskId, response: Response) -> Task:
+    """One task."""
+    task, revision = await service.tasks.get(tenant, task_id)
+    response.headers["ETag"] = f'"{revision}"'
+    return task
+
+
+@router.delete(
+    "/{task_id}",
+    status_code=204,
+    response_class=Response,
+    responses=documented(TaskNotFound),
+    dependencies=[Depends(no_query)],
+)
+async def delete(service: Running, tenant: Tenant, task_id: TaskId) -> Response:
+    """Delete a task with everything that is stored of it."""
+    await service.tasks.delete(tenant, task_id)
+    return Response(status_code=204)

@@ -1,0 +1,92 @@
+"""`create_app`: the one place where settings, store, engine and routes meet."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from service.api import health, limits, models, openapi, predictions, tasks
+from service.api.access import Access
+from service.api.admission import Admission
+from service.api.deps import Service
+from service.api.problems import handlers
+from service.catalog import Catalog, Served
+from service.engine.ask import Key
+from service.engine.engine import Engine
+from service.engine.freshness import Fetch
+from service.engine.loading import load_checkpoints, model_folders
+from service.metrics import Metrics
+from service.settings import Settings
+from service.storage import migrate, queries
+from service.storage.database import Database
+from service.storage.records import Fetched, Wanted
+from service.tasks import Tasks
+
+ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI app. It touches neither device nor database before its lifespan begins."""
+    settings = settings or Settings()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, metrics) as service:
+            app.state.service = service
+            try:
+                yield
+            finally:
+                app.state.service = None
+
+    app = FastAPI(
+        title="kshot",
+        version=version("kshot"),
+        description=ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=handlers(metrics),
+        middleware=[
+            Middleware(Access, metrics=metrics),
+            Middleware(Admission, settings=settings, metrics=metrics),
+        ],
+    )
+    app.state.metrics = metrics
+    app.state.service = None
+    for resource in (tasks, predictions, models, limits, health):
+        app.include_router(resource.router)
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service]:
+    """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
+    checkpoints = load_checkpoints(model_folders(settings.models))
+    catalog = Catalog(Served(found.digest, found.card, found.inputs) for found in checkpoints.values())
+    database = Database(
+        settings.database_url,
+        busy_timeout_s=settings.busy_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+        pool_size=settings.pool_size,
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        engine = Engine(checkpoints, _fetch_from(database), settings, metrics)
+        stack.push_async_callback(engine.stop)
+        await engine.start()
+        served = Tasks(database, engine, catalog, settings)
+        stack.callback(served.close)
+        yield Service(settings, metrics, catalog, database, engine, served, migrate.old_revisions())
+
+
+def _fetch_from(database: Database) -> Fetch:
+    async def fetch(wanted: Sequence[tuple[str, str, int | None]]) -> Mapping[Key, Fetched]:
+        async with database.read() as session:
+            return await queries.fetch_params(session, [Wanted(*each) for each in wanted])
+
+    return fetch
