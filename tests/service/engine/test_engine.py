@@ -13,8 +13,10 @@ from service.errors import ComputationFailed, DatabaseUnavailable, DeadlineExcee
 from tests.service.engine.learners import DIM, DIVERGE, POISON, Store, labelled, running, soon
 
 
-async def adapted(engine: Engine, seed: int, digest: str = "ridge", **sizes: int) -> Adapted:
-    return (await engine.adapt("t", digest, labelled(seed, **sizes), soon())).result
+async def adapted(
+    engine: Engine, seed: int, *, digest: str = "ridge", num_ways: int = 2, num_shots: int = 3
+) -> Adapted:
+    return (await engine.adapt("t", digest, labelled(seed, num_ways, num_shots), soon())).result
 
 
 async def probabilities(engine: Engine, task: str, queries: np.ndarray, digest: str = "ridge") -> np.ndarray:
@@ -33,10 +35,10 @@ async def test_tasks_of_all_sizes_together_answer_as_alone() -> None:
     async with running(alone_store) as alone, running(together_store) as together:
         one_by_one = [await adapted(alone, seed, **size) for seed, size in enumerate(sizes)]
         at_once = await asyncio.gather(*(adapted(together, seed, **size) for seed, size in enumerate(sizes)))
-        for one, other in zip(one_by_one, at_once, strict=True):
-            for leaf in one.params:
-                assert one.params[leaf].shape == other.params[leaf].shape
-                np.testing.assert_allclose(one.params[leaf], other.params[leaf], atol=1e-5)
+        for alone_params, params in zip(one_by_one, at_once, strict=True):
+            for leaf, expected_leaf in alone_params.params.items():
+                assert params.params[leaf].shape == expected_leaf.shape
+                np.testing.assert_allclose(params.params[leaf], expected_leaf, atol=1e-5)
         for seed, params in enumerate(one_by_one):
             alone_store.put(str(seed), "ridge", params)
             together_store.put(str(seed), "ridge", params)
@@ -94,7 +96,7 @@ async def test_reads_see_writes_and_a_current_version_is_read_once() -> None:
 async def test_a_task_that_moved_to_another_digest_is_not_answered_by_the_old_one() -> None:
     store = Store()
     async with running(store) as engine:
-        store.put("1", "fragile", await adapted(engine, 1, "fragile"))
+        store.put("1", "fragile", await adapted(engine, 1, digest="fragile"))
         with pytest.raises(TaskMoved) as moved:
             await probabilities(engine, "1", queries(1), "ridge")
     assert moved.value.model_digest == "fragile"
