@@ -13,9 +13,7 @@ from service.errors import ComputationFailed, DatabaseUnavailable, DeadlineExcee
 from tests.service.engine.learners import DIM, DIVERGE, POISON, Store, labelled, running, soon
 
 
-async def adapted(
-    engine: Engine, seed: int, *, digest: str = "ridge", num_ways: int = 2, num_shots: int = 3
-) -> Adapted:
+async def adapted(engine: Engine, seed: int, num_ways: int = 2, num_shots: int = 3, digest: str = "ridge") -> Adapted:
     return (await engine.adapt("t", digest, labelled(seed, num_ways, num_shots), soon())).result
 
 
@@ -30,11 +28,11 @@ def queries(seed: int, count: int = 4) -> np.ndarray:
 
 
 async def test_tasks_of_all_sizes_together_answer_as_alone() -> None:
-    sizes = [{"num_ways": 2 + seed % 4, "num_shots": 1 + seed % 3} for seed in range(24)]
+    sizes = [(2 + seed % 4, 1 + seed % 3) for seed in range(24)]  # ways and shots
     alone_store, together_store = Store(), Store()
     async with running(alone_store) as alone, running(together_store) as together:
-        one_by_one = [await adapted(alone, seed, **size) for seed, size in enumerate(sizes)]
-        at_once = await asyncio.gather(*(adapted(together, seed, **size) for seed, size in enumerate(sizes)))
+        one_by_one = [await adapted(alone, seed, *size) for seed, size in enumerate(sizes)]
+        at_once = await asyncio.gather(*(adapted(together, seed, *size) for seed, size in enumerate(sizes)))
         for alone_params, params in zip(one_by_one, at_once, strict=True):
             for leaf, expected_leaf in alone_params.params.items():
                 assert params.params[leaf].shape == expected_leaf.shape
@@ -46,8 +44,8 @@ async def test_tasks_of_all_sizes_together_answer_as_alone() -> None:
         expected = [await probabilities(alone, str(seed), rows) for seed, rows in enumerate(asked)]
         answers = await asyncio.gather(*(probabilities(together, str(seed), rows) for seed, rows in enumerate(asked)))
         assert together_store.num_reads < alone_store.num_reads
-    for one, other, rows, size in zip(expected, answers, asked, sizes, strict=True):
-        assert other.shape == (len(rows), size["num_ways"])
+    for one, other, rows, (num_ways, _) in zip(expected, answers, asked, sizes, strict=True):
+        assert other.shape == (len(rows), num_ways)
         np.testing.assert_allclose(one, other, atol=1e-5)
         np.testing.assert_allclose(other.sum(1), 1, atol=1e-5)
 
