@@ -1,80 +1,17 @@
 """What goes over the wire, both ways; the server validates with these and the client builds them."""
 
-import math
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, Tag
+
+from service.fields import Metadata, Number, Text, by_type
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
-MAX_METADATA_BYTES = 16 * 1024
-MAX_METADATA_DEPTH = 16
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL has no way to store U+0000."""
-    if "\0" in text:
-        raise PydanticCustomError("null_character", "must not contain the character U+0000")
-    return text
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    return text
-
-
-def _small_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    level: list[JsonValue] = [metadata]
-    for _ in range(MAX_METADATA_DEPTH):
-        for value in level:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise PydanticCustomError("finite_number", "must not contain NaN or infinity")
-            for text in value if isinstance(value, dict) else [value]:
-                if isinstance(text, str):
-                    _storable(text)
-        level = [part for value in level for part in _parts(value)]
-    if level:
-        raise PydanticCustomError("too_deep", f"must not nest deeper than {MAX_METADATA_DEPTH} levels")
-    if len(to_json(metadata)) > MAX_METADATA_BYTES:
-        raise PydanticCustomError("too_large", f"must not be larger than {MAX_METADATA_BYTES} bytes of JSON")
-    return metadata
-
-
-def _parts(value: JsonValue) -> list[JsonValue]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _tag(value: Any) -> str | None:
-    """Which alternative a value is meant to be, by its JSON type: its errors are then the only ones told.
-
-    The angle brackets tell a tag from the name of a field where an error is reported, see `path_of`.
-    """
-    if isinstance(value, bool):
-        return None
-    names = {str: "<text>", dict: "<image>", Image: "<image>", list: "<list>", int: "<number>", float: "<number>"}
-    return names.get(type(value))
-
-
-def path_of(location: tuple[int | str, ...]) -> str:
-    """Where in the body an error is, such as "support.3.label"; unknown names are the sender's, so they are cut."""
-    return ".".join(str(part)[:80] for part in location if not str(part).startswith("<"))
-
 
 Kind: TypeAlias = Literal["classification", "regression"]
 Modality: TypeAlias = Literal["image", "text", "vector"]
-Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Text: TypeAlias = Annotated[
-    str,
-    Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[^\\u0000]*$"}),
-    AfterValidator(_storable),
-    AfterValidator(_not_blank),
-]
-Metadata: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_small_metadata)]
 
 
 class Request(BaseModel):
@@ -97,22 +34,18 @@ class Image(Request):
 
 Input: TypeAlias = Annotated[
     Union[  # noqa: UP007 - the tags of `Annotated` are lost on an alias made with |
-        Annotated[str, Tag("<text>")],
-        Annotated[Image, Tag("<image>")],
+        Annotated[str, Tag("<str>")],
+        Annotated[Image, Tag("<dict>")],
         Annotated[list[Number], Field(fail_fast=True), Tag("<list>")],
     ],
-    Discriminator(
-        _tag,
-        custom_error_type="input_kind",
-        custom_error_message="expected a base64 image object, a text or a list of numbers",
-    ),
+    by_type("a base64 image object, a text or a list of numbers"),
 ]
 Target: TypeAlias = Annotated[
     Union[  # noqa: UP007
         Annotated[Number, Tag("<number>")],
         Annotated[list[Number], Field(fail_fast=True, min_length=1, max_length=MAX_OUTPUTS), Tag("<list>")],
     ],
-    Discriminator(_tag, custom_error_type="target_kind", custom_error_message="expected a number or a list of numbers"),
+    by_type("a number or a list of numbers"),
 ]
 
 

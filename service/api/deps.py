@@ -8,10 +8,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from service.api.problems import invalid
 from service.catalog import Catalog
 from service.engine.engine import Engine
 from service.errors import FieldError, InvalidJson, InvalidRequest, NotReady, TaskNotFound, UnsupportedMediaType
+from service.fields import field_errors
 from service.ids import is_id
 from service.metrics import Metrics
 from service.settings import Settings
@@ -95,7 +95,7 @@ def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:
                 raise InvalidJson(
                     f"The body is not JSON in UTF-8: {found[0]['msg'].removeprefix('Invalid JSON: ')}."
                 ) from None
-            raise invalid(found) from None
+            raise InvalidRequest.at(field_errors(found)) from None
 
     return read
 

@@ -1,19 +1,17 @@
 """Every error as application/problem+json (RFC 9457), and the same for the OpenAPI document."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
-    FieldError,
     InternalError,
     InvalidJson,
     InvalidRequest,
@@ -24,19 +22,14 @@ from service.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
+from service.fields import field_errors
 from service.metrics import Metrics
-from service.schemas import BadField, Problem, path_of
+from service.schemas import BadField, Problem
 
 ANY = (InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)  # every route below /v1 may answer these
 BODY = (InvalidJson, UnsupportedMediaType)  # and these, if it takes a body
 
 MEDIA_TYPE = "application/problem+json"
-MESSAGES = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known here",
-    "too_short": "must not be empty",
-    "string_too_short": "must not be empty",
-}
 
 
 def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Response:
@@ -55,16 +48,6 @@ def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Respo
     return Response(problem.model_dump_json(), error.status, headers, MEDIA_TYPE)
 
 
-def invalid(errors: Sequence[ErrorDetails]) -> InvalidRequest:
-    """What Pydantic found, in this project's paths and words."""
-    return InvalidRequest.at([FieldError(path_of(each["loc"]), _message(each)) for each in errors])
-
-
-def _message(error: ErrorDetails) -> str:
-    message = MESSAGES.get(error["type"], error["msg"])
-    return message.replace("Input should", "should").replace("String should", "should").replace("List should", "should")
-
-
 def handlers(metrics: Metrics) -> dict[Any, Any]:
     """The app's `exception_handlers`."""
 
@@ -81,7 +64,7 @@ def handlers(metrics: Metrics) -> dict[Any, Any]:
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
-    return answer(invalid(error.errors()))
+    return answer(InvalidRequest.at(field_errors(error.errors())))
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:

@@ -9,7 +9,8 @@ from service import schemas
 from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
 from service.api.problems import ANY, BODY, documented
 from service.errors import ModelNotFound, TaskNotFound
-from service.schemas import CreatedTask, CreateTask, Task, TaskPage, Text
+from service.fields import Text
+from service.schemas import CreatedTask, CreateTask, Task, TaskPage
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=documented(*ANY))
 

@@ -1,0 +1,95 @@
+"""Kinds of fields: what a text, a number, metadata may be, and how a field that is not so is told to its sender."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, JsonValue
+from pydantic_core import ErrorDetails, PydanticCustomError, to_json
+
+from service.errors import FieldError
+
+MAX_METADATA_BYTES = 16 * 1024
+MAX_METADATA_DEPTH = 16
+
+MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+
+
+def field_errors(found: Sequence[ErrorDetails]) -> list[FieldError]:
+    """What Pydantic found, in this project's paths and words."""
+    return [FieldError(_path(error["loc"]), _message(error)) for error in found]
+
+
+def by_type(expected: str) -> Discriminator:
+    """Chooses the member of a union by the JSON type of the value: its errors are then the only ones told.
+
+    Members are tagged "<str>", "<dict>", "<list>", "<number>"; the brackets tell a tag from the name of a field.
+    """
+    return Discriminator(_tag, custom_error_type="wrong_type", custom_error_message=f"expected {expected}")
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, bool):  # an int to Python, not to a reader of JSON
+        return "<bool>"
+    if isinstance(value, int | float):
+        return "<number>"
+    return f"<{type(value).__name__}>" if isinstance(value, str | list) else "<dict>"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Such as "support.3.label"; unknown names are the sender's, so they are cut."""
+    return ".".join(str(part)[:80] for part in location if not str(part).startswith("<"))
+
+
+def _message(error: ErrorDetails) -> str:
+    message = MESSAGES.get(error["type"], error["msg"])
+    return message.replace("Input should", "should").replace("String should", "should").replace("List should", "should")
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:  # PostgreSQL has no way to store it
+        raise PydanticCustomError("null_character", "must not contain the character U+0000")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return text
+
+
+def _small_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    level: list[JsonValue] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH):
+        level = [part for value in level for part in _parts(value)]
+    if level:
+        raise PydanticCustomError("too_deep", f"must not nest deeper than {MAX_METADATA_DEPTH} levels")
+    if len(to_json(metadata)) > MAX_METADATA_BYTES:
+        raise PydanticCustomError("too_large", f"must not be larger than {MAX_METADATA_BYTES} bytes of JSON")
+    return metadata
+
+
+def _parts(value: JsonValue) -> Iterator[JsonValue]:
+    """What a value holds, one level down; raises for what no database could store."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("finite_number", "must not contain NaN or infinity")
+    for text in value if isinstance(value, dict) else [value]:
+        if isinstance(text, str):
+            _storable(text)
+    if isinstance(value, dict | list):
+        yield from value.values() if isinstance(value, dict) else value
+
+
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Text: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[^\\u0000]*$"}),
+    AfterValidator(_storable),
+    AfterValidator(_not_blank),
+]
+Metadata: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_small_metadata)]
