@@ -102,12 +102,20 @@ class Client:
             request = CreateTask.model_validate(
                 {"model": model, "name": name, "support": support, "metadata": metadata or {}}
             )
+        return self.create(request)
+
+    def create(self, request: CreateTask) -> CreatedTask:
+        """A new task, from a request as it goes over the wire."""
         return self._call(CreatedTask, "POST", "/v1/tasks", request, retry_on=(429,))
 
     def predict(self, task: Task | str, inputs: Iterable[Raw], *, top: int | None = None) -> Predictions:
         """The task's answer to each input; with `top`, only the most probable labels."""
         with _as_invalid_request():
             request = CreatePredictions(inputs=[to_input(raw) for raw in inputs], top=top)
+        return self.ask(task, request)
+
+    def ask(self, task: Task | str, request: CreatePredictions) -> Predictions:
+        """The task's answers to a request as it goes over the wire."""
         return self._call(Predictions, "POST", f"/v1/tasks/{_id(task)}/predictions", request)
 
     def get(self, task: Task | str) -> Task:
