@@ -17,7 +17,7 @@ FLOOR, CEILING = 0.1, 0.9  # shares of the peak contrast that become black and w
 Array = npt.NDArray[np.uint8]
 
 
-class InvalidImage(ValueError):  # noqa: N818 - reads as the sentence it is
+class InvalidImage(ValueError):
     """These bytes are not an image that can be used; the message is a sentence for the sender."""
 
 

@@ -1,0 +1,1 @@
+"""What training minimises: each fills the gradients of a learner from a batch."""

@@ -1,0 +1,54 @@
+"""Episodes: which classes and which of their rows make a task. Every draw depends on (seed, step) alone."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Generator, Tensor
+
+from models.types import Classes, Rows, Support, Target
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tasks to adapt to and the queries to be judged by."""
+
+    support: Support
+    query: Rows
+    target: Target
+
+
+def generator(seed: int, step: int) -> Generator:
+    """The randomness of one step: the same after a resume, whatever came before."""
+    return Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def full_rows(values: Shaped[Tensor, "T S *F"]) -> Rows:
+    """Rows without padding."""
+    T, S = values.shape[:2]
+    return Rows(values, torch.ones(T, S, dtype=torch.bool), torch.arange(T * S))
+
+
+def full_batch(support: Shaped[Tensor, "T N K *F"], query: Shaped[Tensor, "T N R *F"]) -> Batch:
+    """Tasks of equal ways and shots, class by class, as a batch."""
+    T, N, K = support.shape[:3]
+    R = query.shape[2]
+    classes = torch.arange(N)
+    target = Classes(classes.repeat_interleave(K).expand(T, -1), torch.ones(T, N, dtype=torch.bool))
+    answers = Classes(classes.repeat_interleave(R).expand(T, -1), target.ways)
+    return Batch(Support(full_rows(support.flatten(1, 2)), target), full_rows(query.flatten(1, 2)), answers)
+
+
+def draw(
+    pool: list[Int64[Tensor, "M"]], num_tasks: int, ways: int, rows: int, generator: Generator
+) -> Int64[Tensor, "T N R"]:
+    """Rows of `ways` classes a task; `pool` lists the rows of each class, and none is drawn twice in a task."""
+    tasks = []
+    for _ in range(num_tasks):
+        chosen = torch.randperm(len(pool), generator=generator)[:ways].tolist()
+        tasks.append(torch.stack([_some(pool[c], rows, generator) for c in chosen]))
+    return torch.stack(tasks)
+
+
+def _some(members: Int64[Tensor, "M"], num: int, generator: Generator) -> Int64[Tensor, "R"]:
+    return members[torch.randperm(len(members), generator=generator)[:num]]

@@ -1,0 +1,80 @@
+"""The recipe of `glyphs`: drawn characters, from Omniglot background."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.card import Card
+from models.checkpoint import build
+from models.data.drawing import Style
+from models.data.glyphs import GlyphEpisodes
+from models.data.omniglot import DRAWERS, Omniglot, load_omniglot
+from models.inputs.image import GlyphInput
+from models.learner import Learner
+from models.training.figures import accuracy, encode_all, episode_scores
+from models.training.objectives.episodic import Metrics
+from models.training.objectives.turns import Turns
+from models.training.train import Run
+
+TRAINED, VALIDATED = range(25), range(25, 30)  # background alphabets; evaluation alphabets play no part
+WIDTHS = (48, 96, 192, 384)
+
+
+def glyphs(data: Path, num_steps: int = 6000) -> Run:
+    """Train on the first 25 background alphabets; every choice was made on the last 5."""
+    torch.manual_seed(0)
+    frame = GlyphInput()
+    background = load_omniglot(data, "background")
+    trained = background.only(TRAINED)
+    batches = GlyphEpisodes(trained, frame, Style(), num_tasks=2, ways=20, drawers=4)
+    card = Card(
+        name="glyphs",
+        modality="image",
+        kinds=("classification",),
+        inputs={"name": "glyph", "size": frame.size},
+        encoder={"name": "resnet", "widths": list(WIDTHS)},
+        head={"name": "prototypical"},
+        created_at="",
+        card={
+            "recipe": f"kshot train glyphs ({num_steps} steps, {__name__})",
+            "split": "Omniglot background: alphabets 0-24 trained on, 25-29 for choosing",
+            "data": {"omniglot background, alphabets 0-24": trained.digest()},
+            "licence": "Apache-2.0; trained on Omniglot (MIT, Brenden Lake)",
+        },
+    )
+    return Run(
+        card=card,
+        learner=build(card.encoder, card.head),
+        objective=Turns(batches.num_identities, WIDTHS[-1]),
+        batches=batches,
+        num_steps=num_steps,
+        num_lanes=2,
+        rate=0.1,
+        warmup_steps=num_steps // 20,
+        weight_decay=5e-4,
+        validate=held_out(background.only(VALIDATED), frame),
+    )
+
+
+def held_out(omniglot: Omniglot, frame: GlyphInput) -> Callable[[Learner], Metrics]:
+    """One-shot 20-way figures on these alphabets: accuracy over all characters, mean error within each alphabet."""
+    drawings = omniglot.images.reshape(-1, *omniglot.images.shape[2:]) * np.uint8(255)
+    images = torch.from_numpy(np.stack([frame(drawing) for drawing in drawings]))
+    rows = torch.arange(len(images)).view(-1, DRAWERS)
+    pools = [list(rows[characters]) for characters in omniglot.characters_by_alphabet().values()]
+
+    def validate(learner: Learner) -> Metrics:
+        features = encode_all(learner, images)
+
+        def one_shot(pool: list[torch.Tensor]) -> float:
+            ways = min(20, len(pool))
+            return float(
+                accuracy(*episode_scores(learner.head, features, pool, ways=ways, shots=1, num_tasks=400)).mean()
+            )
+
+        within = [1 - one_shot(pool) for pool in pools]
+        return {"20w1s": one_shot(list(rows)), "within": sum(within) / len(within)}
+
+    return validate

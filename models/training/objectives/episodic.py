@@ -1,0 +1,33 @@
+"""Episodic training: adapt to the support, be judged by the queries (Vinyals et al. 2016)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from models.data.episodes import Batch
+from models.learner import Learner
+from models.types import Classes, Gaussian, Scores, Target, Values
+
+Metrics: TypeAlias = Mapping[str, float]
+Objective: TypeAlias = Callable[[Learner, Any], Metrics]  # fills .grad; an nn.Module's own parameters are trained too
+
+
+def episodic(learner: Learner, batch: Batch) -> Metrics:
+    """The loss of the queries, differentiated through the adaptation."""
+    scores = learner.predict(learner.adapt(batch.support), batch.query)
+    loss = score_loss(scores, batch.target)
+    torch.autograd.backward(loss)
+    return {"loss": loss.item()}
+
+
+def score_loss(scores: Scores, target: Target) -> Float[Tensor, ""]:
+    """Mean negative log-likelihood over full batches; padded rows are not supported in training."""
+    if isinstance(scores, Gaussian):
+        assert isinstance(target, Values)
+        return F.gaussian_nll_loss(scores.mean, target.values, scores.variance, full=True)
+    assert isinstance(target, Classes)
+    return F.cross_entropy(scores.values.flatten(0, 1), target.index.flatten())

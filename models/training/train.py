@@ -1,0 +1,146 @@
+"""The trainer: owns the optimiser, the schedule, the log and resuming. Randomness is by (seed, step)."""
+
+import csv
+import ctypes
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from models.card import Card
+from models.learner import Learner
+from models.training.lanes import Lanes
+from models.training.objectives.episodic import Metrics, Objective
+
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # from malloc.h
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run needs; recipes make these."""
+
+    card: Card  # how to rebuild the learner, and what to say of it
+    learner: Learner
+    objective: Objective
+    batches: Callable[[int], Any]  # step -> batch, by (seed, step) alone
+    num_steps: int
+    rate: float
+    validate: Callable[[Learner], Metrics] | None = None
+    optimiser: str = "sgd"  # a row of OPTIMISERS
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    num_lanes: int = 1  # threads, each with a batch of its own: a step sees this many batches
+    seed: int = 0
+    validate_steps: int = 500
+    save_steps: int = 200
+    max_norm: float = 10.0
+
+
+OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {
+    "sgd": lambda groups, rate: torch.optim.SGD(groups, rate, momentum=0.9, nesterov=True),
+    "adamw": lambda groups, rate: torch.optim.AdamW(groups, rate),
+}
+
+
+def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
+    """Train `run.learner` in place, resuming from `folder` if a run was cut short there; True when it is finished."""
+    _keep_memory()
+    folder.mkdir(parents=True, exist_ok=True)
+    objective = run.objective if isinstance(run.objective, nn.Module) else nn.Module()
+    trained = nn.ModuleDict({"learner": run.learner, "objective": objective})
+    trained.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
+    optimiser = OPTIMISERS[run.optimiser](_groups(trained, run.weight_decay), run.rate)
+    saved = folder / "resume.pt"
+    first = _resume(saved, trained, optimiser) if saved.is_file() else 0
+    lanes = Lanes(trained, run.objective, run.num_lanes)  # after resuming: each lane copies the running statistics
+    deadline = time.monotonic() + max_seconds
+    with _progress() as progress, (folder / "log.csv").open("a", newline="") as log:
+        bar = progress.add_task("train", total=run.num_steps, completed=first, figures="")
+        for step in range(first, run.num_steps):
+            metrics = _step(run, lanes, optimiser, step)
+            done = step + 1
+            if run.validate and (done % run.validate_steps == 0 or done == run.num_steps):
+                metrics = {**metrics, **_validated(run.validate, run.learner)}
+            if done % 20 == 0 or done == run.num_steps:
+                csv.writer(log).writerow([done, *(f"{name}={value:.4f}" for name, value in metrics.items())])
+                log.flush()
+            progress.update(bar, completed=done, figures=" ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
+            if done % run.save_steps == 0 or done == run.num_steps or time.monotonic() > deadline:
+                _save(saved, done, trained, optimiser)
+            if time.monotonic() > deadline:
+                return done == run.num_steps
+    run.learner.eval()
+    return True
+
+
+def rate_at(run: Run, step: int) -> float:
+    """Linear warm-up, then a half cosine to zero."""
+    warm = min(1.0, (step + 1) / max(1, run.warmup_steps))
+    return run.rate * warm * 0.5 * (1 + math.cos(math.pi * step / run.num_steps))
+
+
+def _step(run: Run, lanes: Lanes, optimiser: torch.optim.Optimizer, step: int) -> Metrics:
+    torch.manual_seed(run.seed * 1_000_003 + step)
+    for group in optimiser.param_groups:
+        group["lr"] = rate_at(run, step)
+    for replica in lanes.replicas:
+        replica.train()
+    metrics = lanes.backward(run.batches, step)
+    norm = nn.utils.clip_grad_norm_(lanes.trained.parameters(), run.max_norm)
+    optimiser.step()
+    return {**metrics, "norm": norm.item()}
+
+
+def _groups(trained: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and filters decay; norms, biases and scales do not."""
+    params = list(trained.parameters())
+    return [
+        {"params": [p for p in params if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in params if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _validated(validate: Callable[[Learner], Metrics], learner: Learner) -> Metrics:
+    learner.eval()
+    with torch.inference_mode():
+        return validate(learner)
+
+
+def _save(path: Path, step: int, trained: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Whole or not at all: written beside, flushed, then renamed."""
+    beside = path.with_suffix(".partial")
+    with beside.open("wb") as file:
+        torch.save({"step": step, "trained": trained.state_dict(), "optimiser": optimiser.state_dict()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _resume(path: Path, trained: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    saved = torch.load(path, weights_only=True)
+    trained.load_state_dict(saved["trained"])
+    optimiser.load_state_dict(saved["optimiser"])
+    return int(saved["step"])
+
+
+def _progress() -> Progress:
+    left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*left, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+
+
+def _keep_memory() -> None:
+    """Ask glibc to keep freed memory: mapping it anew at every step costs a convolution net a third of its speed."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # not glibc
+        return
+    mallopt(M_ARENA_MAX, 1)
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
