@@ -1,12 +1,11 @@
 """The command `kshot`. Each command imports what it needs when it runs, so that help is instant and free of torch."""
 
 import json
-import signal
 import socket
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -41,43 +40,9 @@ def serve(
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
 
-    import uvicorn
+    from service.process import run
 
-    from service.app import create_app
-    from service.settings import Settings
-    from service.storage.migrate import upgrade
-
-    settings = Settings()
-    if settings.database_url.startswith("sqlite") if migrate is None else migrate:
-        upgrade(settings.database_url)
-    config = uvicorn.Config(
-        create_app(settings),
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=round(settings.drain_timeout_s),
-    )
-    server = uvicorn.Server(config)
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it is done; then they are harmless
-        signal.signal(number, server.handle_exit)
-    demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None
-    try:
-        server.run(sockets=[listener])
-    finally:
-        if demonstration is not None:
-            demonstration.terminate()
-            demonstration.wait()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before anything slow happens."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        typer.echo(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.", err=True)
-        raise typer.Exit(1) from None
+    run(listener, url, migrate=migrate, demo=demo)
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")
@@ -105,6 +70,126 @@ def settings(
     for name, value, _, meaning in rows(Settings()):
         table.add_row(name, value, meaning)
     Console().print(table)
+
+
+@app.command(epilog="Example: kshot demo --url http://127.0.0.1:9000")
+def demo(url: Url = LOCAL) -> None:
+    """Let the service learn ten handwritten digits from fifty scans, and ask it about 1,747 others, five times over."""
+    from service.demo import MissingExtra, demonstrate
+
+    with _clear_errors():
+        try:
+            demonstrate(url, Console())
+        except MissingExtra as missing:
+            _fail(str(missing))
+
+
+@app.command(epilog="Example: kshot models")
+def models(url: Url = LOCAL, as_json: AsJson = False) -> None:
+    """List the models that can be adapted."""
+    from service.client import Client
+
+    with _clear_errors(), Client(url) as kshot:
+        found = kshot.models()
+    if as_json:
+        _print_json([model.model_dump(mode="json") for model in found])
+        return
+    table = Table("model", "input", "kind", "digest", box=None)
+    for model in found:
+        sizes = f" of {model.input_dim}" if model.input_dim else ""
+        table.add_row(model.name, ", ".join(model.modalities) + sizes, ", ".join(model.kinds), model.digest[:12])
+    Console().print(table)
+
+
+@app.command(epilog="Example: kshot adapt letters/ --model glyphs, where letters/ has one folder of images a label")
+def adapt(
+    source: Annotated[
+        Path, typer.Argument(exists=True, help="A JSON body of POST /v1/tasks, or a folder with a folder a label.")
+    ],
+    model: Annotated[str, typer.Option(help="The model to adapt, when the source is a folder.")] = "glyphs",
+    name: Annotated[str | None, typer.Option(help="A name for the task, when the source is a folder.")] = None,
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Make a task from labelled examples and print its id."""
+    from service.client import Client
+    from service.schemas import CreateTask
+
+    with _clear_errors(), Client(url) as kshot:
+        if source.is_dir():
+            images = sorted(path for path in source.glob("*/*") if path.is_file())
+            task = kshot.adapt(model, images, labels=[path.parent.name for path in images], name=name)
+        else:
+            task = kshot.create(CreateTask.model_validate_json(source.read_bytes()))
+    if as_json:
+        _print_json(task.model_dump(mode="json"))
+        return
+    typer.echo(f"{task.id}  {task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms")
+
+
+@app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")
+def predict(
+    task: Annotated[str, typer.Argument(help="The id that `kshot adapt` printed.")],
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="A JSON body of .../predictions, or images.")
+    ],
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a task about images, or about the inputs of a JSON body."""
+    from service.client import Client
+    from service.schemas import Classification, CreatePredictions, Regression
+
+    with _clear_errors(), Client(url) as kshot:
+        if files[0].suffix == ".json":
+            request = CreatePredictions.model_validate_json(files[0].read_bytes())
+            answer, names = kshot.ask(task, request), [str(number) for number in range(len(request.inputs))]
+        else:
+            answer, names = kshot.predict(task, files), [str(path) for path in files]
+    if as_json:
+        _print_json(answer.model_dump(mode="json"))
+        return
+    table = Table("input", "answer", "", box=None)
+    for shown, found in zip(names, answer.predictions, strict=True):
+        if isinstance(found, Classification):
+            table.add_row(shown, found.label, f"{found.scores[found.label]:.1%}")
+        elif isinstance(found, Regression):
+            table.add_row(shown, str(found.mean), f"± {found.std}")
+    Console().print(table)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, taken before anything slow happens."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        _fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """What goes wrong between here and the service, as a sentence instead of a traceback."""
+    from pydantic import ValidationError
+
+    from service.errors import KshotError
+
+    try:
+        yield
+    except KshotError as error:
+        several = error.errors if len(error.errors) > 1 else ()  # of one, the sentence tells already
+        _fail("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)]))
+    except ValidationError as error:
+        _fail(f"The file is not a valid request: {error}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def _print_json(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2))
 
 
 if __name__ == "__main__":

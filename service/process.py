@@ -1,0 +1,37 @@
+"""The service as a process: its socket, its signals, and the demonstration that may run beside it."""
+
+import signal
+import socket
+import subprocess
+import sys
+
+import uvicorn
+
+from service.app import create_app
+from service.settings import Settings
+from service.storage.migrate import upgrade
+
+
+def run(listener: socket.socket, url: str, *, migrate: bool | None, demo: bool) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was accepted. `migrate` None means: if it is SQLite."""
+    settings = Settings()
+    if settings.database_url.startswith("sqlite") if migrate is None else migrate:
+        upgrade(settings.database_url)
+    config = uvicorn.Config(
+        create_app(settings),
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.drain_timeout_s),
+    )
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it is done; then they are harmless
+        signal.signal(number, server.handle_exit)
+    demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if demonstration is not None:
+            demonstration.terminate()
+            demonstration.wait()
