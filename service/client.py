@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -94,6 +95,10 @@ class Client:
         rows = [to_input(raw) for raw in inputs]
         names = None if labels is None else map(str, labels)
         columns = [_column(column, len(rows)) for column in (ids, names, targets)]
+        if any(len(column) != len(rows) for column in columns):
+            raise ValueError(
+                f"expected {len(rows)} of each, as there are inputs; got {[len(each) for each in columns]}"
+            )
         support = [
             {"input": row, "id": example_id, "label": label, "target": target}
             for row, example_id, label, target in zip(rows, *columns, strict=True)
@@ -142,7 +147,7 @@ class Client:
 
     def model(self, name: str) -> Model:
         """One model."""
-        return self._call(Model, "GET", f"/v1/models/{name}")
+        return self._call(Model, "GET", f"/v1/models/{quote(name, safe='')}")
 
     def limits(self) -> Limits:
         """What one request may hold."""
@@ -237,4 +242,4 @@ def _column(values: Iterable[Any] | None, length: int) -> Sequence[Any]:
 
 
 def _id(task: Task | str) -> str:
-    return task if isinstance(task, str) else task.id
+    return quote(task if isinstance(task, str) else task.id, safe="")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue
 from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 
 from service.errors import FieldError
@@ -38,7 +38,7 @@ def _tag(value: Any) -> str:
         return "<bool>"
     if isinstance(value, int | float):
         return "<number>"
-    return f"<{type(value).__name__}>" if isinstance(value, str | list) else "<dict>"
+    return "<dict>" if isinstance(value, BaseModel) else f"<{type(value).__name__}>"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,121 @@
+import base64
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.inputs import Input as Preprocess
+from models.inputs.image import GlyphInput
+from models.inputs.vector import VectorInput
+from service.codec import decode_inputs
+from service.errors import DeadlineExceeded, InvalidRequest
+from service.schemas import Image, Input
+from tests.service.codec.pictures import SVG, png_of_size, saved, stroke
+
+GLYPH = GlyphInput(size=28, margin=2)
+
+
+def image(data: bytes) -> Image:
+    return Image(image=base64.b64encode(data).decode())
+
+
+def decoded(
+    inputs: list[Input], preprocess: Preprocess = GLYPH, modality: str = "image", timeout_s: float = 60
+) -> np.ndarray[Any, Any]:
+    deadline = time.monotonic() + timeout_s
+    return decode_inputs(inputs, preprocess, modality, max_pixels=10_000, deadline=deadline, path="support.{}.input")
+
+
+def fault(inputs: list[Input], *more: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidRequest) as caught:
+        decoded(inputs, *more)
+    return [(error.path, error.message) for error in caught.value.errors]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_images_become_rows(kind: str) -> None:
+    rows = decoded([image(saved(stroke(), kind)), image(saved(stroke((30, 40)), kind))])
+    assert rows.shape == (2, 28, 28)
+    assert rows.dtype == np.uint8
+    assert (rows.reshape(2, -1).max(1) > 200).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_mode_shows_the_same_stroke(mode: str) -> None:
+    picture = stroke().point(lambda level: level * 257, "I").convert(mode) if mode == "I;16" else stroke(mode=mode)
+    [plain, other] = decoded([image(saved(stroke())), image(saved(picture))])
+    assert np.abs(plain.astype(int) - other.astype(int)).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"hello", "not a PNG, JPEG or WebP"),
+        (SVG, "not a PNG, JPEG or WebP"),
+        (saved(stroke(), "GIF"), "not a PNG, JPEG or WebP"),
+        (saved(stroke())[:-30], "truncated"),
+        (saved(stroke((200, 200)), "JPEG")[:-100], "10000 pixels"),
+        (saved(stroke((90, 90)), "JPEG")[:-40], "truncated"),
+        (png_of_size(50_000, 50_000), "pixels"),
+        (png_of_size(0, 10), "not a PNG, JPEG or WebP"),
+        (png_of_size(10, 10), "truncated"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_a_usable_image_is_refused(data: bytes, message: str) -> None:
+    [(path, told)] = fault([image(saved(stroke())), image(data)])
+    assert path == "support.1.input"
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    "text", ["###", "aGVsbG8", "data:image/png;base64,aGVsbG8=", "aGVs\nbG8=", "aGVsbG8=\n", "aGVsbG-_", "é", " "]
+)
+def test_what_is_not_base64_is_refused(text: str) -> None:
+    [(_, told)] = fault([Image(image=text)])
+    assert "expected base64" in told
+
+
+def test_another_kind_of_input_is_refused_with_what_was_expected() -> None:
+    picture = image(saved(stroke()))
+    told = [message for _, message in fault(["a text", [1.0], picture])]
+    assert told == [
+        'expected an image, {"image": "<base64>"}, got a text',
+        'expected an image, {"image": "<base64>"}, got a list of numbers',
+    ]
+    assert fault([picture], VectorInput(2), "vector")[0][1] == "expected a list of numbers, got an image"
+    assert fault(["a"], VectorInput(2), "vector")[0][1] == "expected a list of numbers, got a text"
+
+
+@pytest.mark.parametrize("vector", [[], [1.0], [1.0, 2.0, 3.0], [1e16, 0.0], [0.0, -1e39]])
+def test_vectors_that_do_not_fit_are_refused(vector: list[float]) -> None:
+    [(path, _)] = fault([[1.0, 2.0], vector], VectorInput(2), "vector")
+    assert path == "support.1.input"
+
+
+def test_at_most_twenty_bad_inputs_are_told() -> None:
+    assert len(fault(["a text"] * 50)) == 20
+
+
+def test_decoding_stops_at_the_deadline() -> None:
+    with pytest.raises(DeadlineExceeded):
+        decoded([image(saved(stroke()))], timeout_s=-1)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_are_worse_than_refused(data: bytes) -> None:
+    assert fault([image(data)])
+
+
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_a_damaged_image_is_decoded_or_refused(position: int, value: int) -> None:
+    data = bytearray(saved(stroke()))
+    data[position % len(data)] = value
+    try:
+        decoded([image(bytes(data))])
+    except InvalidRequest as refused:
+        assert refused.errors
