@@ -12,7 +12,7 @@ from models.types import Rows, TaskParams
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     """Copy a numpy array over; through pinned memory to a GPU, so that the copy does not wait."""
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def rows_of(flat: Tensor, lengths: Sequence[int]) -> Rows:

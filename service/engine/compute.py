@@ -1,7 +1,7 @@
 """Batches of adapt and predict on the device, as generators that pause between slices of work."""
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias, TypeVar
@@ -16,6 +16,7 @@ from models.learner import Learner
 from models.types import Classes, Logits, Scores, Support, TaskParams, Values
 from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays, ScoreArrays, ValueScores
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
+from service.engine.slices import SLICE_ROWS, pieces
 
 Result = TypeVar("Result")
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
@@ -54,14 +55,12 @@ def timed(slices: Generator[None, None, Result]) -> Generator[None, None, tuple[
 class Compute:
     """The learners on their device. One thread runs the generators; a yield is only a chance to pause."""
 
-    def __init__(
-        self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype, slice_ms: float
-    ) -> None:
+    def __init__(self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
-        self.slice_ms = slice_ms
         self.checkpoints = checkpoints
+        self._slice_rows = SLICE_ROWS[device.type]
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
-        self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, "encode" | "adapt" | "predict")
+        self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, "adapt" | "predict")
 
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
@@ -114,7 +113,7 @@ class Compute:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
         learner = self.learners[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
-        for piece in _pieces([len(inputs) for _, inputs in queries], self._slice_rows(digest, "predict")):
+        for piece in pieces([len(inputs) for _, inputs in queries], self._slice_rows):
             inputs = self._on_device([queries[task][1][first:stop] for task, first, stop in piece])
             rows = rows_of(_in_float32(learner.encoder(inputs)), [stop - first for _, first, stop in piece])
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
@@ -127,15 +126,10 @@ class Compute:
 
     def _encode(self, digest: str, inputs: Tensor) -> Generator[None, None, Tensor]:
         encoder, parts = self.learners[digest].encoder, []
-        for part in torch.split(inputs, self._slice_rows(digest, "encode")):
-            began = perf_counter()
+        for part in torch.split(inputs, self._slice_rows):
             parts.append(_in_float32(encoder(part)))
-            self.paces[digest, "encode"].observe(len(part), 1000 * (perf_counter() - began))
             yield
         return torch.cat(parts)
-
-    def _slice_rows(self, digest: str, kind: str) -> int:
-        return max(1, int(self.slice_ms / self.paces[digest, kind].ms_per_row))
 
     def _on_device(self, arrays: Sequence[Array]) -> Tensor:
         return to_device(np.concatenate(arrays), self.device)
@@ -167,24 +161,6 @@ def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
 
 def _in_float32(features: Tensor) -> Tensor:
     return features.float() if features.is_floating_point() else features
-
-
-def _pieces(lengths: Sequence[int], max_rows: int) -> Iterator[list[tuple[int, int, int]]]:
-    """Cuts of (task, first row, stop row), at most `max_rows` rows a piece, in order."""
-    piece: list[tuple[int, int, int]] = []
-    room = max_rows
-    for task, length in enumerate(lengths):
-        first = 0
-        while first < length:
-            stop = min(length, first + room)
-            piece.append((task, first, stop))
-            room -= stop - first
-            first = stop
-            if room == 0:
-                yield piece
-                piece, room = [], max_rows
-    if piece:
-        yield piece
 
 
 def _sizes(params: TaskParams, layout: Mapping[str, str]) -> dict[str, int]:

@@ -49,7 +49,7 @@ class Engine:
         self, checkpoints: Mapping[str, Checkpoint], fetch: Fetch, settings: Settings, metrics: Metrics
     ) -> None:
         device = choose_device(settings.device)
-        self._compute = Compute(checkpoints, device, choose_dtype(settings.dtype, device), settings.slice_ms)
+        self._compute = Compute(checkpoints, device, choose_dtype(settings.dtype, device))
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
