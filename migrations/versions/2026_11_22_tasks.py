@@ -38,7 +38,7 @@ def create_versions() -> None:
         sa.Column("task_id", KEY, nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("model_digest", KEY, nullable=False),
-        sa.Column("output_dim", sa.Integer(), nullable=False),
+        sa.Column("output_dim", sa.Integer(), nullable=True),
         sa.Column("num_support", sa.Integer(), nullable=False),
         sa.Column("support_digest", sa.Text(), nullable=False),
         sa.Column("dtype", sa.Text(), nullable=False),
@@ -52,7 +52,7 @@ def create_versions() -> None:
             name="fk_versions_tasks",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "task_id", "number", name="pk_versions"),
+        sa.PrimaryKeyConstraint("task_id", "number", name="pk_versions"),
     )
     op.create_table(
         "params",
@@ -62,12 +62,12 @@ def create_versions() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant", "task_id", "number"],
-            ["versions.tenant", "versions.task_id", "versions.number"],
+            ["task_id", "number"],
+            ["versions.task_id", "versions.number"],
             name="fk_params_versions",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "task_id", "number", name="pk_params"),
+        sa.PrimaryKeyConstraint("task_id", "number", name="pk_params"),
     )
 
 
@@ -88,7 +88,7 @@ def create_examples() -> None:
             name="fk_examples_tasks",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "task_id", "ordinal", name="pk_examples"),
+        sa.PrimaryKeyConstraint("task_id", "ordinal", name="pk_examples"),
     )
     op.create_table(
         "features",
@@ -98,12 +98,12 @@ def create_examples() -> None:
         sa.Column("model_digest", KEY, nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant", "task_id", "ordinal"],
-            ["examples.tenant", "examples.task_id", "examples.ordinal"],
+            ["task_id", "ordinal"],
+            ["examples.task_id", "examples.ordinal"],
             name="fk_features_examples",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "task_id", "ordinal", "model_digest", name="pk_features"),
+        sa.PrimaryKeyConstraint("task_id", "ordinal", "model_digest", name="pk_features"),
     )
     op.create_table(
         "memberships",
@@ -113,12 +113,12 @@ def create_examples() -> None:
         sa.Column("since_version", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("until_version", sa.Integer()),
         sa.ForeignKeyConstraint(
-            ["tenant", "task_id", "ordinal"],
-            ["examples.tenant", "examples.task_id", "examples.ordinal"],
+            ["task_id", "ordinal"],
+            ["examples.task_id", "examples.ordinal"],
             name="fk_memberships_examples",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "task_id", "ordinal", "since_version", name="pk_memberships"),
+        sa.PrimaryKeyConstraint("task_id", "ordinal", "since_version", name="pk_memberships"),
     )
 
 

@@ -15,6 +15,10 @@ DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 
+# Every statement goes by a key. On small or unanalysed tables the planner would rather read them whole, and keep to it
+# while they grow; the costs it then names would also set off the JIT compiler.
+BY_KEY = ["-c enable_seqscan=off", "-c enable_hashjoin=off", "-c enable_mergejoin=off", "-c jit=off"]
+
 
 def database_url(text: str) -> URL:
     """The URL with the driver that we use, or ValueError for a database that we do not know."""
@@ -41,10 +45,14 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: i
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except Exception:
+            connection.close()  # the pool does not know it yet, and its thread would live on
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
@@ -60,7 +68,7 @@ def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: f
         "statement_timeout": statement_timeout_s,
         "idle_in_transaction_session_timeout": statement_timeout_s,
     }
-    options = " ".join(f"-c {name}={math.ceil(1000 * seconds)}" for name, seconds in limits.items())
+    options = " ".join([*BY_KEY, *(f"-c {name}={math.ceil(1000 * seconds)}" for name, seconds in limits.items())])
     given = url.query.get("options", "")
     engine = create_async_engine(
         url,

@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class json_rows(FunctionElement[Any]):  # noqa: N801  a function of SQL, named like one
-    """The elements of a JSON array, one a row, in a column that both databases call `value`."""
+    """The elements of an array in JSON text, one a row, in a column that both databases call `value`."""
 
     inherit_cache = True
 
@@ -20,4 +20,4 @@ def _sqlite(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(json_rows, "postgresql")
 def _postgresql(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_array_elements({compiler.process(element.clauses, **options)})"
+    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS JSON))"

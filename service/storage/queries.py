@@ -1,11 +1,12 @@
 """Every SQL statement of the service, as functions of a session."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, and_, bindparam, case, column, delete, insert, or_, select
+from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.json_rows import json_rows
@@ -79,9 +80,8 @@ async def delete_task(session: AsyncSession, tenant: str, task_id: str) -> bool:
 
 async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Fetched]:
     """What is current of each task, in one statement; a task that is gone is absent, params that are cached stay."""
-    rows = await session.execute(
-        _FETCH, {"wanted": [[each.tenant, each.task_id, each.cached_version] for each in wanted]}
-    )
+    batch = [[each.tenant, each.task_id, each.cached_version] for each in wanted]
+    rows = await session.execute(_FETCH, {"wanted": json.dumps(batch)})
     return {(tenant, task_id): Fetched(*rest) for tenant, task_id, *rest in rows}
 
 
@@ -91,7 +91,7 @@ async def get_support(session: AsyncSession, tenant: str, task_id: str, version:
     return [StoredExample(*row) for row in rows]
 
 
-_CURRENT = and_(Version.tenant == Task.tenant, Version.task_id == Task.id, Version.number == Task.version)
+_CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)
 
 _TASKS = select(
     Task.tenant,
@@ -110,7 +110,7 @@ _TASKS = select(
     Task.updated_at,
 ).join(Version, _CURRENT)
 
-_wanted = json_rows(bindparam("wanted", type_=JSON)).table_valued(column("value", JSON), name="wanted")
+_wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
 _cached = _wanted.c.value[2].as_integer()
 _stale = or_(_cached.is_(None), _cached != Task.version)
 
@@ -132,7 +132,6 @@ _FETCH = (
         Params,
         and_(
             _stale,
-            Params.tenant == Version.tenant,
             Params.task_id == Version.task_id,
             Params.number == Version.number,
         ),
@@ -144,7 +143,6 @@ _FETCH = (
 _member_since = (
     select(Membership.since_version)
     .where(
-        Membership.tenant == Example.tenant,
         Membership.task_id == Example.task_id,
         Membership.ordinal == Example.ordinal,
         Membership.since_version <= Version.number,
@@ -155,7 +153,6 @@ _member_since = (
 _features = (
     select(Features.data)
     .where(
-        Features.tenant == Example.tenant,
         Features.task_id == Example.task_id,
         Features.ordinal == Example.ordinal,
         Features.model_digest == Version.model_digest,
@@ -165,7 +162,7 @@ _features = (
 
 _SUPPORT = (
     select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.input, _features)
-    .join(Version, and_(Version.tenant == Example.tenant, Version.task_id == Example.task_id))
+    .join(Version, Version.task_id == Example.task_id)
     .where(
         Example.tenant == bindparam("tenant"),
         Example.task_id == bindparam("task_id"),

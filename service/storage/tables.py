@@ -1,7 +1,8 @@
 """The tables: a task, its versions and their params, its examples and which versions they belong to.
 
-Every key starts with the tenant, so that no row can hang under another tenant's task. Large columns come last:
-SQLite then reads the others without walking through the blob.
+Versions and examples refer to (tenant, task), so that they cannot hang under another tenant's task. Their own keys
+leave the tenant out: PostgreSQL, told the tenant, would look up by it alone. Large columns come last: SQLite then
+reads the others without walking through the blob.
 """
 
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ class Version(Table):
     __tablename__ = "versions"
     __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
 
-    tenant: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]
     number: Mapped[PrimaryNumber]
     model_digest: Mapped[Key]
@@ -99,14 +100,10 @@ class Params(Table):
 
     __tablename__ = "params"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "task_id", "number"],
-            ["versions.tenant", "versions.task_id", "versions.number"],
-            ondelete="CASCADE",
-        ),
+        ForeignKeyConstraint(["task_id", "number"], ["versions.task_id", "versions.number"], ondelete="CASCADE"),
     )
 
-    tenant: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]
     number: Mapped[PrimaryNumber]
     digest: Mapped[str]
@@ -119,7 +116,7 @@ class Example(Table):
     __tablename__ = "examples"
     __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
 
-    tenant: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]
     ordinal: Mapped[PrimaryNumber]  # the order in which the task was given its examples
     example_id: Mapped[str]  # the client's name for it
@@ -134,14 +131,10 @@ class Features(Table):
 
     __tablename__ = "features"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "task_id", "ordinal"],
-            ["examples.tenant", "examples.task_id", "examples.ordinal"],
-            ondelete="CASCADE",
-        ),
+        ForeignKeyConstraint(["task_id", "ordinal"], ["examples.task_id", "examples.ordinal"], ondelete="CASCADE"),
     )
 
-    tenant: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]
     ordinal: Mapped[PrimaryNumber]
     model_digest: Mapped[PrimaryKey]
@@ -153,14 +146,10 @@ class Membership(Table):
 
     __tablename__ = "memberships"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "task_id", "ordinal"],
-            ["examples.tenant", "examples.task_id", "examples.ordinal"],
-            ondelete="CASCADE",
-        ),
+        ForeignKeyConstraint(["task_id", "ordinal"], ["examples.task_id", "examples.ordinal"], ondelete="CASCADE"),
     )
 
-    tenant: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]
     ordinal: Mapped[PrimaryNumber]
     since_version: Mapped[PrimaryNumber]

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 from service.ids import new_id
-from service.storage.records import NewExample, NewTask, NewVersion
+from service.storage import queries
+from service.storage.groups import Work
+from service.storage.records import NewExample, NewTask, NewVersion, TaskRecord
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -25,3 +27,8 @@ def new_examples(count: int = 2, features: bool = True) -> list[NewExample]:
         NewExample(f"e{n}", n, "cat" if n % 2 else "dog", None, b"input%d" % n, b"features%d" % n if features else None)
         for n in range(count)
     ]
+
+
+def storing(task: NewTask) -> Work[TaskRecord]:
+    """The work of storing it with its first version."""
+    return lambda session: queries.insert_task(session, task, new_version(), new_examples(), NOW)

@@ -13,14 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import DatabaseUnavailable, InvalidRequest
 from service.storage import migrate, queries
 from service.storage.database import Database
-from service.storage.groups import Work
-from service.storage.records import NewTask, TaskRecord
+from service.storage.records import NewTask
 from tests.conftest import administer
-from tests.service.storage.samples import NOW, new_examples, new_task, new_version
-
-
-def storing(task: NewTask) -> Work[TaskRecord]:
-    return lambda session: queries.insert_task(session, task, new_version(), new_examples(), NOW)
+from tests.service.storage.samples import new_task, storing
 
 
 async def found(database: Database, task: NewTask) -> bool:
@@ -108,6 +103,8 @@ async def test_a_database_without_tables(tmp_path: Path) -> None:
     await database.close()
 
 
+# aiosqlite does not wait for the thread of a connection that could not be opened
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("url", ["sqlite:///{folder}/none/kshot.db", "postgresql://127.0.0.1:1/kshot"])
 async def test_no_database_there(url: str, tmp_path: Path) -> None:
     database = Database(url.format(folder=tmp_path))

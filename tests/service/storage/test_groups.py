@@ -11,8 +11,8 @@ from service.errors import DatabaseUnavailable
 from service.storage import queries
 from service.storage.database import Database
 from service.storage.groups import Work
-from service.storage.records import NewTask, TaskRecord
-from tests.service.storage.samples import NOW, new_examples, new_task, new_version
+from service.storage.records import TaskRecord
+from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 
 @pytest.fixture
@@ -32,10 +32,6 @@ def commits() -> Iterator[list[object]]:
     event.listen(Engine, "commit", note)
     yield seen
     event.remove(Engine, "commit", note)
-
-
-def storing(task: NewTask) -> Work[TaskRecord]:
-    return lambda session: queries.insert_task(session, task, new_version(), new_examples(), NOW)
 
 
 async def stored(database: Database) -> set[str]:

@@ -1,0 +1,70 @@
+"""Every statement goes by an index, on both databases."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Select, insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.storage import queries
+from service.storage.database import Database
+from service.storage.tables import Params, Task, Version
+from tests.service.storage.samples import NOW, new_examples, new_task, new_version
+
+NUM_TASKS = 500
+
+
+async def fill(session: AsyncSession) -> None:
+    """Enough tasks that walking through all would be wrong."""
+    tasks = [new_task() for _ in range(NUM_TASKS)]
+    task = {"tenant": "default", "model": "glyphs", "name": "digits", "kind": "classification", "version": 1}
+    task |= {"revision": 1, "metadata_": {}, "created_at": NOW, "updated_at": NOW}
+    version = {"tenant": "default", "number": 1, "model_digest": "d" * 64, "output_dim": 2, "num_support": 2}
+    version |= {"support_digest": "s", "dtype": "float32", "libraries": {}, "seed": 0, "created_at": NOW, "labels": []}
+    params = {"tenant": "default", "number": 1, "digest": "", "data": bytes(500)}
+    await session.execute(insert(Task), [task | {"id": each.id} for each in tasks])
+    await session.execute(insert(Version), [version | {"task_id": each.id} for each in tasks])
+    await session.execute(insert(Params), [params | {"task_id": each.id} for each in tasks])
+    for each in tasks[:20]:
+        keys = {"tenant": "default", "task_id": each.id}
+        await queries._insert_examples(session, keys, new_version(), new_examples(20), NOW)
+
+
+async def plan(session: AsyncSession, statement: Select[*tuple[Any, ...]], **values: object) -> str:
+    dialect = session.get_bind().dialect
+    compiled = statement.params(values).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN QUERY PLAN " if dialect.name == "sqlite" else "EXPLAIN "
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(explain + str(compiled).replace("%%", "%"))
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+def assert_keyed(found: str, *tables: str) -> None:
+    for table in tables:
+        assert f"sqlite_autoindex_{table}_1 (" in found or f"pk_{table} " in found, found
+        assert "Seq Scan" not in found and f"SCAN {table}" not in found, found
+
+
+async def assert_indexed(session: AsyncSession) -> None:
+    wanted = json.dumps([["default", new_task().id, 1] for _ in range(100)])
+    fetch = await plan(session, queries._FETCH, wanted=wanted)
+    assert_keyed(fetch, "tasks", "versions", "params")
+    task = new_task()
+    support = await plan(session, queries._SUPPORT, tenant="default", task_id=task.id, version=1)
+    assert_keyed(support, "examples", "versions", "memberships", "features")
+    page = queries._TASKS.where(Task.tenant == "default", Task.id < task.id).order_by(Task.id.desc()).limit(20)
+    for statement in (page, page.where(Task.name == "digits"), page.where(Task.model == "glyphs")):
+        found = await plan(session, statement)
+        assert_keyed(found, "versions")
+        assert "SCAN tasks" not in found and "TEMP B-TREE" not in found and "Sort" not in found, found
+
+
+async def test_every_statement_goes_by_an_index(database: Database) -> None:
+    async with database.read() as session:
+        await assert_indexed(session)
+    await database.write(fill)
+    async with database.read() as session:
+        await assert_indexed(session)
+    await database.write(lambda session: session.execute(text("ANALYZE")))
+    async with database.read() as session:
+        await assert_indexed(session)
