@@ -109,10 +109,19 @@ def _bolden(
     grow = torch.rand(len(ink), generator=generator)
     grow = torch.where(coarse, grow, grow**3) * style.bold_px
     for ring in range(int(np.ceil(style.bold_px))):
-        cross = torch.maximum(F.max_pool2d(ink, (3, 1), 1, (1, 0)), F.max_pool2d(ink, (1, 3), 1, (0, 1)))
-        wider = F.max_pool2d(ink, 3, 1, 1) if ring % 2 else cross  # in turns, so that the pen is nearly round
+        tall, wide = _spread(ink, 2), _spread(ink, 3)
+        wider = _spread(tall, 3) if ring % 2 else torch.maximum(tall, wide)  # in turns: the pen is nearly round
         ink = torch.lerp(ink, wider, (grow - ring).clamp(0, 1).view(-1, 1, 1, 1))
     return ink
+
+
+def _spread(ink: Float[Tensor, "B 1 H W"], axis: int) -> Float[Tensor, "B 1 H W"]:
+    """The maximum with both neighbours along an axis; several times faster than max pooling."""
+    size = ink.shape[axis] - 1
+    spread, low, high = ink.clone(), ink.narrow(axis, 0, size), ink.narrow(axis, 1, size)
+    for place, neighbour in ((spread.narrow(axis, 1, size), low), (spread.narrow(axis, 0, size), high)):
+        torch.maximum(place, neighbour, out=place)
+    return spread
 
 
 def _coarsen(

@@ -22,13 +22,13 @@ class Turns(nn.Module):
         self.scale, self.weight, self.margin = scale, weight, margin
 
     def forward(self, learner: Learner, batch: GlyphBatch) -> Metrics:
-        """Fills .grad with the sum of both losses; the encoder runs in bf16, everything after it in fp32."""
+        """Fills .grad with the sum of both losses; the encoder and the big classifier run in bf16, the head in fp32."""
         shape = batch.images.shape[:3]
         with torch.autocast("cpu", torch.bfloat16):
             features = learner.encoder(batch.images.flatten(0, 2))
+            cosine = F.linear(F.normalize(features, dim=-1), F.normalize(self.directions, dim=-1)).float()
         features = features.float()
         turns = self._turns(learner, features.view(*shape, -1))
-        cosine = F.normalize(features, dim=-1) @ F.normalize(self.directions, dim=-1).T
         identity = batch.identity.unsqueeze(-1).expand(shape).flatten()
         if self.margin:
             cosine = cosine - self.margin * F.one_hot(identity, len(self.directions))
