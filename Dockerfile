@@ -1,22 +1,27 @@
-# Two stages: the first builds a virtual environment, the second holds only that and Python.
-#   CPU (default):  docker build -t kshot .
-#   CUDA:           docker build -t kshot:cuda --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
-#   no network:     put wheels into ./wheels first; they are preferred to any index
-FROM python:3.11-slim AS build
+# The last stage holds Python and one virtual environment, which the stage before it built.
+#   for CPUs:      docker build -t kshot .
+#   for CUDA:      docker build -t kshot:cuda --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
+#   wheels at hand (torch, say): put them into ./wheels, which is searched beside the indexes;
+#   no network:    put all of them there, setuptools too, and add --build-arg PIP_NO_INDEX=1
+FROM python:3.11-slim AS requirements
+COPY pyproject.toml .
+RUN python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' > requirements.txt
 
+FROM python:3.11-slim AS build
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+ARG PIP_NO_INDEX=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_FIND_LINKS=/build/wheels
 WORKDIR /build
 RUN python -m venv /opt/kshot
 ENV PATH=/opt/kshot/bin:$PATH
 
-# The brackets make wheels/ optional: COPY needs one match, and pyproject.toml is always there.
-COPY pyproject.toml constraints.txt wheel[s]/* ./wheels/
+# The brackets make wheels/ optional: COPY needs one match, and the constraints are always there.
+COPY constraints.txt wheel[s]/* ./wheels/
 # torch alone first: its index has no other package worth looking for, and need not be reachable where wheels/ has it.
 RUN pip install --no-deps --extra-index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' wheels/constraints.txt)"
-# The dependencies next, so that a change of the code does not fetch them again.
-RUN python -c 'import tomllib; print("\n".join(tomllib.load(open("wheels/pyproject.toml", "rb"))["project"]["dependencies"]))' > requirements.txt \
-    && pip install -c wheels/constraints.txt -r requirements.txt
+# The dependencies next, by their list alone, so that no other change fetches them again.
+COPY --from=requirements requirements.txt .
+RUN pip install -c wheels/constraints.txt -r requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY models ./models
