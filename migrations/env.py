@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from service.settings import Settings
-from service.storage.engines import database_url
+from service.storage.engines import begin_immediate, database_url
 from service.storage.tables import Table
 
 WAIT_FOR_OTHERS_S = 600  # an upgrade may be long, so another waits longer for it than a request for a lock
@@ -20,7 +20,7 @@ def engine_for(url: str) -> Engine:
         parsed.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": WAIT_FOR_OTHERS_S}
     )
     # foreign keys stay off here: rebuilding a table (batch mode) would otherwise delete all that refers to it
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", begin_immediate)
     return engine
 
 

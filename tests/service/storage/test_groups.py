@@ -17,7 +17,7 @@ from tests.service.storage.samples import NOW, new_examples, new_task, new_versi
 
 @pytest.fixture
 async def database(sqlite_url: str) -> AsyncIterator[Database]:
-    database = Database(sqlite_url, busy_timeout_s=2)
+    database = Database(sqlite_url, busy_timeout_s=30)
     yield database
     await database.close()
 
