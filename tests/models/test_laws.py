@@ -27,7 +27,11 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
     "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
     "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
     "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),
-    "bayesian linear, mlp": (CURVES, {"name": "bayesian_linear", "width": 32, "rank": 8}, curve_task),
+    "bayesian linear, mlp": (
+        CURVES,
+        {"name": "bayesian_linear", "width": 32, "rank": 8, "noises": [0.05, 0.3]},
+        curve_task,
+    ),
     "bayesian linear, identity": (IDENTITY, {"name": "bayesian_linear", "width": 1, "rank": 1}, curve_task),
     "gradient of a network": (
         IDENTITY,
