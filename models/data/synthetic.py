@@ -1,0 +1,112 @@
+"""Tasks made from nothing, afresh at every step: classes of vectors, and curves in one variable."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from models.data.episodes import Batch, full_batch, full_rows, generator
+from models.types import Support, Values
+
+
+@dataclass(frozen=True)
+class VectorTasks:
+    """Classes of vectors whose columns are correlated, of very different spread, and many of them useless.
+
+    A class is one to three clouds in a hidden space of 2 to `dim` directions, whose spreads fall off as a power;
+    the hidden space is mixed into `dim` columns, half of the tasks bend them to be positive, and noise is added. In
+    half of the tasks every column then gets a unit of its own, as measurements have; the others are like pixels.
+    """
+
+    dim: int = 64
+    num_tasks: int = 32
+    min_ways: int = 2
+    max_ways: int = 10
+    min_shots: int = 1
+    max_shots: int = 10
+    queries: int = 5
+    seed: int = 0
+
+    def __call__(self, step: int) -> Batch:
+        """The tasks of one step, all of the same ways and shots, which vary from step to step."""
+        draw = generator(self.seed, step)
+        ways, shots = _integer(draw, self.min_ways, self.max_ways), _integer(draw, self.min_shots, self.max_shots)
+        rows = torch.stack([self._task(draw, ways, shots + self.queries) for _ in range(self.num_tasks)])
+        return full_batch(rows[:, :, :shots], rows[:, :, shots:])
+
+    def _task(self, draw: Generator, ways: int, rows: int) -> Float[Tensor, "N R D"]:
+        hidden, clouds = _integer(draw, 2, self.dim), _integer(draw, 1, 3)
+        spectrum = torch.arange(1, hidden + 1).float() ** -_uniform(draw, 0, 1.5)
+        distance = _uniform(draw, 0.3, 3) * math.exp(_uniform(draw, -1, 1)) * hidden**-0.25
+        centres = distance * torch.randn(ways, clouds, hidden, generator=draw)
+        chosen = torch.randint(clouds, (ways, rows), generator=draw)
+        latent = centres.gather(1, chosen.unsqueeze(-1).expand(-1, -1, hidden))
+        latent = (latent + torch.randn(ways, rows, hidden, generator=draw)) * spectrum
+        mixing = torch.randn(hidden, self.dim, generator=draw) * (torch.rand(self.dim, generator=draw) < 0.8)
+        columns = latent @ mixing / spectrum.norm()
+        if _uniform(draw, 0, 1) < 0.5:
+            columns = (columns - torch.randn(self.dim, generator=draw)).relu()
+        columns = columns + _uniform(draw, 0, 0.5) * torch.randn(columns.shape, generator=draw)
+        unit: Tensor = (2 * _integer(draw, 0, 1) * torch.randn(self.dim, generator=draw)).exp()
+        return columns * unit
+
+
+@dataclass(frozen=True)
+class CurveTasks:
+    """Noisy points on curves over [-5, 5]: sinusoids, lines, parabolas, Gaussian processes of many length scales."""
+
+    num_tasks: int = 64
+    min_shots: int = 2
+    max_shots: int = 20
+    queries: int = 20
+    seed: int = 0
+
+    def __call__(self, step: int) -> Batch:
+        """The tasks of one step, all of the same number of shots, which varies from step to step."""
+        draw = generator(self.seed, step)
+        shots = _integer(draw, self.min_shots, self.max_shots)
+        inputs = 10 * torch.rand(self.num_tasks, shots + self.queries, 1, generator=draw) - 5
+        curves = [FAMILIES[_integer(draw, 0, len(FAMILIES) - 1)](draw, x) for x in inputs]
+        values = torch.stack(curves)
+        values = values / values.std(1, keepdim=True) + torch.randn(self.num_tasks, 1, 1, generator=draw)
+        noise = torch.rand(self.num_tasks, 1, 1, generator=draw).square() * MAX_NOISE
+        values = values + noise * torch.randn(values.shape, generator=draw)
+        support = Support(full_rows(inputs[:, :shots]), Values(values[:, :shots]))
+        return Batch(support, full_rows(inputs[:, shots:]), Values(values[:, shots:]))
+
+
+MAX_NOISE = 0.4  # standard deviation, as a share of the curve's own
+
+
+def _sinusoid(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
+    return (math.exp(_uniform(draw, -1, 1)) * x + _uniform(draw, 0, 2 * math.pi)).sin()
+
+
+def _line(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
+    return x if _uniform(draw, 0, 1) < 0.5 else -x
+
+
+def _parabola(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
+    return (x - _uniform(draw, -5, 5)).square() * (1 if _uniform(draw, 0, 1) < 0.5 else -1)
+
+
+def _process(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
+    """A Gaussian process with a squared-exponential kernel, by 128 random Fourier features."""
+    length = math.exp(_uniform(draw, math.log(0.7), math.log(5)))
+    frequency = torch.randn(1, 128, generator=draw) / length
+    phase = 2 * math.pi * torch.rand(128, generator=draw)
+    return (x @ frequency + phase).cos() @ torch.randn(128, 1, generator=draw)
+
+
+FAMILIES = (_sinusoid, _line, _parabola, _process, _process)
+
+
+def _uniform(draw: Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=draw))
+
+
+def _integer(draw: Generator, low: int, high: int) -> int:
+    """From low to high, both included."""
+    return int(torch.randint(low, high + 1, (), generator=draw))
