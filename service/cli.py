@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service import training
+
 app = typer.Typer(
     name="kshot",
     no_args_is_help=True,
@@ -156,6 +158,10 @@ def predict(
         elif isinstance(found, Regression):
             table.add_row(shown, str(found.mean), f"± {found.std}")
     Console().print(table)
+
+
+app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
+app.command(epilog="Example: kshot evaluate glyphs --validation")(training.evaluate)
 
 
 def _listen(host: str, port: int) -> socket.socket:

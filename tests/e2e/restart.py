@@ -1,0 +1,83 @@
+"""Against a running service, before and after a restart: python3 restart.py URL STATE_FILE, twice.
+
+The first run adapts a task of every model and writes down what each answers; the second asks the same again and fails
+unless every answer is the same to the last digit. Standard library only, so that it runs outside any environment.
+"""
+
+import base64
+import json
+import random
+import struct
+import sys
+import urllib.request
+import zlib
+from pathlib import Path
+from typing import Any
+
+NUM_WAYS, NUM_SHOTS, NUM_QUERIES = 3, 4, 7
+
+
+def call(url: str, body: object = None) -> Any:
+    """One JSON request."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def drawing(way: int, rng: random.Random) -> dict[str, str]:
+    """A greyscale PNG of 16 x 16: strokes that depend on the way, and a little noise."""
+    grid = [[rng.randrange(30) for _ in range(16)] for _ in range(16)]
+    for place in range(2, 14):
+        grid[place][5 + 2 * way] = 230  # a bar that moves
+        grid[4 + way][place] = 230
+        grid[place][place if way % 2 else 15 - place] = 230
+    pixels = zlib.compress(b"".join(b"\0" + bytes(row) for row in grid))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 0, 0, 0, 0)), (b"IDAT", pixels), (b"IEND", b""))
+    png = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return {"image": base64.b64encode(b"\x89PNG\r\n\x1a\n" + png).decode()}
+
+
+def row(model: dict[str, Any], way: int, rng: random.Random) -> Any:
+    """An input of the kind that this model takes."""
+    if "image" in model["modalities"]:
+        return drawing(way, rng)
+    return [rng.gauss(way, 0.5) for _ in range(model["input_dim"])]
+
+
+def bodies(model: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A support set and queries for this model, the same at every call."""
+    rng = random.Random(model["name"])
+    support = [{"input": row(model, way, rng)} for _ in range(NUM_SHOTS) for way in range(NUM_WAYS)]
+    for position, example in enumerate(support):
+        way = position % NUM_WAYS
+        example |= {"label": f"way {way}"} if "classification" in model["kinds"] else {"target": rng.gauss(way, 0.1)}
+    queries = [row(model, position % NUM_WAYS, rng) for position in range(NUM_QUERIES)]
+    return {"model": model["name"], "support": support}, {"inputs": queries}
+
+
+def main(url: str, state: Path) -> None:
+    """Write down the answers, or compare them with those written down."""
+    models = {model["name"]: model for model in call(f"{url}/v1/models")["items"]}
+    if not state.exists():
+        tasks = {name: call(f"{url}/v1/tasks", bodies(model)[0])["id"] for name, model in models.items()}
+    else:
+        tasks = json.loads(state.read_text())["tasks"]
+    answers = {
+        name: call(f"{url}/v1/tasks/{task}/predictions", bodies(models[name])[1])["predictions"]
+        for name, task in tasks.items()
+    }
+    if not state.exists():
+        state.write_text(json.dumps({"tasks": tasks, "answers": answers}))
+        sys.stdout.write(f"adapted and asked: {', '.join(tasks)}\n")
+        return
+    before = json.loads(state.read_text())["answers"]
+    state.unlink()
+    changed = [name for name in answers if answers[name] != before[name]]
+    if changed:
+        sys.exit(f"the answers changed: {', '.join(changed)}")
+    sys.stdout.write(f"the same after the restart, to the last digit: {', '.join(tasks)}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,26 @@
+"""`kshot serve` as a process: it stops cleanly on a signal, and what it answered survives being killed."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import restart
+from tests.e2e.server import serving
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        port = int(server.url.rpartition(":")[2])
+        assert server.stop(number) == 0
+    socket.create_server(("127.0.0.1", port)).close()  # and the port is free
+
+
+def test_answers_are_the_same_after_a_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with serving(tmp_path) as server:
+            restart.main(server.url, tmp_path / "answers.json")
+            server.stop(signal.SIGKILL)
+    assert "to the last digit" in capsys.readouterr().out
