@@ -154,3 +154,49 @@ class Membership(Table):
     ordinal: Mapped[PrimaryNumber]
     since_version: Mapped[PrimaryNumber]
     until_version: Mapped[int | None]
+
+
+class ApiKey(Table):
+    """A key that a tenant's requests carry. Of its secret only the digest is here."""
+
+    __tablename__ = "api_keys"
+
+    prefix: Mapped[PrimaryKey]
+    tenant: Mapped[Key]
+    digest: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(JSON())
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # to the minute
+    name: Mapped[str | None]
+
+
+class Once(Table):
+    """A request that has taken effect and must not again: the client's key for it, and a digest of what it asked."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index(None, "created_at"),)
+
+    tenant: Mapped[PrimaryKey]
+    key: Mapped[PrimaryKey]
+    fingerprint: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Answer(Table):
+    """What was answered to such a request. It goes with the task that it tells of; the request stays."""
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "key"], ["requests.tenant", "requests.key"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),
+        Index(None, "tenant", "task_id"),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    key: Mapped[PrimaryKey]
+    task_id: Mapped[Key]
+    status: Mapped[int]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes]
