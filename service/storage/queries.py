@@ -1,17 +1,18 @@
-"""Every SQL statement of the service, as functions of a session."""
+"""Tasks: stored, found, listed, deleted, and what an adaptation or a prediction needs of them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, insert, or_, select
+from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
+from service.storage.matching import Match, is_match
 from service.storage.records import Fetched, NewExample, NewTask, NewVersion, StoredExample, TaskRecord, Wanted
-from service.storage.tables import Example, Features, Membership, Params, Table, Task, Version
+from service.storage.tables import Example, Features, Membership, Params, Task, Version
 
 
 async def insert_task(
@@ -31,9 +32,9 @@ async def insert_task(
         "created_at": now,
         "updated_at": now,
     }
-    await _insert(session, Task, [made])
-    await _insert_version(session, keys, version, now)
-    await _insert_examples(session, keys, version, examples, now)
+    await insert_rows(session, Task, [made])
+    await insert_version(session, keys, version, now)
+    await insert_examples(session, keys, version, examples, now)
     return TaskRecord(
         task.tenant,
         task.id,
@@ -72,9 +73,9 @@ async def list_tasks(
     return [_record(row) for row in await session.execute(statement)]
 
 
-async def delete_task(session: AsyncSession, tenant: str, task_id: str) -> bool:
-    """Delete the task and everything of it; false if this tenant has no such task."""
-    gone = delete(Task).where(Task.tenant == tenant, Task.id == task_id).returning(Task.id)
+async def delete_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> bool:
+    """Delete the task and everything of it; false if this tenant has no such task, or not at a revision of `match`."""
+    gone = delete(Task).where(Task.tenant == tenant, Task.id == task_id, is_match(match)).returning(Task.id)
     return (await session.execute(gone)).one_or_none() is not None
 
 
@@ -175,53 +176,3 @@ _SUPPORT = (
 
 def _record(row: Sequence[Any]) -> TaskRecord:
     return TaskRecord(*row)
-
-
-async def _insert_version(session: AsyncSession, keys: dict[str, Any], version: NewVersion, now: datetime) -> None:
-    row = {
-        "number": version.number,
-        "model_digest": version.model_digest,
-        "output_dim": version.output_dim,
-        "num_support": version.num_support,
-        "support_digest": version.support_digest,
-        "dtype": version.dtype,
-        "libraries": dict(version.libraries),
-        "seed": version.seed,
-        "created_at": now,
-        "labels": version.labels,
-    }
-    await _insert(session, Version, [keys | row])
-    digest = sha256(version.params).hexdigest()
-    await _insert(session, Params, [keys | {"number": version.number, "digest": digest, "data": version.params}])
-
-
-async def _insert_examples(
-    session: AsyncSession, keys: dict[str, Any], version: NewVersion, examples: Sequence[NewExample], now: datetime
-) -> None:
-    rows = [
-        {
-            "ordinal": example.ordinal,
-            "example_id": example.example_id,
-            "label": example.label,
-            "target": example.target,
-            "created_at": now,
-            "input": example.input,
-        }
-        for example in examples
-    ]
-    features = [
-        {"ordinal": example.ordinal, "model_digest": version.model_digest, "data": example.features}
-        for example in examples
-        if example.features is not None
-    ]
-    since = [
-        {"ordinal": example.ordinal, "since_version": version.number, "until_version": None} for example in examples
-    ]
-    await _insert(session, Example, [keys | row for row in rows])
-    await _insert(session, Membership, [keys | row for row in since])
-    await _insert(session, Features, [keys | row for row in features])
-
-
-async def _insert(session: AsyncSession, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:  # the driver sends them one after another under one statement, so no limit on variables applies
-        await session.execute(insert(table), list(rows))

@@ -32,6 +32,7 @@ class NewVersion:
     libraries: Mapping[str, str]
     seed: int
     params: bytes
+    origin: str = "adapt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +97,29 @@ class StoredExample:
     target: float | list[float] | None
     input: bytes
     features: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A retained version without its params; what forgetting erased has neither labels nor a digest of its support."""
+
+    number: int
+    model_digest: str
+    labels: list[str] | None
+    num_support: int
+    support_digest: str
+    created_at: datetime
+    origin: str
+    is_available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An example of a version's support without its input, and the version that it came with."""
+
+    example_id: str
+    ordinal: int
+    label: str | None
+    target: float | list[float] | None
+    created_at: datetime
+    since_version: int

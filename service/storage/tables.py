@@ -61,6 +61,7 @@ class Task(Table):
     __table_args__ = (
         Index(None, "tenant", "name", "id"),
         Index(None, "tenant", "model", "id"),
+        Index(None, "updated_at"),  # what has not been written for long expires
     )
 
     tenant: Mapped[PrimaryKey]
@@ -76,7 +77,7 @@ class Task(Table):
 
 
 class Version(Table):
-    """One result of adapting, and where it came from; it stays when forgetting erases its params."""
+    """One result of adapting, and where it came from; forgetting erases its params, its labels and its digest."""
 
     __tablename__ = "versions"
     __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
@@ -93,6 +94,7 @@ class Version(Table):
     seed: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # class index -> label
+    origin: Mapped[str] = mapped_column(server_default="adapt")  # what made it: extend, forget, rollback, ...
 
 
 class Params(Table):
@@ -114,7 +116,11 @@ class Example(Table):
     """A labelled row of the support, as the model takes it. Immutable."""
 
     __tablename__ = "examples"
-    __table_args__ = (ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),
+        # not unique: an id may come back after a rollback, while an older version still has the first of its name
+        Index(None, "task_id", "example_id"),
+    )
 
     tenant: Mapped[Key]
     task_id: Mapped[PrimaryKey]

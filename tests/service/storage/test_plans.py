@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage import queries
 from service.storage.database import Database
+from service.storage.inserts import insert_examples
 from service.storage.tables import Params, Task, Version
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version
 
@@ -27,7 +28,7 @@ async def fill(session: AsyncSession) -> None:
     await session.execute(insert(Params), [params | {"task_id": each.id} for each in tasks])
     for each in tasks[:20]:
         keys = {"tenant": "default", "task_id": each.id}
-        await queries._insert_examples(session, keys, new_version(), new_examples(20), NOW)
+        await insert_examples(session, keys, new_version(), new_examples(20), NOW)
 
 
 async def plan(session: AsyncSession, statement: Select[*tuple[Any, ...]], **values: object) -> str:

@@ -1,0 +1,131 @@
+"""What moves a task on: each function is a part of one transaction, which `move_task` opens by locking the task."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    and_,
+    delete,
+    exists,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from service.storage.matching import Match, is_match
+from service.storage.tables import Example, Membership, Params, Table, Task, UtcDateTime, Version
+
+_Other = aliased(Membership)
+
+
+async def move_task(
+    session: AsyncSession,
+    tenant: str,
+    task_id: str,
+    now: datetime,
+    *,
+    match: Match = None,
+    from_version: int | None = None,
+    **changed: Any,
+) -> int | None:
+    """Move the revision on, and the columns in `changed`; the task's version then.
+
+    None if the task is gone, at no revision of `match`, or no longer at `from_version`. First in its transaction:
+    whoever else would change the task waits until that is over.
+    """
+    wanted: list[ColumnElement[bool]] = [Task.tenant == tenant, Task.id == task_id, is_match(match)]
+    if from_version is not None:
+        wanted.append(Task.version == from_version)
+    values = {"revision": Task.revision + 1, "updated_at": now, **changed}
+    moved = update(Task).where(*wanted).values(values).returning(Task.version)
+    result = await session.execute(moved, execution_options={"synchronize_session": False})
+    return result.scalar_one_or_none()
+
+
+async def forget_example(session: AsyncSession, tenant: str, task_id: str, example_id: str) -> None:
+    """Erase the example, and from each version that used it all that was computed from it."""
+    its_versions = update(Version).where(_of(Version, tenant, task_id), _used(Version, example_id))
+    # the digest too: a small support set could be guessed back from it
+    await _execute(session, its_versions.values(labels=None, support_digest=""))
+    await _execute(session, delete(Params).where(_of(Params, tenant, task_id), _used(Params, example_id)))
+    await _execute(session, delete(Example).where(_of(Example, tenant, task_id), Example.example_id == example_id))
+
+
+async def copy_version(
+    session: AsyncSession, tenant: str, task_id: str, source: int, number: int, now: datetime
+) -> None:
+    """Make the version `number` the same as `source`: its params and its members."""
+    made: dict[str, Any] = {"number": literal(number), "created_at": literal(now, UtcDateTime()), "origin": literal("rollback")}
+    await _copy(session, Version, made, _of(Version, tenant, task_id), Version.number == source)
+    await _copy(session, Params, {"number": literal(number)}, _of(Params, tenant, task_id), Params.number == source)
+
+    own, is_open = _of(Membership, tenant, task_id), Membership.until_version.is_(None)
+    wanted = select(Membership.ordinal).where(own, _covers(source)).scalar_subquery()
+    closed = update(Membership).where(own, is_open, Membership.ordinal.not_in(wanted)).values(until_version=number)
+    await _execute(session, closed)
+    present = select(_Other.ordinal).where(_of(_Other, tenant, task_id), _Other.until_version.is_(None))
+    reopened: dict[str, Any] = {"since_version": literal(number), "until_version": null()}
+    absent = Membership.ordinal.not_in(present.scalar_subquery())
+    await _copy(session, Membership, reopened, own, _covers(source), absent)
+
+
+async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldest: int) -> None:
+    """Delete the versions before `oldest`, and the examples that none of those left uses."""
+    await _execute(
+        session, delete(Version).where(Version.tenant == tenant, Version.task_id == task_id, Version.number < oldest)
+    )
+    members = [Membership.tenant == tenant, Membership.task_id == task_id]
+    await _execute(session, delete(Membership).where(*members, Membership.until_version <= oldest))
+    is_used = exists().where(Membership.task_id == Example.task_id, Membership.ordinal == Example.ordinal)
+    await _execute(session, delete(Example).where(Example.tenant == tenant, Example.task_id == task_id, ~is_used))
+
+
+async def expire_tasks(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Delete tasks of any tenant that were last written before this moment, at most so many; how many it were."""
+    oldest = select(Task.tenant, Task.id).where(Task.updated_at < before).order_by(Task.updated_at).limit(limit)
+    # the moment is compared again, as a task may be written between being found and being deleted
+    gone = delete(Task).where(tuple_(Task.tenant, Task.id).in_(oldest), Task.updated_at < before)
+    return len((await session.execute(gone.returning(Task.id))).all())
+
+
+def _of(table: Any, tenant: str, task_id: str) -> ColumnElement[bool]:
+    return and_(table.tenant == tenant, table.task_id == task_id)
+
+
+def _covers(number: Any) -> ColumnElement[bool]:
+    """Whether a membership covers this version."""
+    until = Membership.until_version
+    return and_(Membership.since_version <= number, or_(until.is_(None), until > number))
+
+
+def _used(table: Any, example_id: str) -> ColumnElement[bool]:
+    """Whether the version `table.number` has, or had, the example among its support."""
+    return exists().where(
+        Example.task_id == table.task_id,
+        Example.example_id == example_id,
+        Membership.task_id == Example.task_id,
+        Membership.ordinal == Example.ordinal,
+        _covers(table.number),
+    )
+
+
+async def _copy(
+    session: AsyncSession, table: type[Table], changed: dict[str, Any], *where: ColumnElement[bool]
+) -> None:
+    """Insert the rows of a table again, changed in some columns."""
+    columns = {column.name: changed.get(column.name, column) for column in table.__table__.columns}
+    rows = select(*(value.label(name) for name, value in columns.items())).where(*where)
+    await _execute(session, insert(table).from_select(list(columns), rows))
+
+
+async def _execute(session: AsyncSession, statement: Executable) -> None:
+    # no object of these tables is ever held in the session, so there is nothing to bring up to date
+    await session.execute(statement, execution_options={"synchronize_session": False})

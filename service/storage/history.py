@@ -1,0 +1,100 @@
+"""What is known of a task's past and of what it was taught: its versions and the examples of each."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Text, and_, bindparam, column, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import JSON
+
+from service.storage.json_rows import json_rows
+from service.storage.records import Member, VersionRecord
+from service.storage.tables import Example, Membership, Params, Task, Version
+
+
+async def list_versions(session: AsyncSession, tenant: str, task_id: str) -> list[VersionRecord]:
+    """The retained versions, newest first."""
+    statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id)
+    return [VersionRecord(*row) for row in await session.execute(statement.order_by(Version.number.desc()))]
+
+
+async def get_version(session: AsyncSession, tenant: str, task_id: str, number: int) -> VersionRecord | None:
+    """One version, if it is retained."""
+    statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id, Version.number == number)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else VersionRecord(*row)
+
+
+async def list_members(
+    session: AsyncSession, tenant: str, task_id: str, *, version: int, limit: int, after: int
+) -> list[Member]:
+    """A page of a version's examples, from behind the ordinal `after`."""
+    values = {"tenant": tenant, "task_id": task_id, "version": version, "limit": limit, "after": after}
+    return [Member(*row) for row in await session.execute(_MEMBERS, values)]
+
+
+async def has_example(session: AsyncSession, tenant: str, task_id: str, example_id: str) -> bool:
+    """Whether a retained version of the task has this example."""
+    statement = select(Example.ordinal).where(
+        Example.tenant == tenant, Example.task_id == task_id, Example.example_id == example_id
+    )
+    return (await session.execute(statement.limit(1))).one_or_none() is not None
+
+
+async def next_ordinal(session: AsyncSession, tenant: str, task_id: str) -> int:
+    """The first number that no example of the task has."""
+    last = select(func.max(Example.ordinal)).where(Example.tenant == tenant, Example.task_id == task_id)
+    found = (await session.execute(last)).scalar_one()
+    return 0 if found is None else found + 1
+
+
+async def current_versions(session: AsyncSession, tasks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The version that each of these (tenant, task) is at, in one statement; a task that is gone is absent."""
+    rows = await session.execute(_CURRENT, {"wanted": json.dumps(list(tasks))})
+    return {(tenant, task_id): version for tenant, task_id, version in rows}
+
+
+_has_params = (
+    select(Params.number).where(Params.task_id == Version.task_id, Params.number == Version.number).scalar_subquery()
+)
+
+_VERSIONS = select(
+    Version.number,
+    Version.model_digest,
+    Version.labels,
+    Version.num_support,
+    Version.support_digest,
+    Version.created_at,
+    Version.origin,
+    _has_params.is_not(None),
+)
+
+# A subquery, as for the support of a version: see there.
+_since = (
+    select(Membership.since_version)
+    .where(
+        Membership.task_id == Example.task_id,
+        Membership.ordinal == Example.ordinal,
+        Membership.since_version <= bindparam("version"),
+        or_(Membership.until_version.is_(None), Membership.until_version > bindparam("version")),
+    )
+    .scalar_subquery()
+)
+
+_MEMBERS = (
+    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.created_at, _since)
+    .where(
+        Example.tenant == bindparam("tenant"),
+        Example.task_id == bindparam("task_id"),
+        Example.ordinal > bindparam("after"),
+        _since.is_not(None),
+    )
+    .order_by(Example.ordinal)
+    .limit(bindparam("limit"))
+)
+
+_wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
+
+_CURRENT = select(Task.tenant, Task.id, Task.version).join_from(
+    _wanted, Task, and_(Task.tenant == _wanted.c.value[0].as_string(), Task.id == _wanted.c.value[1].as_string())
+)

@@ -1,0 +1,66 @@
+"""Rows of versions, params, examples, features and memberships, as they are first written."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.storage.records import NewExample, NewVersion
+from service.storage.tables import Example, Features, Membership, Params, Table, Version
+
+
+async def insert_version(session: AsyncSession, keys: dict[str, Any], version: NewVersion, now: datetime) -> None:
+    """A version and its params."""
+    row = {
+        "number": version.number,
+        "model_digest": version.model_digest,
+        "output_dim": version.output_dim,
+        "num_support": version.num_support,
+        "support_digest": version.support_digest,
+        "dtype": version.dtype,
+        "libraries": dict(version.libraries),
+        "seed": version.seed,
+        "created_at": now,
+        "labels": version.labels,
+        "origin": version.origin,
+    }
+    await insert_rows(session, Version, [keys | row])
+    digest = sha256(version.params).hexdigest()
+    await insert_rows(session, Params, [keys | {"number": version.number, "digest": digest, "data": version.params}])
+
+
+async def insert_examples(
+    session: AsyncSession, keys: dict[str, Any], version: NewVersion, examples: Sequence[NewExample], now: datetime
+) -> None:
+    """Examples that belong to this version and the next ones, with their features."""
+    rows = [
+        {
+            "ordinal": example.ordinal,
+            "example_id": example.example_id,
+            "label": example.label,
+            "target": example.target,
+            "created_at": now,
+            "input": example.input,
+        }
+        for example in examples
+    ]
+    features = [
+        {"ordinal": example.ordinal, "model_digest": version.model_digest, "data": example.features}
+        for example in examples
+        if example.features is not None
+    ]
+    since = [
+        {"ordinal": example.ordinal, "since_version": version.number, "until_version": None} for example in examples
+    ]
+    await insert_rows(session, Example, [keys | row for row in rows])
+    await insert_rows(session, Membership, [keys | row for row in since])
+    await insert_rows(session, Features, [keys | row for row in features])
+
+
+async def insert_rows(session: AsyncSession, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Any number of rows, none too."""
+    if rows:  # the driver sends them one after another under one statement, so no limit on variables applies
+        await session.execute(insert(table), list(rows))
