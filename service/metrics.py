@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 POWERS_OF_TWO = tuple(2**power for power in range(0, 15))
-KIND = ["kind"]  # "adapt" or "predict"
+KIND = ["kind"]  # "adapt", "readapt", "encode" or "predict"
 
 
 class Metrics:
@@ -50,3 +50,14 @@ class Metrics:
         self.cache_hits = Counter("kshot_cache_hits", "Params found in memory.", registry=registry)
         self.cache_misses = Counter("kshot_cache_misses", "Params read from the database.", registry=registry)
         self.cache_evictions = Counter("kshot_cache_evictions", "Params dropped to make room.", registry=registry)
+        self.cache_swept = Counter(
+            "kshot_cache_swept", "Params dropped because their task moved on or is gone.", registry=registry
+        )
+
+        # the life of tasks
+        self.lost_writes = Counter(
+            "kshot_lost_writes", "Versions computed again because another was written first.", registry=registry
+        )
+        self.expired_tasks = Counter(
+            "kshot_expired_tasks", "Tasks deleted because nothing was written to them for long.", registry=registry
+        )

@@ -29,6 +29,13 @@ class Adapted:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """The features [B *F] of rows; none where the encoder passes on what it gets."""
+
+    features: Array | None
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """Probabilities [Q N] of one task's labels."""
 

@@ -10,6 +10,7 @@ from service.engine.cache import CachedTask
 
 Result = TypeVar("Result")
 Key: TypeAlias = tuple[str, str]  # tenant, task
+Kind: TypeAlias = Literal["adapt", "readapt", "encode", "predict"]  # to readapt is to adapt to stored features
 
 
 class Fetched(Protocol):
@@ -47,24 +48,33 @@ class Query:
     found: Fetched | CachedTask | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """Rows [B *X] to encode."""
+
+    rows: Array
+
+
 @dataclass(eq=False)
 class Ask(Generic[Result]):
-    """One request: labelled arrays to adapt to, or a query to predict."""
+    """One request: labelled arrays to adapt to, new rows to encode, or a query to predict."""
 
     digest: str
-    work: LabelledArrays | Query
+    work: LabelledArrays | NewRows | Query
     future: "asyncio.Future[Answer[Result]]"
     added_at: float = field(default_factory=monotonic)
 
     @property
-    def kind(self) -> Literal["adapt", "predict"]:
+    def kind(self) -> Kind:
         """What is asked for."""
-        return "adapt" if isinstance(self.work, LabelledArrays) else "predict"
+        if isinstance(self.work, LabelledArrays):
+            return "readapt" if self.work.encoded else "adapt"
+        return "encode" if isinstance(self.work, NewRows) else "predict"
 
     @property
     def num_rows(self) -> int:
-        """Support rows or query rows."""
-        return len(self.work.rows if isinstance(self.work, LabelledArrays) else self.work.inputs)
+        """Support rows, new rows or query rows."""
+        return len(self.work.inputs if isinstance(self.work, Query) else self.work.rows)
 
     def settle(self, answer: Answer[Result] | Exception) -> None:
         """Give the caller its answer, unless it has left."""

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from service.codec import unpack_params
-from service.engine.arrays import Adapted, Array, LabelledArrays, ScoreArrays
-from service.engine.ask import Answer, Ask, Outcome, Query
+from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
+from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
 from service.engine.compute import Compute, timed
 from service.engine.worker import Work
@@ -19,6 +19,7 @@ from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+Made: TypeAlias = Adapted | Encoded | ScoreArrays
 Deliver: TypeAlias = Callable[[Sequence[Outcome]], None]
 
 
@@ -49,11 +50,14 @@ def run_batch(compute: Compute, asks: Sequence[Ask[Any]], deliver: Deliver, metr
     deliver(outcomes)
 
 
-def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Adapted | ScoreArrays]]:
+def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:
     digest = asks[0].digest
     supports = [ask.work for ask in asks if isinstance(ask.work, LabelledArrays)]
     if supports:
         return (yield from compute.adapt(digest, supports))
+    rows = [ask.work.rows for ask in asks if isinstance(ask.work, NewRows)]
+    if rows:
+        return (yield from compute.encode(digest, rows))
     queries = [ask.work for ask in asks if isinstance(ask.work, Query)]
     loaded: dict[object, CachedTask] = {}  # a task asked twice in a batch is loaded once
     for query in queries:
@@ -73,11 +77,9 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
     return CachedTask(stored.version, stored.model_digest, stored.labels, params, monotonic())
 
 
-def _answer(
-    ask: Ask[Any], result: Adapted | ScoreArrays, queue_ms: float, compute_ms: float
-) -> Answer[Any] | Exception:
+def _answer(ask: Ask[Any], result: Made, queue_ms: float, compute_ms: float) -> Answer[Any] | Exception:
     """The answer to one ask, refused if any number in it is not finite."""
-    arrays: list[Array] = list(result.params.values()) if isinstance(result, Adapted) else list(vars(result).values())
+    arrays: list[Array] = list((result.params if isinstance(result, Adapted) else vars(result)).values())
     if not all(np.isfinite(array).all() for array in arrays):
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):

@@ -52,9 +52,14 @@ class Cache:
             self._metrics.cache_evictions.inc()
         self._metrics.cache_bytes.set(self._num_bytes)
 
-    def drop(self, key: tuple[str, str]) -> None:
-        """Forget a task, if it is kept."""
-        dropped = self._tasks.pop(key, None)
-        if dropped is not None:
-            self._num_bytes -= dropped.num_bytes
+    def drop(self, key: tuple[str, str], version: int | None = None) -> None:
+        """Forget a task, if it is kept; given a version, only if that is the one kept."""
+        kept = self._tasks.get(key)
+        if kept is not None and version in (None, kept.version):
+            del self._tasks[key]
+            self._num_bytes -= kept.num_bytes
             self._metrics.cache_bytes.set(self._num_bytes)
+
+    def versions(self) -> dict[tuple[str, str], int]:
+        """The version that is kept of each task."""
+        return {key: task.version for key, task in self._tasks.items()}

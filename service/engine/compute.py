@@ -14,7 +14,7 @@ from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
 from models.learner import Learner
 from models.types import Classes, Logits, Scores, Support, TaskParams, Values
-from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays, ScoreArrays, ValueScores
+from service.engine.arrays import Adapted, Array, ClassScores, Encoded, LabelledArrays, ScoreArrays, ValueScores
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.slices import SLICE_ROWS, pieces
 
@@ -60,7 +60,8 @@ class Compute:
         self.checkpoints = checkpoints
         self._slice_rows = SLICE_ROWS[device.type]
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
-        self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, "adapt" | "predict")
+        self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
+        self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
 
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
@@ -78,9 +79,13 @@ class Compute:
                 rows = np.random.default_rng(0).integers(0, 256, (8, *checkpoint.inputs.shape))
                 task = _made_up(rows.astype(checkpoint.inputs.dtype), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
+                (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
                 _, predict_ms = yield from timed(self.predict(digest, [query]))
+            self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
             self.paces[digest, "adapt"] = Pace(adapt_ms, len(rows))
+            self.paces[digest, "encode"] = Pace(encode_ms, len(rows))
+            self.paces[digest, "readapt"] = Pace(max(adapt_ms - encode_ms, 0.1 * adapt_ms), len(rows))
             self.paces[digest, "predict"] = Pace(predict_ms, len(rows))
 
     def params_from(self, arrays: Mapping[str, Array]) -> TaskParams:
@@ -99,7 +104,7 @@ class Compute:
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
             yield
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
-        is_new = not tasks[0].encoded and not isinstance(learner.encoder, Identity)
+        is_new = not tasks[0].encoded and self.encodes(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
         return [
             Adapted(
@@ -108,6 +113,18 @@ class Compute:
             )
             for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
         ]
+
+    def encode(self, digest: str, tasks: Sequence[Array]) -> Generator[None, None, list[Encoded]]:
+        """The features of each task's rows, as `adapt` would make them."""
+        if not self.encodes(digest):
+            return [Encoded(None) for _ in tasks]
+        features = yield from self._encode(digest, self._on_device(tasks))
+        own = torch.split(features.to("cpu"), [len(rows) for rows in tasks])
+        return [Encoded(rows.contiguous().numpy()) for rows in own]
+
+    def encodes(self, digest: str) -> bool:
+        """Whether this model makes features, which are stored; an encoder that is the identity makes none."""
+        return not isinstance(self.learners[digest].encoder, Identity)
 
     def predict(self, digest: str, queries: Sequence[Query]) -> Generator[None, None, list[ScoreArrays]]:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""

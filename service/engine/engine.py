@@ -6,8 +6,8 @@ from time import monotonic
 from typing import Any
 
 from models.checkpoint import Checkpoint
-from service.engine.arrays import Adapted, Array, LabelledArrays, ScoreArrays
-from service.engine.ask import Answer, Ask, Outcome, Query, Result
+from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
+from service.engine.ask import Answer, Ask, Key, NewRows, Outcome, Query, Result
 from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
@@ -98,6 +98,18 @@ class Engine:
         """The precision that this model's encoder runs in here, such as "bfloat16"."""
         return self._compute.dtype_of(digest)
 
+    def blank_features(self, digest: str) -> Array:
+        """No rows [0 *F] of what this model's head adapts to: their shape and type."""
+        return self._compute.blank_features[digest]
+
+    def cached_versions(self) -> dict[Key, int]:
+        """The tasks whose params are kept on the device, and of which version."""
+        return self._cache.versions()
+
+    def drop(self, key: Key, version: int) -> None:
+        """Let go of a task's cached params, if they are of this version still."""
+        self._cache.drop(key, version)
+
     async def adapt(self, tenant: str, digest: str, support: LabelledArrays, deadline: float) -> Answer[Adapted]:
         """Adapted params of one support set. `deadline` is in time.monotonic() seconds.
 
@@ -105,8 +117,14 @@ class Engine:
         """
         num_outputs = None if support.values is None else support.values.shape[1]
         ask: Ask[Adapted] = Ask(digest, support, self._loop.create_future())
-        group = ("adapt", digest, support.encoded, num_outputs)
-        return await self._answered(ask, tenant, group, deadline)
+        return await self._answered(ask, tenant, (ask.kind, digest, num_outputs), deadline)
+
+    async def encode(self, tenant: str, digest: str, rows: Array, deadline: float) -> Answer[Encoded]:
+        """What the model makes of new rows [B *X], to adapt to later. Raises what `adapt` raises."""
+        if not self._compute.encodes(digest):
+            return Answer(Encoded(None), 0.0, 0.0)
+        ask: Ask[Encoded] = Ask(digest, NewRows(rows), self._loop.create_future())
+        return await self._answered(ask, tenant, (ask.kind, digest), deadline)
 
     async def predict(
         self, tenant: str, task_id: str, digest: str, inputs: Array, deadline: float
