@@ -38,11 +38,14 @@ RUN install -d -o 10001 -g 10001 /data
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
+# Authentication is off as long as whoever runs the container chooses which of its ports to publish, and to whom: every
+# example publishes to this machine alone. Publish to others with KSHOT_AUTH=on (docs/keys.md).
 ENV PATH=/opt/kshot/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
-    KSHOT_DATABASE_URL=sqlite+aiosqlite:////data/kshot.db
+    KSHOT_DATABASE_URL=sqlite+aiosqlite:////data/kshot.db \
+    KSHOT_AUTH=off
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]

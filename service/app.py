@@ -2,29 +2,35 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from service.api import health, limits, models, openapi, predictions, tasks
 from service.api.access import Access
 from service.api.admission import Admission
-from service.api.deps import Service
+from service.api.deps import Service, tenant
 from service.api.problems import handlers
+from service.api.replays import Replay, on_replay
 from service.catalog import Catalog, Served
 from service.engine.ask import Key
 from service.engine.engine import Engine
 from service.engine.freshness import Fetch
 from service.engine.loading import load_checkpoints, model_folders
+from service.keyring import Keyring
 from service.metrics import Metrics
+from service.once import sweep
 from service.settings import Settings
 from service.storage import migrate, queries
 from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
+from service.sweeps import repeating
 from service.tasks import Tasks
 
+SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
 
 
@@ -49,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=handlers(metrics),
+        exception_handlers=handlers(metrics) | {Replay: on_replay},
         middleware=[
             Middleware(Access, metrics=metrics),
             Middleware(Admission, settings=settings, metrics=metrics),
@@ -57,8 +63,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = metrics
     app.state.service = None
-    for resource in (tasks, predictions, models, limits, health):
-        app.include_router(resource.router)
+    for resource in (tasks, predictions, models, limits):
+        app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
+    app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     return app
 
@@ -81,7 +88,15 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service
         await engine.start()
         served = Tasks(database, engine, catalog, settings)
         stack.callback(served.close)
-        yield Service(settings, metrics, catalog, database, engine, served, migrate.old_revisions())
+        keyring = None
+        if settings.auth != "off":  # unset is on: who serves this app without `kshot serve` has not said otherwise
+            keyring = Keyring(database, max_staleness_s=settings.max_staleness_s)
+            await stack.enter_async_context(
+                repeating(keyring.write_uses, every_s=SWEEP_EVERY_S, name="noting uses of keys")
+            )
+        forget = partial(sweep, database, timedelta(seconds=settings.idempotency_ttl_s))
+        await stack.enter_async_context(repeating(forget, every_s=SWEEP_EVERY_S, name="forgetting old requests"))
+        yield Service(settings, metrics, catalog, database, engine, served, keyring, migrate.old_revisions())
 
 
 def _fetch_from(database: Database) -> Fetch:

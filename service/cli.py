@@ -1,17 +1,23 @@
 """The command `kshot`. Each command imports what it needs when it runs, so that help is instant and free of torch."""
 
 import json
+import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from service import training
+
+if TYPE_CHECKING:
+    from service.client import Client
 
 app = typer.Typer(
     name="kshot",
@@ -20,9 +26,16 @@ app = typer.Typer(
     help="Few-shot adaptation as a service: send a few labelled examples, get a task that predicts.",
 )
 
+keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the database of KSHOT_DATABASE_URL.")
+app.add_typer(keys, name="keys")
+
 Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 LOCAL = "http://127.0.0.1:8000"
+AUTHENTICATION = {
+    "on": "Authentication is on: requests need a key, which `kshot keys create` makes.",
+    "off": "Authentication is off: whoever reaches this address may do everything.",
+}
 
 
 @app.command(epilog="Example: kshot serve --port 9000")
@@ -39,12 +52,14 @@ def serve(
 ) -> None:
     """Serve over HTTP until Ctrl-C or SIGTERM; accepted requests are finished first."""
     listener = _listen(host, port)
+    auth = _authentication(host, listener)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
+    typer.echo(AUTHENTICATION[auth])
 
     from service.process import run
 
-    run(listener, url, migrate=migrate, demo=demo)
+    run(listener, url, auth=auth, migrate=migrate, demo=demo)
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")
@@ -81,7 +96,7 @@ def demo(url: Url = LOCAL) -> None:
 
     with _clear_errors():
         try:
-            demonstrate(url, Console())
+            demonstrate(url, Console(), api_key=_api_key())
         except MissingExtra as missing:
             _fail(str(missing))
 
@@ -89,9 +104,7 @@ def demo(url: Url = LOCAL) -> None:
 @app.command(epilog="Example: kshot models")
 def models(url: Url = LOCAL, as_json: AsJson = False) -> None:
     """List the models that can be adapted."""
-    from service.client import Client
-
-    with _clear_errors(), Client(url) as kshot:
+    with _clear_errors(), _connect(url) as kshot:
         found = kshot.models()
     if as_json:
         _print_json([model.model_dump(mode="json") for model in found])
@@ -114,10 +127,9 @@ def adapt(
     as_json: AsJson = False,
 ) -> None:
     """Make a task from labelled examples and print its id."""
-    from service.client import Client
     from service.schemas import CreateTask
 
-    with _clear_errors(), Client(url) as kshot:
+    with _clear_errors(), _connect(url) as kshot:
         if source.is_dir():
             images = sorted(path for path in source.glob("*/*") if path.is_file())
             task = kshot.adapt(model, images, labels=[path.parent.name for path in images], name=name)
@@ -139,10 +151,9 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Ask a task about images, or about the inputs of a JSON body."""
-    from service.client import Client
     from service.schemas import Classification, CreatePredictions, Regression
 
-    with _clear_errors(), Client(url) as kshot:
+    with _clear_errors(), _connect(url) as kshot:
         if files[0].suffix == ".json":
             request = CreatePredictions.model_validate_json(files[0].read_bytes())
             answer, names = kshot.ask(task, request), [str(number) for number in range(len(request.inputs))]
@@ -160,6 +171,39 @@ def predict(
     Console().print(table)
 
 
+@keys.command("create", epilog="Example: kshot keys create --tenant acme --scope adapt --scope predict")
+def create_key(
+    tenant: Annotated[str, typer.Option(help="Whose tasks the key opens: letters, digits and . _ -")],
+    scope: Annotated[
+        list[str], typer.Option(help="adapt (write), predict (read and ask) or admin (both); may be repeated.")
+    ],
+    expires_days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends by itself.")] = None,
+    name: Annotated[str | None, typer.Option(help="What it is for, to tell it from others.")] = None,
+) -> None:
+    """Make a key and print it, once."""
+    from service.key_commands import create
+
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", tenant):
+        raise typer.BadParameter("expected 1 to 100 letters, digits and . _ -", param_hint="--tenant")
+    create(tenant, scope, expires_days, name)
+
+
+@keys.command("list", epilog="Example: kshot keys list")
+def list_keys() -> None:
+    """Show every key: whose it is, what it may do, when it was last used. The secrets are nowhere to be shown from."""
+    from service.key_commands import show
+
+    show()
+
+
+@keys.command("revoke", epilog="Example: kshot keys revoke 0123456789ab")
+def revoke_key(prefix: Annotated[str, typer.Argument(help="The middle part of the key, as `list` shows it.")]) -> None:
+    """End a key for good."""
+    from service.key_commands import revoke
+
+    revoke(prefix)
+
+
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
 app.command(epilog="Example: kshot evaluate glyphs --validation")(training.evaluate)
 
@@ -171,6 +215,30 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         _fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.")
+
+
+def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
+    """What KSHOT_AUTH says; unset, off where only this machine can connect."""
+    from service.settings import Settings
+
+    given = Settings().auth
+    if given is None and not ip_address(listener.getsockname()[0]).is_loopback:
+        _fail(
+            f"{host} can be reached from other machines. Set KSHOT_AUTH=on and make a key with `kshot keys create`, "
+            "or set KSHOT_AUTH=off explicitly to let everyone in."
+        )
+    return given or "off"
+
+
+def _connect(url: str) -> "Client":
+    """A client with the key of KSHOT_API_KEY; not an option, as arguments are for all to see."""
+    from service.client import Client
+
+    return Client(url, api_key=_api_key())
+
+
+def _api_key() -> str | None:
+    return os.environ.get("KSHOT_API_KEY") or None
 
 
 @contextmanager

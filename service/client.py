@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 import numpy as np
@@ -43,25 +44,30 @@ Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Seque
 M = TypeVar("M", bound=BaseModel)
 
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+JSON = {"Content-Type": "application/json"}
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LOST = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)  # a connection that was there
 
 
 class Client:
     """One connection pool to one service. Errors are raised as the classes of `service.errors`.
 
-    What the service refused for want of room or time (429, 503) is tried again after the pause that it asks for,
-    while the pauses stay under `patience_s` in all; a new task only after 429, when nothing can have been made.
+    What the service refused for want of room or time (429, 503) is tried again after the pause that it asks for, and
+    so is what was under way when a connection broke, while the pauses stay under `patience_s` in all. Writes carry an
+    idempotency key, so that trying again cannot do them twice.
     """
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:8000",
         *,
+        api_key: str | None = None,
         timeout_s: float = 120.0,
         patience_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, transport=transport)
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
         self._patience_s = patience_s
 
     def __enter__(self) -> Self:
@@ -111,7 +117,7 @@ class Client:
 
     def create(self, request: CreateTask) -> CreatedTask:
         """A new task, from a request as it goes over the wire."""
-        return self._call(CreatedTask, "POST", "/v1/tasks", request, retry_on=(429,))
+        return self._call(CreatedTask, "POST", "/v1/tasks", request, writes=True)
 
     def predict(self, task: Task | str, inputs: Iterable[Raw], *, top: int | None = None) -> Predictions:
         """The task's answer to each input; with `top`, only the most probable labels."""
@@ -163,21 +169,33 @@ class Client:
         payload: BaseModel | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        retry_on: Sequence[int] = (429, 503),
+        writes: bool = False,
     ) -> httpx.Response:
-        content = None if payload is None else payload.model_dump_json(exclude_none=True)
-        headers = {} if payload is None else {"Content-Type": "application/json"}
+        """One request, tried again while that may help. With `writes` it carries an idempotency key."""
+        request = self._http.build_request(
+            method,
+            path,
+            params=query,
+            content=None if payload is None else payload.model_dump_json(exclude_none=True),
+            headers=({} if payload is None else JSON) | ({"Idempotency-Key": uuid4().hex} if writes else {}),
+        )
         patience_s, wait_s = self._patience_s, FIRST_WAIT_S
+        was_sent = False
         while True:
             try:
-                response = self._http.request(method, path, content=content, headers=headers, params=query)
+                response = self._http.send(request)
+                if response.is_success:
+                    return response
+                error = error_of(response)
+                may_help = response.status_code in (429, 503) and error.retry_after_s is not None
             except httpx.TransportError as cause:
-                raise Unavailable(f"{self._http.base_url} does not answer: {cause}") from cause
-            if response.is_success:
-                return response
-            error = error_of(response)
+                error = Unavailable(f"{self._http.base_url} does not answer: {cause}")
+                error.__cause__ = cause
+                was_sent = was_sent or isinstance(cause, LOST)
+                # a service that was never there will not come; a DELETE that may have been done cannot be asked again
+                may_help = was_sent and method != "DELETE" and not isinstance(cause, httpx.TimeoutException)
             pause_s = max(error.retry_after_s or 0, wait_s) * random.uniform(1, 1.25)
-            if response.status_code not in retry_on or error.retry_after_s is None or pause_s > patience_s:
+            if not may_help or pause_s > patience_s:
                 raise error
             time.sleep(pause_s)
             patience_s, wait_s = patience_s - pause_s, min(2 * wait_s, LONGEST_WAIT_S)

@@ -50,10 +50,10 @@ class Outcome:
     rival: float
 
 
-def demonstrate(url: str, console: Console) -> None:
+def demonstrate(url: str, console: Console, *, api_key: str | None = None) -> None:
     """Run every draw against the service at `url` and print the report."""
     scans, labels = digits()
-    with Client(url) as kshot, Progress(console=console, transient=True) as progress:
+    with Client(url, api_key=api_key) as kshot, Progress(console=console, transient=True) as progress:
         bar = progress.add_task("waiting for the service", total=None)
         chunk = min(MAX_CHUNK, wait_for(kshot).max_inputs)
         num_queries = len(scans) - NUM_SHOTS * len(np.unique(labels))

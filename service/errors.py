@@ -2,16 +2,25 @@
 
 KshotError
 ├── InvalidJson              400  the body is not JSON
+├── Unauthenticated          401  no API key, or one that is not valid
+├── Forbidden                403  the key does not have the scope
 ├── NotFound                 404
 │   ├── TaskNotFound
-│   └── ModelNotFound
+│   ├── ModelNotFound
+│   ├── ExampleNotFound
+│   └── VersionNotFound
 ├── MethodNotAllowed         405
 ├── Conflict                 409
-│   └── ModelUnavailable          the task's model digest is not loaded here
+│   ├── ModelUnavailable          the task's model digest is not loaded here
+│   ├── ExampleExists             the task has an example of this id
+│   └── TooFewLabels              forgetting this would leave nothing to learn from
+├── VersionErased            410  its params were computed from what has been forgotten
+├── PreconditionFailed       412  the task is no longer at the revision in If-Match
 ├── BodyTooLarge             413
 ├── UnsupportedMediaType     415
 ├── InvalidRequest           422  with the path of each bad field
-│   └── LimitExceeded             more ways, examples, inputs or pixels than the limits
+│   ├── LimitExceeded             more ways, examples, inputs or pixels than the limits
+│   └── IdempotencyKeyReused      the key came with another request before
 ├── Overloaded               429  with Retry-After
 ├── InternalError            500  a fault of the service; the log knows more
 └── Unavailable              503  with Retry-After
@@ -56,6 +65,18 @@ class InvalidJson(KshotError):
     status, code, title = 400, "invalid_json", "The body is not valid JSON"
 
 
+class Unauthenticated(KshotError):
+    """No API key was sent, or one that is unknown, expired or revoked."""
+
+    status, code, title = 401, "unauthenticated", "A valid API key is needed"
+
+
+class Forbidden(KshotError):
+    """The key is valid, but does not have the scope that this needs."""
+
+    status, code, title = 403, "forbidden", "The API key does not allow this"
+
+
 class NotFound(KshotError):
     """There is nothing at this path."""
 
@@ -74,6 +95,18 @@ class ModelNotFound(NotFound):
     code, title = "model_not_found", "No such model"
 
 
+class ExampleNotFound(NotFound):
+    """No such example in this task."""
+
+    code, title = "example_not_found", "No such example"
+
+
+class VersionNotFound(NotFound):
+    """The task never had this version, or keeps it no longer."""
+
+    code, title = "version_not_found", "No such version"
+
+
 class MethodNotAllowed(KshotError):
     """The path exists, the method does not."""
 
@@ -90,6 +123,35 @@ class ModelUnavailable(Conflict):
     """The task is pinned to a model digest that is not loaded here."""
 
     code, title = "model_unavailable", "The task's model is not loaded"
+
+
+class ExampleExists(Conflict):
+    """The task has an example of this id."""
+
+    code, title = "example_exists", "The example exists already"
+
+    @classmethod
+    def at(cls, errors: Sequence[FieldError]) -> Self:
+        """The error for the ids at these places."""
+        return cls(f"{errors[0].path}: {errors[0].message}", errors=errors[:MAX_LISTED])
+
+
+class TooFewLabels(Conflict):
+    """Forgetting this would leave fewer than two labels, or no example at all."""
+
+    code, title = "too_few_labels", "Too few labels would be left"
+
+
+class VersionErased(KshotError):
+    """The version's params were computed from an example that has been forgotten, and went with it."""
+
+    status, code, title = 410, "version_erased", "The version was erased"
+
+
+class PreconditionFailed(KshotError):
+    """The task is no longer at the revision that the client knows."""
+
+    status, code, title = 412, "precondition_failed", "The task was changed meanwhile"
 
 
 class BodyTooLarge(KshotError):
@@ -121,6 +183,12 @@ class LimitExceeded(InvalidRequest):
     """More ways, examples, inputs or pixels than the limits allow."""
 
     code, title = "limit_exceeded", "A limit was exceeded"
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The idempotency key came with another request before."""
+
+    code, title = "idempotency_key_reused", "The idempotency key was used for another request"
 
 
 class Overloaded(KshotError):

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import Literal
 
 import uvicorn
 
@@ -12,9 +13,9 @@ from service.settings import Settings
 from service.storage.migrate import upgrade
 
 
-def run(listener: socket.socket, url: str, *, migrate: bool | None, demo: bool) -> None:
+def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrate: bool | None, demo: bool) -> None:
     """Serve until SIGINT or SIGTERM, then finish what was accepted. `migrate` None means: if it is SQLite."""
-    settings = Settings()
+    settings = Settings(auth=auth)
     if settings.database_url.startswith("sqlite") if migrate is None else migrate:
         upgrade(settings.database_url)
     config = uvicorn.Config(

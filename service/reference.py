@@ -15,8 +15,8 @@ Read from the environment once, when the service starts. `kshot settings` shows 
 |---|---|---|
 {rows}
 
-The commands that talk to a running service read its address from `KSHOT_URL` (default `http://127.0.0.1:8000`), and the
-data sets for training and tests are looked for in `KSHOT_DATA`.
+The commands that talk to a running service read its address from `KSHOT_URL` (default `http://127.0.0.1:8000`) and
+their [API key](keys.md) from `KSHOT_API_KEY`; the data sets for training and tests are looked for in `KSHOT_DATA`.
 """
 
 

@@ -14,7 +14,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KSHOT_", extra="ignore")
 
-    auth: Literal["off"] = Field("off", description="API keys; `off` puts every request in the default tenant.")
+    auth: Literal["on", "off"] | None = Field(
+        None,
+        description="API keys: `on`, or `off` for one tenant without keys. Unset, `kshot serve` takes `off` on a "
+        "loopback address and refuses any other.",
+    )
 
     # where things are
     database_url: str = Field(
@@ -41,6 +45,19 @@ class Settings(BaseSettings):
     request_timeout_s: PositiveFloat = Field(60.0, description="A request that waits longer answers 503.")
     max_staleness_s: Annotated[float, Field(ge=0)] = Field(
         0.0, description="How long cached params may serve unchecked while the database is away; 0 is strict."
+    )
+
+    idempotency_ttl_s: PositiveFloat = Field(
+        86_400.0, description="How long a request sent again under its Idempotency-Key gets its first answer."
+    )
+
+    # the life of a task
+    max_versions: PositiveInt = Field(10, description="Versions kept of a task, to roll back to; older ones go.")
+    task_ttl_s: PositiveFloat | None = Field(
+        None, description="Tasks that nothing was written to for so long are deleted; by default none are."
+    )
+    sweep_interval_s: Annotated[float, Field(gt=0, le=30)] = Field(
+        30.0, description="How often memory is cleared of what was forgotten, changed or deleted, and old tasks expire."
     )
 
     # limits of one request

@@ -10,6 +10,8 @@ from functools import partial
 from importlib.metadata import version as library_version
 from typing import TypeAlias, TypeVar, cast
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from service import codec
 from service.catalog import Catalog, Served
 from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays
@@ -17,6 +19,7 @@ from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
 from service.errors import Conflict, TaskNotFound
 from service.ids import is_id, new_id
+from service.once import Once, answer_of, insert_once
 from service.schemas import (
     CreatedTask,
     CreatePredictions,
@@ -64,7 +67,9 @@ class Tasks:
         """End the decode threads."""
         self._decoders.shutdown(cancel_futures=True)
 
-    async def adapt(self, tenant: str, request: CreateTask, deadline: float) -> tuple[CreatedTask, int]:
+    async def adapt(
+        self, tenant: str, request: CreateTask, deadline: float, once: Once | None = None
+    ) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
         model = self._catalog.resolve(request.model)
         kind = cast(Kind, model.card.kinds[0])
@@ -74,11 +79,18 @@ class Tasks:
         task = NewTask(tenant, new_id("task"), request.name, model.card.name, kind, request.metadata)
         version = self._new_version(model, rows, targets, answer.result)
         examples = _new_examples(request.support, rows, answer.result.features)
-        now = datetime.now(UTC)
-        record = await self._database.write(lambda session: queries.insert_task(session, task, version, examples, now))
-        self._remember(record)
         timing = Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms)
-        return CreatedTask(**_task(record).model_dump(), timing=timing), record.revision
+
+        async def store(session: AsyncSession) -> tuple[TaskRecord, CreatedTask]:
+            record = await queries.insert_task(session, task, version, examples, datetime.now(UTC))
+            created = CreatedTask(**_task(record).model_dump(), timing=timing)
+            told = answer_of(created, status=201, revision=record.revision, location=f"/v1/tasks/{task.id}")
+            await insert_once(session, tenant, once, task.id, told)
+            return record, created
+
+        record, created = await self._database.write(store)
+        self._remember(record)
+        return created, record.revision
 
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""

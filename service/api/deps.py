@@ -1,24 +1,41 @@
 """What routes are given: the running service, the tenant, the deadline, and a body that has been checked."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
 from service.catalog import Catalog
 from service.engine.engine import Engine
-from service.errors import FieldError, InvalidJson, InvalidRequest, NotReady, TaskNotFound, UnsupportedMediaType
+from service.errors import (
+    FieldError,
+    InvalidJson,
+    InvalidRequest,
+    NotReady,
+    TaskNotFound,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from service.fields import field_errors
 from service.ids import is_id
+from service.keyring import Keyring
+from service.keys import Scope
 from service.metrics import Metrics
 from service.settings import Settings
 from service.storage.database import Database
 from service.tasks import Tasks
 
 DEFAULT_TENANT = "default"
+COMPUTED = ("/predictions", "/evaluations")  # POST to these stores nothing
+
+BEARER = HTTPBearer(
+    scheme_name="key", description="An API key (`kshot keys create`); none where KSHOT_AUTH=off.", auto_error=False
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,6 +50,7 @@ class Service:
     database: Database
     engine: Engine
     tasks: Tasks
+    keyring: Keyring | None  # none where authentication is off
     old_revisions: frozenset[str | None]  # of the schema: too old to serve on
     is_draining: bool = False  # set when the process is told to stop, while open requests finish
 
@@ -45,9 +63,23 @@ def running(request: Request) -> Service:
     return service
 
 
-def tenant(request: Request) -> str:
-    """Whose request this is."""
-    return DEFAULT_TENANT
+async def tenant(
+    request: Request,
+    service: Annotated[Service, Depends(running)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+) -> str:
+    """Whose request this is. Raises Unauthenticated, or Forbidden for a key without the scope."""
+    if service.keyring is None:
+        return DEFAULT_TENANT
+    if sent is None:
+        raise Unauthenticated("Send an API key in the header: Authorization: Bearer kshot_<prefix>_<secret>.")
+    return await service.keyring.tenant(sent.credentials, _scope_of(request))
+
+
+def _scope_of(request: Request) -> Scope:
+    """Reading needs `predict`, and so does what only computes; all else needs `adapt`."""
+    path: str = request.scope["route"].path
+    return "predict" if request.method in ("GET", "HEAD") or path.endswith(COMPUTED) else "adapt"
 
 
 def deadline(request: Request) -> float:
@@ -56,11 +88,17 @@ def deadline(request: Request) -> float:
     return moment
 
 
-def known_task(task_id: str) -> str:
-    """The id in the path; what cannot be an id is not looked up."""
+async def known_task(
+    task_id: str, service: Annotated[Service, Depends(running)], tenant: Annotated[str, Depends(tenant)]
+) -> AsyncIterator[str]:
+    """The id in the path; what cannot be an id is not looked up, and what else is wrong matters only for a task."""
     if not is_id(task_id, "task"):
         raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
-    return task_id
+    try:
+        yield task_id
+    except (InvalidJson, UnsupportedMediaType, InvalidRequest, RequestValidationError):
+        await service.tasks.get(tenant, task_id)  # raises TaskNotFound, in the place of these
+        raise
 
 
 def no_query(request: Request) -> None:

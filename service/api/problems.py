@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
+    Forbidden,
     InternalError,
     InvalidJson,
     InvalidRequest,
@@ -20,13 +21,15 @@ from service.errors import (
     NotFound,
     NotReady,
     Overloaded,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from service.fields import field_errors
 from service.metrics import Metrics
 from service.schemas import BadField, Problem
 
-ANY = (InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)  # every route below /v1 may answer these
+# every route below /v1 may answer these
+ANY = (Unauthenticated, Forbidden, InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)
 BODY = (InvalidJson, UnsupportedMediaType)  # and these, if it takes a body
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +46,8 @@ def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Respo
         errors=[BadField(path=each.path, message=each.message) for each in error.errors],
     )
     headers = dict(headers or {})
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     return Response(problem.model_dump_json(), error.status, headers, MEDIA_TYPE)

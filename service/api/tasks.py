@@ -8,6 +8,7 @@ from pydantic import Field
 from service import schemas
 from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
 from service.api.problems import ANY, BODY, documented
+from service.api.replays import HEADERS, OnceKey
 from service.errors import ModelNotFound, TaskNotFound
 from service.fields import Text
 from service.schemas import CreatedTask, CreateTask, Task, TaskPage
@@ -30,7 +31,7 @@ class PageQuery(schemas.Request):
 @router.post(
     "",
     status_code=201,
-    responses={201: {"headers": ETAG | LOCATION}, **documented(*BODY, ModelNotFound)},
+    responses={201: {"headers": ETAG | LOCATION | HEADERS}, **documented(*BODY, ModelNotFound)},
     openapi_extra=takes(CreateTask),
     dependencies=[Depends(no_query)],
 )
@@ -38,12 +39,13 @@ async def create(
     service: Running,
     tenant: Tenant,
     deadline: Deadline,
+    once: OnceKey,
     payload: Annotated[CreateTask, Depends(json_body(CreateTask))],
     request: Request,
     response: Response,
 ) -> CreatedTask:
     """Adapt a model to a support set; the answer is sent when the task has been committed."""
-    task, revision = await service.tasks.adapt(tenant, payload, deadline)
+    task, revision = await service.tasks.adapt(tenant, payload, deadline, once)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{router.prefix}/{task.id}"
     response.headers["ETag"] = f'"{revision}"'
     return task

@@ -52,7 +52,7 @@ async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> bool:
 
 async def note_uses(session: AsyncSession, uses: Mapping[str, datetime]) -> None:
     """Move the last use of these keys, by prefix; replicas that tell of the same minute write it once."""
-    for prefix, moment in uses.items():
+    for prefix, moment in sorted(uses.items()):  # in one order, so that two replicas cannot deadlock
         is_old = or_(ApiKey.used_at.is_(None), ApiKey.used_at <= moment - USED_EVERY)
         await session.execute(update(ApiKey).where(ApiKey.prefix == prefix, is_old).values(used_at=moment))
 

@@ -1,0 +1,72 @@
+"""Idempotency-Key: a request that is sent again gets its first answer, and has no second effect."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+
+from service.api.deps import Running, Service, Tenant
+from service.errors import KshotError
+from service.once import Once, fingerprint, first_answer
+from service.storage.requests import StoredAnswer
+
+REPLAYED = "Idempotency-Replayed"
+HEADERS: dict[str, Any] = {
+    REPLAYED: {"description": "`true` if this answer was given before.", "schema": {"type": "string"}}
+}
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="Chosen by the client, new for each request; the same request sent again under it is not done "
+        "again, but gets the first answer.",
+    ),
+]
+
+
+class Replay(Exception):
+    """This request has been answered before, so."""
+
+    def __init__(self, answer: StoredAnswer) -> None:
+        super().__init__("answered before")
+        self.answer = answer
+
+
+async def once_key(
+    request: Request, service: Running, tenant: Tenant, key: KeyHeader = None
+) -> AsyncIterator[Once | None]:
+    """What makes this request happen once, if its client asked for that. Raises Replay if it has happened."""
+    if key is None:
+        yield None
+        return
+    target = f"{request.url.path}?{request.url.query}"
+    once = Once(key, fingerprint(request.method, target, await request.body()))
+    await _replay(service, tenant, once)
+    try:
+        yield once
+    except KshotError:  # perhaps only because the same request, sent twice at once, got there first
+        await _replay(service, tenant, once)
+        raise
+
+
+async def _replay(service: Service, tenant: str, once: Once) -> None:
+    ttl = timedelta(seconds=service.settings.idempotency_ttl_s)
+    answer = await first_answer(service.database, tenant, once, ttl)
+    if answer is not None:
+        raise Replay(answer)
+
+
+async def on_replay(request: Request, replay: Replay) -> Response:
+    """The first answer, marked as such."""
+    headers = dict(replay.answer.headers) | {REPLAYED: "true"}
+    if (location := headers.get("Location")) is not None:
+        headers["Location"] = request.scope.get("root_path", "") + location
+    return Response(replay.answer.body, replay.answer.status, headers)
+
+
+OnceKey = Annotated[Once | None, Depends(once_key)]

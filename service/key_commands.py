@@ -1,0 +1,96 @@
+"""`kshot keys`: make, list and revoke API keys, straight in the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.errors import DatabaseUnavailable
+from service.keys import SCOPES, digest, new_token
+from service.settings import Settings
+from service.storage import api_keys
+from service.storage.api_keys import StoredKey
+from service.storage.database import Database
+from service.storage.migrate import upgrade
+
+Result = TypeVar("Result")
+
+MOMENT = "%Y-%m-%d %H:%M"
+
+
+def create(tenant: str, scopes: list[str], expires_days: int | None, name: str | None) -> None:
+    """Make a key and print it, alone on standard output; it can never be shown again."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(SCOPES)}.", param_hint="--scope")
+    token, now = new_token(), datetime.now(UTC)
+    key = StoredKey(
+        prefix=token.prefix,
+        tenant=tenant,
+        digest=digest(token.secret),
+        scopes=sorted(set(scopes)),
+        created_at=now,
+        expires_at=None if expires_days is None else now + timedelta(days=expires_days),
+        revoked_at=None,
+        used_at=None,
+        name=name,
+    )
+    _run(lambda database: database.write(lambda session: api_keys.insert_key(session, key)))
+    typer.echo("Keep this key: only its digest is stored, so it is not shown again.", err=True)
+    typer.echo(str(token))
+
+
+def show() -> None:
+    """Print every key, without its secret."""
+
+    async def read(database: Database) -> list[StoredKey]:
+        async with database.read() as session:
+            return await api_keys.list_keys(session)
+
+    table = Table("key", "tenant", "name", "scopes", "made", "expires", "last used", "state", box=None)
+    now = datetime.now(UTC)
+    for key in _run(read):
+        moments = (key.created_at, key.expires_at, key.used_at)
+        shown = [moment.strftime(MOMENT) if moment else "never" for moment in moments]
+        table.add_row(key.prefix, key.tenant, key.name or "", ", ".join(key.scopes), *shown, _state(key, now))
+    Console().print(table)
+
+
+def revoke(prefix: str) -> None:
+    """End a key for good."""
+    prefix = prefix.removeprefix("kshot_")
+    now = datetime.now(UTC)
+    if not _run(lambda database: database.write(lambda session: api_keys.revoke_key(session, prefix, now))):
+        typer.echo(f"There is no valid key {prefix!r}; `kshot keys list` shows them all.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"The key {prefix} is revoked; running services refuse it within five seconds.")
+
+
+def _state(key: StoredKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "valid"
+
+
+def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Do the work on the database of the settings; SQLite is made and migrated first, as `kshot serve` does."""
+
+    async def on_database() -> Result:
+        database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    settings = Settings()
+    try:
+        if settings.database_url.startswith("sqlite"):
+            upgrade(settings.database_url)
+        return asyncio.run(on_database())
+    except DatabaseUnavailable as error:
+        typer.echo(f"{error} If it is new, run `kshot migrate` first.", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,70 @@
+"""The keys that this process has seen: read again every few seconds, and their last use written once a minute."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+from service.errors import DatabaseUnavailable
+from service.keys import Scope, Token, check_right, check_secret, read_token
+from service.storage import api_keys
+from service.storage.api_keys import StoredKey
+from service.storage.database import Database
+
+FRESH_S = 5.0  # a key that was revoked is refused by every process after so long
+MAX_KNOWN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A key as it was read at a moment of the monotonic clock."""
+
+    key: StoredKey
+    read_at: float
+
+
+class Keyring:
+    """Whose request it is, by the key that it carries."""
+
+    def __init__(self, database: Database, *, max_staleness_s: float) -> None:
+        self._database = database
+        self._max_staleness_s = max_staleness_s
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._uses: dict[str, datetime] = {}
+
+    async def tenant(self, text: str, scope: Scope) -> str:
+        """The tenant of the key in this text. Raises Unauthenticated, or Forbidden if it has not this scope."""
+        token = read_token(text)
+        key = check_secret(token, await self._stored(token))
+        now = datetime.now(UTC)
+        check_right(key, scope, now)
+        self._uses[key.prefix] = now
+        return key.tenant
+
+    async def write_uses(self) -> None:
+        """Store when each key was last used, since this was last called."""
+        uses, self._uses = self._uses, {}
+        if uses:
+            await self._database.write(lambda session: api_keys.note_uses(session, uses))
+
+    async def _stored(self, token: Token) -> StoredKey | None:
+        known = self._known.get(token.prefix)
+        if known is not None and monotonic() - known.read_at < FRESH_S:
+            return known.key
+        try:
+            return await self._read(token.prefix)
+        except DatabaseUnavailable:
+            if known is None or monotonic() - known.read_at > self._max_staleness_s:
+                raise
+            return known.key
+
+    async def _read(self, prefix: str) -> StoredKey | None:
+        read_at = monotonic()
+        async with self._database.read() as session:
+            key = await api_keys.get_key(session, prefix)
+        self._known.pop(prefix, None)
+        if key is not None:  # prefixes that do not exist are without number
+            self._known[prefix] = Known(key, read_at)
+            if len(self._known) > MAX_KNOWN:
+                self._known.popitem(last=False)
+        return key

@@ -1,0 +1,38 @@
+"""Work that each process repeats while it serves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from service.errors import KshotError
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def repeating(work: Callable[[], Awaitable[object]], *, every_s: float, name: str) -> AsyncIterator[None]:
+    """Do the work every so often inside the block, and once more at its end; a failure is logged and tried again."""
+    task = asyncio.create_task(_repeat(work, every_s, name), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await _attempt(work, name)
+
+
+async def _repeat(work: Callable[[], Awaitable[object]], every_s: float, name: str) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        await _attempt(work, name)
+
+
+async def _attempt(work: Callable[[], Awaitable[object]], name: str) -> None:
+    try:
+        await work()
+    except KshotError as error:  # an outage that the requests tell of as well
+        log.warning("%s failed: %s", name, error)
+    except Exception:
+        log.exception("%s failed", name)
