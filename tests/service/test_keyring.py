@@ -1,0 +1,93 @@
+"""Keys as a process knows them: how soon a change counts, what an outage does, when a use is written."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from service import keyring
+from service.errors import DatabaseUnavailable, Unauthenticated
+from service.keyring import Keyring
+from service.keys import Token, new_token
+from service.storage import api_keys
+from service.storage.database import Database
+from tests.service.samples import make_key, opened
+
+
+async def used_at(database: Database, token: Token) -> datetime | None:
+    async with database.read() as session:
+        key = await api_keys.get_key(session, token.prefix)
+    assert key is not None
+    return key.used_at
+
+
+async def revoke(database: Database, token: Token) -> bool:
+    return await database.write(lambda session: api_keys.revoke_key(session, token.prefix, datetime.now(UTC)))
+
+
+async def test_a_key_tells_its_tenant(database_url: str) -> None:
+    token = await make_key(database_url, "adapt", tenant="acme")
+    async with opened(database_url) as database:
+        ring = Keyring(database, max_staleness_s=0)
+        assert await ring.tenant(str(token), "adapt") == "acme"
+        for wrong in (new_token(), Token(token.prefix, "0" * 64)):
+            with pytest.raises(Unauthenticated):
+                await ring.tenant(str(wrong), "adapt")
+        assert set(ring._known) == {token.prefix}  # what does not exist takes no room
+
+
+async def test_a_revoked_key_counts_until_it_is_read_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await make_key(database_url, "admin")
+    async with opened(database_url) as database:
+        ring = Keyring(database, max_staleness_s=0)
+        await ring.tenant(str(token), "adapt")
+        assert await revoke(database, token)
+        assert not await revoke(database, token)
+        await ring.tenant(str(token), "adapt")
+        monkeypatch.setattr(keyring, "FRESH_S", 0.0)
+        with pytest.raises(Unauthenticated, match="revoked"):
+            await ring.tenant(str(token), "adapt")
+
+
+@pytest.mark.parametrize("max_staleness_s", [0.0, 60.0])
+async def test_an_outage(database_url: str, monkeypatch: pytest.MonkeyPatch, max_staleness_s: float) -> None:
+    monkeypatch.setattr(keyring, "FRESH_S", 0.0)
+    known, unknown = await make_key(database_url, "admin"), await make_key(database_url, "admin")
+    async with opened(database_url) as database:
+        ring = Keyring(database, max_staleness_s=max_staleness_s)
+        await ring.tenant(str(known), "adapt")
+        await database.write(lambda session: session.execute(text("ALTER TABLE api_keys RENAME TO hidden")))
+        with pytest.raises(DatabaseUnavailable):
+            await ring.tenant(str(unknown), "adapt")
+        if max_staleness_s:
+            assert await ring.tenant(str(known), "adapt") == "acme"
+        else:
+            with pytest.raises(DatabaseUnavailable):
+                await ring.tenant(str(known), "adapt")
+
+
+async def test_no_more_keys_are_known_than_there_is_room_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "MAX_KNOWN", 2)
+    tokens = [await make_key(sqlite_url, "admin") for _ in range(3)]
+    async with opened(sqlite_url) as database:
+        ring = Keyring(database, max_staleness_s=0)
+        for token in tokens:
+            await ring.tenant(str(token), "adapt")
+        assert list(ring._known) == [token.prefix for token in tokens[1:]]
+
+
+async def test_uses_are_written_together_and_at_most_once_a_minute(database_url: str) -> None:
+    token = await make_key(database_url, "admin")
+    async with opened(database_url) as database:
+        ring = Keyring(database, max_staleness_s=0)
+        await ring.tenant(str(token), "adapt")
+        assert await used_at(database, token) is None
+        await ring.write_uses()
+        first = await used_at(database, token)
+        assert first is not None and datetime.now(UTC) - first < timedelta(seconds=30)
+        await ring.tenant(str(token), "adapt")
+        await ring.write_uses()
+        assert await used_at(database, token) == first
+        later = first + timedelta(minutes=1)
+        await database.write(lambda session: api_keys.note_uses(session, {token.prefix: later}))
+        assert await used_at(database, token) == later
