@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
-from service.api import health, limits, models, openapi, predictions, tasks
+from service.api import health, limits, models, openapi, predictions, support, tasks, versions
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
@@ -29,6 +29,7 @@ from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
 from service.sweeps import repeating
 from service.tasks import Tasks
+from service.tasks.sweeping import expire_tasks, sweep_cache
 
 SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = metrics
     app.state.service = None
-    for resource in (tasks, predictions, models, limits):
+    for resource in (tasks, support, versions, predictions, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
@@ -86,7 +87,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service
         engine = Engine(checkpoints, _fetch_from(database), settings, metrics)
         stack.push_async_callback(engine.stop)
         await engine.start()
-        served = Tasks(database, engine, catalog, settings)
+        served = Tasks(database, engine, catalog, settings, metrics)
         stack.callback(served.close)
         keyring = None
         if settings.auth != "off":  # unset is on: who serves this app without `kshot serve` has not said otherwise
@@ -96,6 +97,11 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service
             )
         forget = partial(sweep, database, timedelta(seconds=settings.idempotency_ttl_s))
         await stack.enter_async_context(repeating(forget, every_s=SWEEP_EVERY_S, name="forgetting old requests"))
+        clear = partial(sweep_cache, database, engine, metrics)
+        await stack.enter_async_context(repeating(clear, every_s=settings.sweep_interval_s, name="clearing the cache"))
+        if settings.task_ttl_s is not None:
+            expire = partial(expire_tasks, database, timedelta(seconds=settings.task_ttl_s), metrics)
+            await stack.enter_async_context(repeating(expire, every_s=settings.sweep_interval_s, name="expiring tasks"))
         yield Service(settings, metrics, catalog, database, engine, served, keyring, migrate.old_revisions())
 
 

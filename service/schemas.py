@@ -9,8 +9,10 @@ from service.fields import Metadata, Number, Text, by_type
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
+MAX_VERSION = 2**31 - 1
 
 Kind: TypeAlias = Literal["classification", "regression"]
+Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
 Modality: TypeAlias = Literal["image", "text", "vector"]
 
 
@@ -67,6 +69,25 @@ class CreateTask(Request):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class ExtendSupport(Request):
+    """Teach a task more examples; a label may be new."""
+
+    support: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class UpdateTask(Request):
+    """Rename a task (null takes the name away) or replace its metadata; what is left out stays."""
+
+    name: Text | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class Rollback(Request):
+    """Go back to an earlier version."""
+
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
+
+
 class CreatePredictions(Request):
     """Queries to a task; `top` keeps only the n best labels in the scores."""
 
@@ -101,6 +122,48 @@ class CreatedTask(Task):
     """A task just adapted, and how long that took."""
 
     timing: Timing
+
+
+class ExtendedTask(CreatedTask):
+    """A task taught more, and the ids of what it was taught, in the order of the request."""
+
+    example_ids: list[str]
+
+
+class SupportExample(Response):
+    """An example of a task's support, and the version that it came with. Inputs are not given back."""
+
+    id: str
+    label: str | None
+    target: float | list[float] | None
+    created_at: datetime
+    since_version: int
+
+
+class SupportPage(Response):
+    """One page of a support set, in the order in which it came; `next_cursor` is null on the last."""
+
+    items: list[SupportExample]
+    next_cursor: str | None
+
+
+class TaskVersion(Response):
+    """A version of a task. One that used an example forgotten since is not available, and tells less of itself."""
+
+    version: int
+    model_digest: str
+    labels: list[str] | None
+    num_support: int
+    support_digest: str | None
+    created_at: datetime
+    origin: Origin
+    available: bool
+
+
+class VersionList(Response):
+    """The versions that are kept, newest first."""
+
+    items: list[TaskVersion]
 
 
 class Classification(Response):

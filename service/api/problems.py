@@ -89,7 +89,7 @@ def documented(*errors: type[KshotError]) -> dict[int | str, dict[str, Any]]:
         error.status: {
             "description": error.title,
             "content": {MEDIA_TYPE: schema},
-            **({"headers": retry} if error.status in (429, 503) else {}),
+            **({"headers": retry} if error.status in (409, 429, 503) else {}),
         }
         for error in errors
     }

@@ -7,15 +7,15 @@ from pydantic import Field
 
 from service import schemas
 from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
+from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
-from service.errors import ModelNotFound, TaskNotFound
+from service.errors import ModelNotFound, PreconditionFailed, TaskNotFound
 from service.fields import Text
-from service.schemas import CreatedTask, CreateTask, Task, TaskPage
+from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=documented(*ANY))
 
-ETAG = {"ETag": {"description": "Moves with every write to the task.", "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Path of the new task.", "schema": {"type": "string"}}}
 
 
@@ -47,7 +47,7 @@ async def create(
     """Adapt a model to a support set; the answer is sent when the task has been committed."""
     task, revision = await service.tasks.adapt(tenant, payload, deadline, once)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{router.prefix}/{task.id}"
-    response.headers["ETag"] = f'"{revision}"'
+    response.headers.update(etag(revision))
     return task
 
 
@@ -65,7 +65,27 @@ async def page(service: Running, tenant: Tenant, query: Annotated[PageQuery, Que
 async def read(service: Running, tenant: Tenant, task_id: TaskId, response: Response) -> Task:
     """One task."""
     task, revision = await service.tasks.get(tenant, task_id)
-    response.headers["ETag"] = f'"{revision}"'
+    response.headers.update(etag(revision))
+    return task
+
+
+@router.patch(
+    "/{task_id}",
+    responses={200: {"headers": ETAG}, **documented(*BODY, TaskNotFound, PreconditionFailed)},
+    openapi_extra=takes(UpdateTask),
+    dependencies=[Depends(no_query)],
+)
+async def update(
+    service: Running,
+    tenant: Tenant,
+    task_id: TaskId,
+    match: IfMatch,
+    payload: Annotated[UpdateTask, Depends(json_body(UpdateTask))],
+    response: Response,
+) -> Task:
+    """Change a task's name or metadata; what is left out of the body stays."""
+    task, revision = await service.tasks.update(tenant, task_id, payload, match=match)
+    response.headers.update(etag(revision))
     return task
 
 
@@ -73,10 +93,10 @@ async def read(service: Running, tenant: Tenant, task_id: TaskId, response: Resp
     "/{task_id}",
     status_code=204,
     response_class=Response,
-    responses=documented(TaskNotFound),
+    responses=documented(TaskNotFound, PreconditionFailed),
     dependencies=[Depends(no_query)],
 )
-async def delete(service: Running, tenant: Tenant, task_id: TaskId) -> Response:
+async def delete(service: Running, tenant: Tenant, task_id: TaskId, match: IfMatch) -> Response:
     """Delete a task with everything that is stored of it."""
-    await service.tasks.delete(tenant, task_id)
+    await service.tasks.delete(tenant, task_id, match=match)
     return Response(status_code=204)

@@ -1,22 +1,25 @@
 """Wire <-> numpy, and task params <-> safetensors bytes; synchronous, for threads, and without torch."""
 
-from service.codec.answers import classifications, read_cursor, regressions, write_cursor
+from service.codec.answers import classifications, read_cursor, read_ordinal, regressions, write_cursor
 from service.codec.inputs import decode_inputs
 from service.codec.params import DamagedParams, pack_params, unpack_params
-from service.codec.support import Labelled, Measured, check_count, decode_support, support_digest
+from service.codec.support import Labelled, Measured, Taught, check_count, decode_support, support_digest, targets_of
 
 __all__ = [
     "DamagedParams",
     "Labelled",
     "Measured",
+    "Taught",
     "check_count",
     "classifications",
     "decode_inputs",
     "decode_support",
     "pack_params",
     "read_cursor",
+    "read_ordinal",
     "regressions",
     "support_digest",
+    "targets_of",
     "unpack_params",
     "write_cursor",
 ]

@@ -36,11 +36,27 @@ def write_cursor(last_id: str) -> str:
 
 
 def read_cursor(cursor: str) -> str:
-    """The id in a cursor. Raises InvalidRequest when `write_cursor` did not write it."""
-    try:
-        last_id = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except ValueError:
-        last_id = ""
+    """The id of a task in a cursor. Raises InvalidRequest when `write_cursor` did not write it."""
+    last_id = _unmarked(cursor)
     if not is_id(last_id, "task"):
-        raise InvalidRequest.at([FieldError("query.cursor", "expected the next_cursor of an earlier page")])
+        raise _not_a_cursor()
     return last_id
+
+
+def read_ordinal(cursor: str) -> int:
+    """The place of an example in a cursor. Raises InvalidRequest when `write_cursor` did not write it."""
+    ordinal = _unmarked(cursor)
+    if not (ordinal.isdecimal() and len(ordinal) < 10):  # no database column would hold more
+        raise _not_a_cursor()
+    return int(ordinal)
+
+
+def _unmarked(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except ValueError:
+        return ""
+
+
+def _not_a_cursor() -> InvalidRequest:
+    return InvalidRequest.at([FieldError("query.cursor", "expected the next_cursor of an earlier page")])

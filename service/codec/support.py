@@ -5,7 +5,7 @@ import json
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,39 @@ class Measured:
     scalar: bool
 
 
-def decode_support(examples: Sequence[Example], kind: Kind, *, max_examples: int, max_ways: int) -> Labelled | Measured:
-    """The targets of a support set. Raises InvalidRequest with every bad field, or LimitExceeded."""
-    check_count(len(examples), max_examples, "support", "examples")
+class Taught(Protocol):
+    """An example, as sent or as stored: `label` for classification, `target` for regression."""
+
+    @property
+    def label(self) -> str | None: ...  # noqa: D102
+    @property
+    def target(self) -> float | list[float] | None: ...  # noqa: D102
+
+
+def decode_support(
+    examples: Sequence[Example], kind: Kind, *, max_examples: int, max_ways: int, kept: Sequence[Taught] = ()
+) -> Labelled | Measured:
+    """The targets of a support set: those that a task has `kept`, then these. The limits count them all.
+
+    Raises InvalidRequest with every bad field, or LimitExceeded.
+    """
+    check_count(len(kept) + len(examples), max_examples, "support", "examples")
     wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
     refuse([*_repeated_ids(examples), *_misplaced(examples, wanted, other, kind)])
-    return _labelled(examples, max_ways) if kind == "classification" else _measured(examples)
+    check = _check_labels if kind == "classification" else _check_values
+    check([*kept, *examples], len(kept), max_ways)
+    return targets_of([*kept, *examples], kind)
+
+
+def targets_of(examples: Sequence[Taught], kind: Kind) -> Labelled | Measured:
+    """The targets of examples that have been checked."""
+    if kind == "classification":
+        written = [example.label or "" for example in examples]
+        index = {label: way for way, label in enumerate(dict.fromkeys(written))}
+        return Labelled(list(index), np.array([index[label] for label in written], np.int64))
+    scalar = not isinstance(examples[0].target, list)
+    values = np.array([example.target for example in examples], np.float64).astype(np.float32)
+    return Measured(values[:, None] if scalar else values, scalar)
 
 
 def support_digest(inputs: npt.NDArray[Any], targets: Labelled | Measured) -> str:
@@ -62,21 +89,16 @@ def refuse(wrong: Sequence[FieldError]) -> None:
         raise InvalidRequest.at(wrong)
 
 
-def _labelled(examples: Sequence[Example], max_ways: int) -> Labelled:
-    written = [example.label or "" for example in examples]
-    index = {label: way for way, label in enumerate(dict.fromkeys(written))}
-    check_count(len(index), max_ways, "support", "labels")
-    refuse(list(_look_alikes(written)))
-    if len(index) < 2:
+def _check_labels(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
+    labels = [example.label or "" for example in examples]
+    check_count(len(set(labels)), max_ways, "support", "labels")
+    refuse(list(_look_alikes(labels, num_kept)))
+    if len(set(labels)) < 2:
         refuse([FieldError("support", "expected examples of two labels or more, got one label only")])
-    return Labelled(list(index), np.array([index[label] for label in written], np.int64))
 
 
-def _measured(examples: Sequence[Example]) -> Measured:
-    refuse(list(_bad_targets(examples)))
-    scalar = not isinstance(examples[0].target, list)
-    values = np.array([example.target for example in examples], np.float64).astype(np.float32)
-    return Measured(values[:, None] if scalar else values, scalar)
+def _check_values(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
+    refuse(list(_bad_targets(examples, num_kept)))
 
 
 def _repeated_ids(examples: Sequence[Example]) -> Iterator[FieldError]:
@@ -94,25 +116,31 @@ def _misplaced(examples: Sequence[Example], wanted: str, other: str, kind: Kind)
             yield FieldError(f"support.{position}.{other}", f"does not belong in a {kind} task")
 
 
-def _look_alikes(labels: Sequence[str]) -> Iterator[FieldError]:
+def _look_alikes(labels: Sequence[str], num_kept: int) -> Iterator[FieldError]:
     """Labels that differ and yet look alike: readers and later requests could not tell them apart."""
     seen: dict[str, tuple[str, int]] = {}
     for position, label in enumerate(labels):
         first, where = seen.setdefault(unicodedata.normalize("NFKC", label).strip(), (label, position))
         if first != label:
-            message = f"{label!r} and {first!r} of support.{where} differ only in Unicode form or outer spaces"
-            yield FieldError(f"support.{position}.label", message)
+            whose = _whose(where, num_kept)
+            message = f"{label!r} and {first!r} of {whose} differ only in Unicode form or outer spaces"
+            yield FieldError(f"support.{position - num_kept}.label", message)
 
 
-def _bad_targets(examples: Sequence[Example]) -> Iterator[FieldError]:
+def _bad_targets(examples: Sequence[Taught], num_kept: int) -> Iterator[FieldError]:
     first = examples[0].target
     expected = f"a list of {len(first)} numbers" if isinstance(first, list) else "a number"
-    for position, example in enumerate(examples):
+    for position, example in enumerate(examples[num_kept:]):
         target = example.target
         if _length(target) != _length(first):
-            yield FieldError(f"support.{position}.target", f"expected {expected}, as in support.0")
+            yield FieldError(f"support.{position}.target", f"expected {expected}, as in {_whose(0, num_kept)}")
         elif np.abs(np.asarray(target, np.float64)).max() > LARGEST:
             yield FieldError(f"support.{position}.target", f"must not be larger than {LARGEST:g} in size")
+
+
+def _whose(position: int, num_kept: int) -> str:
+    """Where an example lies: in the request, or in the task already."""
+    return "the task" if position < num_kept else f"support.{position - num_kept}"
 
 
 def _length(target: float | list[float] | None) -> int | None:

@@ -34,9 +34,10 @@ async def move_task(
     *,
     match: Match = None,
     from_version: int | None = None,
+    is_new_version: bool = False,
     **changed: Any,
 ) -> int | None:
-    """Move the revision on, and the columns in `changed`; the task's version then.
+    """Move the revision on, the version too if a new one is made, and the columns in `changed`; the version then.
 
     None if the task is gone, at no revision of `match`, or no longer at `from_version`. First in its transaction:
     whoever else would change the task waits until that is over.
@@ -45,6 +46,8 @@ async def move_task(
     if from_version is not None:
         wanted.append(Task.version == from_version)
     values = {"revision": Task.revision + 1, "updated_at": now, **changed}
+    if is_new_version:
+        values["version"] = Task.version + 1
     moved = update(Task).where(*wanted).values(values).returning(Task.version)
     result = await session.execute(moved, execution_options={"synchronize_session": False})
     return result.scalar_one_or_none()
@@ -63,7 +66,8 @@ async def copy_version(
     session: AsyncSession, tenant: str, task_id: str, source: int, number: int, now: datetime
 ) -> None:
     """Make the version `number` the same as `source`: its params and its members."""
-    made: dict[str, Any] = {"number": literal(number), "created_at": literal(now, UtcDateTime()), "origin": literal("rollback")}
+    made: dict[str, Any] = {"number": literal(number), "origin": literal("rollback")}
+    made["created_at"] = literal(now, UtcDateTime())
     await _copy(session, Version, made, _of(Version, tenant, task_id), Version.number == source)
     await _copy(session, Params, {"number": literal(number)}, _of(Params, tenant, task_id), Params.number == source)
 

@@ -1,0 +1,90 @@
+"""/v1/tasks/{task_id}/support: what a task was taught; teach it more, or make it forget."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+
+from service import schemas
+from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
+from service.api.matching import ETAG, IfMatch, etag
+from service.api.problems import ANY, BODY, documented
+from service.api.replays import HEADERS, OnceKey
+from service.errors import (
+    Conflict,
+    ExampleExists,
+    ExampleNotFound,
+    ModelUnavailable,
+    PreconditionFailed,
+    TaskNotFound,
+    TooFewLabels,
+    VersionNotFound,
+)
+from service.schemas import MAX_VERSION, CreatedTask, ExtendedTask, ExtendSupport, SupportPage
+
+router = APIRouter(prefix="/v1/tasks/{task_id}/support", tags=["support"], responses=documented(*ANY))
+
+
+class SupportQuery(schemas.Request):
+    """Which examples, and how many of them."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: Annotated[str, Field(max_length=200, description="The next_cursor of an earlier page.")] | None = None
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION, description="By default the current one.")] | None = None
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        201: {"headers": ETAG | HEADERS},
+        **documented(*BODY, TaskNotFound, ModelUnavailable, ExampleExists, Conflict, PreconditionFailed),
+    },
+    openapi_extra=takes(ExtendSupport),
+    dependencies=[Depends(no_query)],
+)
+async def extend(
+    service: Running,
+    tenant: Tenant,
+    deadline: Deadline,
+    task_id: TaskId,
+    match: IfMatch,
+    once: OnceKey,
+    payload: Annotated[ExtendSupport, Depends(json_body(ExtendSupport))],
+    response: Response,
+) -> ExtendedTask:
+    """Teach a task more examples, of new labels too; the answer is sent when its next version has been committed."""
+    task, revision = await service.tasks.support.extend(tenant, task_id, payload, deadline, match=match, once=once)
+    response.headers.update(etag(revision))
+    return task
+
+
+@router.get("", responses=documented(TaskNotFound, VersionNotFound), dependencies=[Depends(query_once)])
+async def page(
+    service: Running, tenant: Tenant, task_id: TaskId, query: Annotated[SupportQuery, Query()]
+) -> SupportPage:
+    """The examples of a version, in the order in which they came."""
+    return await service.tasks.support.page(tenant, task_id, **query.model_dump())
+
+
+@router.delete(
+    "/{example_id:path}",
+    responses={
+        200: {"headers": ETAG},
+        **documented(TaskNotFound, ExampleNotFound, ModelUnavailable, TooFewLabels, Conflict, PreconditionFailed),
+    },
+    dependencies=[Depends(no_query)],
+)
+async def forget(
+    service: Running,
+    tenant: Tenant,
+    deadline: Deadline,
+    task_id: TaskId,
+    example_id: str,
+    match: IfMatch,
+    response: Response,
+) -> CreatedTask:
+    """Erase an example, and the params of every version that used it; the task goes on with the others."""
+    task, revision = await service.tasks.support.forget(tenant, task_id, example_id, deadline, match=match)
+    response.headers.update(etag(revision))
+    return task

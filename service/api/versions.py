@@ -1,0 +1,54 @@
+"""/v1/tasks/{task_id}/versions, and the way back to one of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from service.api.deps import Running, TaskId, Tenant, json_body, no_query, takes
+from service.api.matching import ETAG, IfMatch, etag
+from service.api.problems import ANY, BODY, documented
+from service.api.replays import HEADERS, OnceKey
+from service.errors import (
+    Conflict,
+    ModelUnavailable,
+    PreconditionFailed,
+    TaskNotFound,
+    VersionErased,
+    VersionNotFound,
+)
+from service.schemas import Rollback, Task, VersionList
+
+router = APIRouter(
+    prefix="/v1/tasks/{task_id}", tags=["versions"], responses=documented(*ANY), dependencies=[Depends(no_query)]
+)
+
+
+@router.get("/versions", responses=documented(TaskNotFound))
+async def page(service: Running, tenant: Tenant, task_id: TaskId) -> VersionList:
+    """The versions of a task that are kept (KSHOT_MAX_VERSIONS), newest first."""
+    return await service.tasks.versions.all(tenant, task_id)
+
+
+@router.post(
+    "/rollback",
+    responses={
+        200: {"headers": ETAG | HEADERS},
+        **documented(
+            *BODY, TaskNotFound, VersionNotFound, ModelUnavailable, Conflict, VersionErased, PreconditionFailed
+        ),
+    },
+    openapi_extra=takes(Rollback),
+)
+async def rollback(
+    service: Running,
+    tenant: Tenant,
+    task_id: TaskId,
+    match: IfMatch,
+    once: OnceKey,
+    payload: Annotated[Rollback, Depends(json_body(Rollback))],
+    response: Response,
+) -> Task:
+    """Make the next version from an earlier one: its params, bit for bit, and its support."""
+    task, revision = await service.tasks.versions.rollback(tenant, task_id, payload, match=match, once=once)
+    response.headers.update(etag(revision))
+    return task

@@ -1,0 +1,133 @@
+"""Adapting on the engine, from inputs or from what is stored of them, to a version that can be stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version as library_version
+
+import numpy as np
+
+from service import codec
+from service.catalog import Served
+from service.engine.arrays import Adapted, Array, LabelledArrays
+from service.engine.ask import Answer
+from service.engine.engine import Engine
+from service.ids import new_id
+from service.schemas import Example, Origin, Timing
+from service.storage.records import NewExample, NewVersion, StoredExample
+from service.tasks.decoding import Decoding, Targets
+
+
+@dataclass
+class Spent:
+    """Where the time of one request went, over all that it asked of the engine."""
+
+    queue_ms: float = 0.0
+    compute_ms: float = 0.0
+
+    def add(self, answer: Answer[object]) -> None:
+        """Count one answer of the engine."""
+        self.queue_ms += answer.queue_ms
+        self.compute_ms += answer.compute_ms
+
+    def timing(self) -> Timing:
+        """The sums, as sent."""
+        return Timing(queue_ms=self.queue_ms, compute_ms=self.compute_ms)
+
+
+class Adapting:
+    """Makes versions."""
+
+    def __init__(self, engine: Engine, decoding: Decoding) -> None:
+        self._engine = engine
+        self._decoding = decoding
+
+    async def first(
+        self, tenant: str, model: Served, rows: Array, targets: Targets, deadline: float, spent: Spent
+    ) -> tuple[NewVersion, Array | None]:
+        """The first version of a task, and the features of its support."""
+        answer = await self._engine.adapt(tenant, model.digest, labelled_arrays(rows, targets), deadline)
+        spent.add(answer)
+        version = await self._version(model, 1, "adapt", rows, targets, answer.result)
+        return version, answer.result.features
+
+    async def next(
+        self,
+        tenant: str,
+        model: Served,
+        number: int,
+        origin: Origin,
+        examples: Sequence[StoredExample | NewExample],
+        targets: Targets,
+        deadline: float,
+        spent: Spent,
+    ) -> NewVersion:
+        """A later version, adapted to stored examples; what the encoder made of them is not made again."""
+        rows = _array([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
+        features = [example.features for example in examples if example.features is not None]
+        support = labelled_arrays(rows, targets)
+        if len(features) == len(examples):
+            blank = self._engine.blank_features(model.digest)
+            support = labelled_arrays(_array(features, blank.dtype, blank.shape[1:]), targets, encoded=True)
+        answer = await self._engine.adapt(tenant, model.digest, support, deadline)
+        spent.add(answer)
+        return await self._version(model, number, origin, rows, targets, answer.result)
+
+    async def encode(self, tenant: str, model: Served, rows: Array, deadline: float, spent: Spent) -> Array | None:
+        """The features of new rows, where the model makes any."""
+        answer = await self._engine.encode(tenant, model.digest, rows, deadline)
+        spent.add(answer)
+        return answer.result.features
+
+    async def _version(
+        self, model: Served, number: int, origin: Origin, rows: Array, targets: Targets, adapted: Adapted
+    ) -> NewVersion:
+        dtype = self._engine.dtype_of(model.digest)
+        return await self._decoding.in_thread(partial(_version, model, number, origin, rows, targets, adapted, dtype))
+
+
+def _version(
+    model: Served, number: int, origin: Origin, rows: Array, targets: Targets, adapted: Adapted, dtype: str
+) -> NewVersion:
+    header = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
+    return NewVersion(
+        number=number,
+        model_digest=model.digest,
+        labels=targets.labels if isinstance(targets, codec.Labelled) else None,
+        output_dim=None if isinstance(targets, codec.Labelled) or targets.scalar else targets.values.shape[1],
+        num_support=len(rows),
+        support_digest=codec.support_digest(rows, targets),
+        dtype=dtype,
+        libraries={name: library_version(name) for name in ("kshot", "torch")},
+        seed=0,  # no method served so far draws random numbers when it adapts
+        params=codec.pack_params(adapted.params, header),
+        origin=origin,
+    )
+
+
+def labelled_arrays(rows: Array, targets: Targets, *, encoded: bool = False) -> LabelledArrays:
+    """One support set as the engine takes it."""
+    if isinstance(targets, codec.Labelled):
+        return LabelledArrays(rows, targets.classes, len(targets.labels), None, encoded)
+    return LabelledArrays(rows, None, 0, targets.values, encoded)
+
+
+def new_examples(
+    examples: Sequence[Example], first_ordinal: int, rows: Array, features: Array | None
+) -> list[NewExample]:
+    """Rows to store, as the model saw them; the ids of examples that were sent without one are made here."""
+    return [
+        NewExample(
+            example_id=example.id or new_id("example"),
+            ordinal=first_ordinal + position,
+            label=example.label,
+            target=example.target,
+            input=rows[position].tobytes(),
+            features=None if features is None else features[position].tobytes(),
+        )
+        for position, example in enumerate(examples)
+    ]
+
+
+def _array(rows: Sequence[bytes], dtype: str | np.dtype[np.generic], shape: Sequence[int]) -> Array:
+    return np.frombuffer(b"".join(rows), dtype).reshape(len(rows), *shape)

@@ -1,0 +1,48 @@
+"""Stored records -> what goes over the wire."""
+
+from typing import cast
+
+from service.schemas import Kind, Origin, SupportExample, Task, TaskVersion
+from service.storage.records import Member, TaskRecord, VersionRecord
+
+
+def task_of(record: TaskRecord) -> Task:
+    """A task as of its current version."""
+    return Task(
+        id=record.id,
+        model=record.model,
+        model_digest=record.model_digest,
+        name=record.name,
+        kind=cast(Kind, record.kind),
+        labels=record.labels,
+        version=record.version,
+        num_support=record.num_support,
+        metadata=record.metadata,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def version_of(record: VersionRecord) -> TaskVersion:
+    """One version of a task."""
+    return TaskVersion(
+        version=record.number,
+        model_digest=record.model_digest,
+        labels=record.labels,
+        num_support=record.num_support,
+        support_digest=record.support_digest or None,
+        created_at=record.created_at,
+        origin=cast(Origin, record.origin),
+        available=record.is_available,
+    )
+
+
+def example_of(member: Member) -> SupportExample:
+    """One example of a support set."""
+    return SupportExample(
+        id=member.example_id,
+        label=member.label,
+        target=member.target,
+        created_at=member.created_at,
+        since_version=member.since_version,
+    )

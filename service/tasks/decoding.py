@@ -1,0 +1,69 @@
+"""Requests as sent -> arrays, in a few threads of their own."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+from service import codec
+from service.catalog import Served
+from service.engine.arrays import Array
+from service.schemas import Example, Input, Kind
+from service.settings import Settings
+
+Result = TypeVar("Result")
+Targets: TypeAlias = codec.Labelled | codec.Measured
+
+
+class Decoding:
+    """A bounded pool of threads, and the limits of what is decoded in them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="kshot-decode")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    async def in_thread(self, work: Callable[[], Result]) -> Result:
+        """Do what would hold up the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def support(
+        self, examples: Sequence[Example], model: Served, kind: Kind, deadline: float
+    ) -> tuple[Array, Targets]:
+        """Rows [S *X] and targets of a support set.
+
+        Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded.
+        """
+        targets = await self.targets(examples, kind)
+        return await self.inputs([example.input for example in examples], model, deadline, "support.{}.input"), targets
+
+    async def targets(self, examples: Sequence[Example], kind: Kind, kept: Sequence[codec.Taught] = ()) -> Targets:
+        """The targets of the examples that a task has kept, then of these."""
+        return await self.in_thread(
+            partial(
+                codec.decode_support,
+                examples,
+                kind,
+                max_examples=self._settings.max_examples,
+                max_ways=self._settings.max_ways,
+                kept=kept,
+            )
+        )
+
+    async def inputs(self, inputs: Sequence[Input], model: Served, deadline: float, path: str) -> Array:
+        """Rows [B *X] as the model takes them; `path` says where they came, see codec.decode_inputs."""
+        return await self.in_thread(
+            partial(
+                codec.decode_inputs,
+                inputs,
+                model.inputs,
+                model.card.modality,
+                max_pixels=int(self._settings.max_image_megapixels * 1e6),
+                deadline=deadline,
+                path=path,
+            )
+        )

@@ -1,0 +1,33 @@
+"""A stored task, or the error that says why not."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.errors import PreconditionFailed, TaskNotFound
+from service.ids import is_id
+from service.storage import queries
+from service.storage.matching import Match
+from service.storage.records import TaskRecord
+
+
+async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> TaskRecord:
+    """The task as of its current version. Raises TaskNotFound, or PreconditionFailed at a revision not in `match`."""
+    record = await queries.get_task(session, tenant, task_id) if is_id(task_id, "task") else None
+    if record is None:
+        raise _no_task(task_id)
+    if match is not None and record.revision not in match:
+        raise _moved_on(record)
+    return record
+
+
+async def why_not(session: AsyncSession, tenant: str, task_id: str, match: Match) -> TaskNotFound | PreconditionFailed:
+    """Why a write did not find the task at a revision that it may change."""
+    record = await queries.get_task(session, tenant, task_id) if match is not None else None
+    return _no_task(task_id) if record is None else _moved_on(record)
+
+
+def _no_task(task_id: str) -> TaskNotFound:
+    return TaskNotFound(f"There is no task {task_id[:80]!r}.")
+
+
+def _moved_on(record: TaskRecord) -> PreconditionFailed:
+    return PreconditionFailed(f'If-Match does not name the revision that the task is at, "{record.revision}".')

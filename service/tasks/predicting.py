@@ -1,0 +1,81 @@
+"""Asking a task: its inputs are decoded for the model that it is pinned to, and follow it when it moves to another."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from service import codec
+from service.catalog import Catalog
+from service.engine.arrays import ClassScores
+from service.engine.engine import Engine
+from service.engine.freshness import TaskMoved
+from service.errors import Conflict, TaskNotFound
+from service.schemas import CreatePredictions, Predictions, Timing
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.records import TaskRecord
+from service.tasks.decoding import Decoding
+from service.tasks.finding import find_task
+
+MAX_PINNED = 100_000  # tasks whose model this process remembers
+MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
+
+
+@dataclass(frozen=True)
+class _Pinned:
+    """What never changes of a task's version on one digest: enough to decode a query before its params are read."""
+
+    digest: str
+    scalar: bool
+
+
+class Predicting:
+    """Answers of tasks, for one tenant at a time."""
+
+    def __init__(
+        self, database: Database, engine: Engine, catalog: Catalog, decoding: Decoding, settings: Settings
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._catalog = catalog
+        self._decoding = decoding
+        self._max_inputs = settings.max_inputs
+        self._pinned: OrderedDict[tuple[str, str], _Pinned] = OrderedDict()
+
+    async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
+        """Answers of the task's current version to each input."""
+        codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
+        for _ in range(MAX_MOVES):
+            pinned = await self._pinned_of(tenant, task_id)
+            model = self._catalog.get(pinned.digest)
+            inputs = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+            try:
+                answer = await self._engine.predict(tenant, task_id, model.digest, inputs, deadline)
+            except (TaskMoved, TaskNotFound) as error:
+                self._pinned.pop((tenant, task_id), None)
+                if isinstance(error, TaskNotFound):
+                    raise
+                continue
+            return Predictions(
+                task=task_id,
+                version=answer.version,
+                predictions=codec.classifications(answer.labels or [], answer.result.probabilities, request.top)
+                if isinstance(answer.result, ClassScores)
+                else codec.regressions(answer.result.mean, answer.result.std, scalar=pinned.scalar),
+                timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+            )
+        raise Conflict("The task is being moved to another model digest; try again.", retry_after_s=1)
+
+    def remember(self, record: TaskRecord) -> _Pinned:
+        """Spare the first prediction a look at the task."""
+        pinned = _Pinned(self._catalog.get(record.model_digest).digest, scalar=record.output_dim is None)
+        self._pinned[record.tenant, record.id] = pinned
+        if len(self._pinned) > MAX_PINNED:
+            self._pinned.popitem(last=False)
+        return pinned
+
+    async def _pinned_of(self, tenant: str, task_id: str) -> _Pinned:
+        found = self._pinned.get((tenant, task_id))
+        if found is not None:
+            return found
+        async with self._database.read() as session:
+            return self.remember(await find_task(session, tenant, task_id))

@@ -1,0 +1,143 @@
+"""What a task is taught: more examples, fewer, and a list of them."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from service import codec
+from service.catalog import Catalog
+from service.engine.arrays import Array
+from service.errors import ExampleExists, ExampleNotFound, FieldError, TooFewLabels, VersionNotFound
+from service.once import Once
+from service.schemas import CreatedTask, Example, ExtendedTask, ExtendSupport, Kind, SupportPage
+from service.storage import history
+from service.storage.database import Database
+from service.storage.matching import Match
+from service.storage.records import NewExample, StoredExample
+from service.tasks.adapting import Adapting, Spent, new_examples
+from service.tasks.answers import example_of, task_of
+from service.tasks.decoding import Decoding
+from service.tasks.finding import find_task
+from service.tasks.writing import Change, State, Writing
+
+MAX_ID = 200  # characters of an example's id, as in the schemas
+
+
+class SupportSets:
+    """The support sets of tasks, for one tenant at a time."""
+
+    def __init__(
+        self, database: Database, catalog: Catalog, decoding: Decoding, adapting: Adapting, writing: Writing
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._decoding = decoding
+        self._adapting = adapting
+        self._writing = writing
+
+    async def extend(
+        self,
+        tenant: str,
+        task_id: str,
+        request: ExtendSupport,
+        deadline: float,
+        *,
+        match: Match = None,
+        once: Once | None = None,
+    ) -> tuple[ExtendedTask, int]:
+        """Teach a task more, labels that it did not know among it; the task and its revision."""
+        spent = Spent()
+        encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
+        added: list[NewExample] = []
+
+        async def make(state: State) -> Change:
+            nonlocal added
+            model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
+            _refuse_known(request.support, state.examples)
+            targets = await self._decoding.targets(request.support, kind, state.examples)
+            if model.digest not in encoded:
+                inputs = [example.input for example in request.support]
+                rows = await self._decoding.inputs(inputs, model, deadline, "support.{}.input")
+                encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
+            added = new_examples(request.support, state.next_ordinal, *encoded[model.digest])
+            number, support = state.record.version + 1, [*state.examples, *added]
+            version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
+            return Change(version, added)
+
+        return await self._writing.advance(
+            tenant,
+            task_id,
+            make,
+            lambda record: ExtendedTask(
+                **task_of(record).model_dump(),
+                timing=spent.timing(),
+                example_ids=[example.example_id for example in added],
+            ),
+            deadline=deadline,
+            match=match,
+            once=once,
+            status=201,
+        )
+
+    async def forget(
+        self, tenant: str, task_id: str, example_id: str, deadline: float, *, match: Match = None
+    ) -> tuple[CreatedTask, int]:
+        """Erase an example and all that was computed from it; the task, adapted to the others, and its revision."""
+        spent = Spent()
+
+        async def make(state: State) -> Change:
+            left = [example for example in state.examples if example.example_id != example_id]
+            if len(left) == len(state.examples):  # perhaps an older version has it, which a rollback left behind
+                await self._find_example(tenant, task_id, example_id)
+            model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
+            _refuse_too_few(left, kind)
+            number, targets = state.record.version + 1, codec.targets_of(left, kind)
+            version = await self._adapting.next(tenant, model, number, "forget", left, targets, deadline, spent)
+            return Change(version, forgotten=example_id)
+
+        return await self._writing.advance(
+            tenant,
+            task_id,
+            make,
+            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing()),
+            deadline=deadline,
+            match=match,
+        )
+
+    async def page(
+        self, tenant: str, task_id: str, *, limit: int, cursor: str | None, version: int | None
+    ) -> SupportPage:
+        """A page of a version's examples (of the current one, if none is named), in the order in which they came."""
+        after = codec.read_ordinal(cursor) if cursor is not None else -1
+        async with self._database.read() as session:
+            record = await find_task(session, tenant, task_id)
+            version = version or record.version
+            if await history.get_version(session, tenant, task_id, version) is None:
+                raise VersionNotFound(f"The task has no version {version}.")
+            found = await history.list_members(session, tenant, task_id, version=version, limit=limit + 1, after=after)
+        cursor = codec.write_cursor(str(found[limit - 1].ordinal)) if len(found) > limit else None
+        return SupportPage(items=[example_of(member) for member in found[:limit]], next_cursor=cursor)
+
+    async def _find_example(self, tenant: str, task_id: str, example_id: str) -> None:
+        if len(example_id) <= MAX_ID and "\0" not in example_id:  # which no example has and no database takes
+            async with self._database.read() as session:
+                if await history.has_example(session, tenant, task_id, example_id):
+                    return
+        raise ExampleNotFound(f"The task has no example {example_id[:80]!r}.")
+
+
+def _refuse_known(examples: Sequence[Example], kept: Sequence[StoredExample]) -> None:
+    known = {example.example_id for example in kept}
+    wrong = [
+        FieldError(f"support.{position}.id", "is the id of an example of the task already")
+        for position, example in enumerate(examples)
+        if example.id in known
+    ]
+    if wrong:
+        raise ExampleExists.at(wrong)
+
+
+def _refuse_too_few(left: Sequence[StoredExample], kind: Kind) -> None:
+    if kind == "regression" and not left:
+        raise TooFewLabels("This is the last example of the task; delete the task instead.")
+    if kind == "classification" and len({example.label for example in left}) < 2:
+        raise TooFewLabels("Fewer than two labels would be left; delete the task instead.")

@@ -1,0 +1,117 @@
+"""A task from its first examples to its end; each write is one short transaction."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import codec
+from service.catalog import Catalog
+from service.engine.engine import Engine
+from service.ids import new_id
+from service.metrics import Metrics
+from service.once import Once
+from service.schemas import (
+    CreatedTask,
+    CreatePredictions,
+    CreateTask,
+    Kind,
+    Predictions,
+    Task,
+    TaskPage,
+    UpdateTask,
+)
+from service.settings import Settings
+from service.storage import changes, queries
+from service.storage.database import Database
+from service.storage.matching import Match
+from service.storage.records import NewTask, TaskRecord
+from service.tasks.adapting import Adapting, Spent, new_examples
+from service.tasks.answers import task_of
+from service.tasks.decoding import Decoding
+from service.tasks.finding import find_task, why_not
+from service.tasks.predicting import Predicting
+from service.tasks.support import SupportSets
+from service.tasks.versions import Versions
+from service.tasks.writing import Writing
+
+
+class Tasks:
+    """Every operation on tasks, for one tenant at a time; on their support sets and their versions, by their parts."""
+
+    def __init__(
+        self, database: Database, engine: Engine, catalog: Catalog, settings: Settings, metrics: Metrics
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._decoding = Decoding(settings)
+        self._adapting = Adapting(engine, self._decoding)
+        self._writing = Writing(database, settings, metrics)
+        self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
+        self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._writing)
+        self.versions = Versions(database, catalog, self._writing)
+
+    def close(self) -> None:
+        """End the decode threads."""
+        self._decoding.close()
+
+    async def adapt(
+        self, tenant: str, request: CreateTask, deadline: float, once: Once | None = None
+    ) -> tuple[CreatedTask, int]:
+        """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
+        model, spent = self._catalog.resolve(request.model), Spent()
+        kind = cast(Kind, model.card.kinds[0])
+        rows, targets = await self._decoding.support(request.support, model, kind, deadline)
+        version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
+        task = NewTask(tenant, new_id("task"), request.name, model.card.name, kind, request.metadata)
+        examples = new_examples(request.support, 0, rows, features)
+
+        async def work(session: AsyncSession) -> TaskRecord:
+            return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
+
+        def answer(record: TaskRecord) -> CreatedTask:
+            self._predicting.remember(record)
+            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing())
+
+        return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+
+    async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
+        """Answers of the task's current version to each input."""
+        return await self._predicting.predict(tenant, task_id, request, deadline)
+
+    async def get(self, tenant: str, task_id: str) -> tuple[Task, int]:
+        """The task as of its current version, and its revision."""
+        async with self._database.read() as session:
+            record = await find_task(session, tenant, task_id)
+        return task_of(record), record.revision
+
+    async def page(
+        self, tenant: str, *, limit: int, cursor: str | None, model: str | None, name: str | None
+    ) -> TaskPage:
+        """A page of tasks, newest first."""
+        after = codec.read_cursor(cursor) if cursor is not None else None
+        async with self._database.read() as session:
+            found = await queries.list_tasks(session, tenant, limit=limit + 1, after=after, model=model, name=name)
+        cursor = codec.write_cursor(found[limit - 1].id) if len(found) > limit else None
+        return TaskPage(items=[task_of(record) for record in found[:limit]], next_cursor=cursor)
+
+    async def update(self, tenant: str, task_id: str, request: UpdateTask, *, match: Match = None) -> tuple[Task, int]:
+        """Change the task's name or metadata, whichever was sent; the task and its revision."""
+        columns = {"name": "name", "metadata": "metadata_"}
+        changed: dict[str, Any] = {columns[field]: getattr(request, field) for field in request.model_fields_set}
+
+        async def work(session: AsyncSession) -> TaskRecord:
+            if await changes.move_task(session, tenant, task_id, datetime.now(UTC), match=match, **changed) is None:
+                raise await why_not(session, tenant, task_id, match)
+            return await find_task(session, tenant, task_id)
+
+        return await self._writing.commit(work, task_of)
+
+    async def delete(self, tenant: str, task_id: str, *, match: Match = None) -> None:
+        """Delete the task and all that is stored of it. Raises TaskNotFound or PreconditionFailed."""
+
+        async def work(session: AsyncSession) -> None:
+            if not await queries.delete_task(session, tenant, task_id, match):
+                raise await why_not(session, tenant, task_id, match)
+
+        await self._database.write(work)

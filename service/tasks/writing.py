@@ -1,0 +1,160 @@
+"""Every write to a task: in one transaction, and only while the task is as it was when the write was computed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+from typing import TypeAlias, TypeVar
+from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.errors import Conflict, DeadlineExceeded
+from service.metrics import Metrics
+from service.once import Once, answer_of, insert_once
+from service.settings import Settings
+from service.storage import changes, history, queries
+from service.storage.database import Database
+from service.storage.groups import Work
+from service.storage.inserts import insert_examples, insert_version
+from service.storage.matching import Match
+from service.storage.records import NewExample, NewVersion, StoredExample, TaskRecord
+from service.tasks.finding import find_task, why_not
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_TRIES = 8  # to make the next version before others have; with two replicas all are lost once in 256 times
+
+
+@dataclass(frozen=True)
+class State:
+    """A task and the support of its current version."""
+
+    record: TaskRecord
+    examples: list[StoredExample]
+    next_ordinal: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """The next version of a task, the examples that come with it, and the id of the one that goes."""
+
+    version: NewVersion
+    added: Sequence[NewExample] = ()
+    forgotten: str | None = None
+
+
+Make: TypeAlias = Callable[[State], Awaitable[Change]]
+
+
+class _Lost(Exception):
+    """Another write came first."""
+
+
+class Writing:
+    """Where tasks are written, and nowhere else."""
+
+    def __init__(self, database: Database, settings: Settings, metrics: Metrics) -> None:
+        self._database = database
+        self._max_versions = settings.max_versions
+        self._metrics = metrics
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def commit(
+        self,
+        work: Work[TaskRecord],
+        answer: Callable[[TaskRecord], M],
+        once: Once | None = None,
+        *,
+        status: int = 200,
+        location: str | None = None,
+    ) -> tuple[M, int]:
+        """Do the work in a transaction of its own, and store its answer with it if it must happen once.
+
+        The answer, and the revision that the task is at after it.
+        """
+
+        async def whole(session: AsyncSession) -> tuple[M, int]:
+            record = await work(session)
+            body = answer(record)
+            if once is not None:
+                told = answer_of(body, status=status, revision=record.revision, location=location)
+                await insert_once(session, record.tenant, once, record.id, told)
+            return body, record.revision
+
+        return await self._database.write(whole)
+
+    async def advance(
+        self,
+        tenant: str,
+        task_id: str,
+        make: Make,
+        answer: Callable[[TaskRecord], M],
+        *,
+        deadline: float,
+        match: Match = None,
+        once: Once | None = None,
+        status: int = 200,
+    ) -> tuple[M, int]:
+        """Make the task's next version from its current one; if another is written meanwhile, again from that.
+
+        Raises TaskNotFound, PreconditionFailed, Conflict after `MAX_TRIES`, and what `make` raises.
+        """
+        async with self._turn(tenant, task_id, deadline):
+            for _ in range(MAX_TRIES):
+                state = await self._state(tenant, task_id, match)
+                if len(state.examples) == state.record.num_support:  # else written between two statements
+                    change = await make(state)
+                    try:
+                        return await self.commit(
+                            partial(self._apply, state, change, match), answer, once, status=status
+                        )
+                    except _Lost:
+                        pass
+                self._metrics.lost_writes.inc()
+        raise Conflict("Others keep writing to this task; try again.", retry_after_s=1)
+
+    async def settle(self, session: AsyncSession, tenant: str, task_id: str, number: int) -> TaskRecord:
+        """End a transaction that made the version `number`: what is older than may be kept goes; the task now."""
+        await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1)
+        return await find_task(session, tenant, task_id)
+
+    async def _state(self, tenant: str, task_id: str, match: Match) -> State:
+        async with self._database.read() as session:
+            record = await find_task(session, tenant, task_id, match)
+            examples = await queries.get_support(session, tenant, task_id, record.version)
+            return State(record, examples, await history.next_ordinal(session, tenant, task_id))
+
+    async def _apply(self, state: State, change: Change, match: Match, session: AsyncSession) -> TaskRecord:
+        tenant, task_id, now = state.record.tenant, state.record.id, datetime.now(UTC)
+        number = await changes.move_task(
+            session, tenant, task_id, now, match=match, from_version=state.record.version, is_new_version=True
+        )
+        if number is None:
+            if match is None and await queries.get_task(session, tenant, task_id) is not None:
+                raise _Lost
+            raise await why_not(session, tenant, task_id, match)
+        if change.forgotten is not None:
+            await changes.forget_example(session, tenant, task_id, change.forgotten)
+        keys = {"tenant": tenant, "task_id": task_id}
+        await insert_version(session, keys, change.version, now)
+        await insert_examples(session, keys, change.version, change.added, now)
+        return await self.settle(session, tenant, task_id, number)
+
+    @asynccontextmanager
+    async def _turn(self, tenant: str, task_id: str, deadline: float) -> AsyncIterator[None]:
+        """One after another: writers in this process need not lose races to each other, only to other replicas."""
+        lock = self._turns.setdefault((tenant, task_id), asyncio.Lock())
+        try:
+            async with asyncio.timeout(deadline - monotonic()):
+                await lock.acquire()
+        except TimeoutError:
+            raise DeadlineExceeded("Others were writing to this task for too long.", retry_after_s=1) from None
+        try:
+            yield
+        finally:
+            lock.release()
