@@ -1,0 +1,128 @@
+"""Who is let in, on every route of the OpenAPI document: keys, scopes, and tenants that do not exist for each other."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.api.serving import assert_problem, curve, serving
+from tests.service.samples import make_key
+
+SUPPORT = [row | {"id": f"e{number}"} for number, row in enumerate(curve())]
+TASK: dict[str, Any] = {"model": "curves", "support": SUPPORT}
+EXAMPLE = {"input": [0.5], "target": 2.0}
+
+# A body that is right for each route which takes one: a route that is new here needs a line.
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/v1/tasks"): TASK,
+    ("patch", "/v1/tasks/{task_id}"): {"name": "renamed"},
+    ("post", "/v1/tasks/{task_id}/predictions"): {"inputs": [[0.5]]},
+    ("post", "/v1/tasks/{task_id}/support"): {"support": [EXAMPLE]},
+    ("post", "/v1/tasks/{task_id}/rollback"): {"version": 1},
+    ("post", "/v1/tasks/{task_id}/evaluations"): {"examples": [EXAMPLE]},
+    ("post", "/v1/tasks/{task_id}/readapt"): {},
+}
+PARAMETERS = {"example_id": "e0", "name": "curves"}
+COMPUTES = ("/predictions", "/evaluations")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method of a path."""
+
+    method: str
+    path: str
+    takes_json: bool
+
+    @property
+    def scope(self) -> str:
+        return "predict" if self.method == "get" or self.path.endswith(COMPUTES) else "adapt"
+
+    async def call(self, client: httpx.AsyncClient, task: str, key: str | None, **options: Any) -> httpx.Response:
+        path = self.path.format(task_id=task, **PARAMETERS)
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return await client.request(self.method, path, headers=headers, **options)
+
+
+async def routes(client: httpx.AsyncClient) -> list[Route]:
+    """Every route below /v1, those of one task last."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    found = [
+        Route(method, path, "application/json" in operation.get("requestBody", {}).get("content", {}))
+        for path, methods in paths.items()
+        if path.startswith("/v1/")
+        for method, operation in methods.items()
+    ]
+    assert {(each.method, each.path) for each in found if each.takes_json} <= set(BODIES)
+    return found
+
+
+@pytest.fixture
+async def client(sqlite_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(sqlite_url, auth="on") as client:
+        yield client
+
+
+async def new_task(client: httpx.AsyncClient, key: str) -> str:
+    made = await client.post("/v1/tasks", json=TASK, headers={"Authorization": f"Bearer {key}"})
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+def bodies(route: Route) -> list[dict[str, Any]]:
+    """Without a body, and where one is taken with one that is wrong and one that is right."""
+    taken = [{"json": {"wrong": 1}}, {"json": BODIES[route.method, route.path]}] if route.takes_json else []
+    return [{}, *taken]
+
+
+async def test_every_route_needs_a_key_with_its_scope(client: httpx.AsyncClient, sqlite_url: str) -> None:
+    scopes = ("adapt", "predict")
+    keys = {scope: str(await make_key(sqlite_url, scope)) for scope in scopes}
+    task = await new_task(client, keys["adapt"])
+    found = await routes(client)
+    assert len(found) >= 8
+    for route in found:
+        for options in bodies(route):
+            for key in (None, "nonsense", f"kshot_{'0' * 12}_{'0' * 64}", keys["adapt"][:-1] + "g"):
+                refused = await route.call(client, task, key, **options)
+                assert_problem(refused, 401, "unauthenticated")
+                assert refused.headers["www-authenticate"] == "Bearer"
+            (other,) = set(scopes) - {route.scope}
+            assert_problem(await route.call(client, task, keys[other], **options), 403, "forbidden")
+
+
+async def test_another_tenants_task_does_not_exist(client: httpx.AsyncClient, sqlite_url: str) -> None:
+    owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("owner", "other")]
+    for route in await routes(client):
+        if "{task_id}" not in route.path:
+            continue
+        task = await new_task(client, owner)
+        for options in bodies(route):
+            assert_problem(await route.call(client, task, other, **options), 404, "task_not_found")
+        for options in bodies(route):  # so that it was not for the request that they were 404
+            answer = await route.call(client, task, owner, **options)
+            assert answer.status_code != 404, (route, options, answer.text)
+        assert answer.is_success, (route, answer.text)
+
+
+async def test_lists_hold_the_tenants_own(client: httpx.AsyncClient, sqlite_url: str) -> None:
+    keys = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("one", "two")]
+    tasks = [await new_task(client, key) for key in keys]
+    for key, task in zip(keys, tasks, strict=True):
+        page = await client.get("/v1/tasks", headers={"Authorization": f"Bearer {key}"})
+        assert [each["id"] for each in page.json()["items"]] == [task]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
+async def test_what_is_open(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_the_document_names_the_key(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    for route in await routes(client):
+        operation = document["paths"][route.path][route.method]
+        assert operation["security"] == [{"key": []}] and {"401", "403"} <= operation["responses"].keys()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
