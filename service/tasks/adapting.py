@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as library_version
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Spent:
     queue_ms: float = 0.0
     compute_ms: float = 0.0
 
-    def add(self, answer: Answer[object]) -> None:
+    def add(self, answer: Answer[Any]) -> None:
         """Count one answer of the engine."""
         self.queue_ms += answer.queue_ms
         self.compute_ms += answer.compute_ms

@@ -59,7 +59,8 @@ class SupportSets:
                 rows = await self._decoding.inputs(inputs, model, deadline, "support.{}.input")
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples(request.support, state.next_ordinal, *encoded[model.digest])
-            number, support = state.record.version + 1, [*state.examples, *added]
+            number = state.record.version + 1
+            support: list[StoredExample | NewExample] = [*state.examples, *added]
             version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
             return Change(version, added)
 

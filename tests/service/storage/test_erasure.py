@@ -1,0 +1,88 @@
+"""Forgotten is gone from the files too, after the vacuum step of docs/operations.md."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import create_engine, make_url
+
+from service.storage import changes, queries
+from service.storage.database import Database
+from service.storage.records import NewTask
+from tests.conftest import administer
+from tests.service.storage.samples import NOW, new_examples, new_task, new_version
+
+PIECE = 64  # bytes that surely lie together, whatever the pages of the database cut apart
+SIZE = 9_000  # of a value: over several pages
+
+
+def secret(seed: int) -> bytes:
+    """Bytes that no database can compress, and that are nowhere else."""
+    return Random(seed).randbytes(SIZE)
+
+
+def traces(files: list[Path], value: bytes) -> int:
+    """How many pieces of a value are found in the files."""
+    contents = [path.read_bytes() for path in files]
+    pieces = [value[start : start + PIECE] for start in range(0, SIZE - PIECE, PIECE)]
+    return sum(any(piece in content for content in contents) for piece in pieces)
+
+
+def vacuumed(url: str) -> list[Path]:
+    """The files that hold the tables, after the step that the operator is told to take."""
+    if url.startswith("sqlite"):
+        path = make_url(url).database or ""
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        return [each for each in (Path(path), Path(f"{path}-wal")) if each.exists()]
+    administer(url, "VACUUM FULL")
+    return relation_files(url)
+
+
+def files_of(url: str) -> list[Path]:
+    """The same files as they are, written out."""
+    if url.startswith("sqlite"):
+        path = make_url(url).database
+        return [each for each in (Path(f"{path}"), Path(f"{path}-wal")) if each.exists()]
+    return relation_files(url)
+
+
+def relation_files(url: str) -> list[Path]:
+    """All of one PostgreSQL database: tables, their overflow and their indexes."""
+    administer(url, "CHECKPOINT")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        root = Path(connection.exec_driver_sql("SHOW data_directory").scalar_one())
+        folder = root / connection.exec_driver_sql("SELECT pg_relation_filepath('examples')").scalar_one()
+    engine.dispose()
+    return [path for path in folder.parent.iterdir() if path.name[0].isdigit()]
+
+
+async def store_two(database: Database) -> NewTask:
+    task = new_task()
+    kept, forgotten = new_examples(2)
+    kept = replace(kept, input=secret(1), features=secret(2))
+    forgotten = replace(forgotten, input=secret(3), features=secret(4))
+    version = new_version(params=secret(5))
+    await database.write(lambda session: queries.insert_task(session, task, version, [kept, forgotten], NOW))
+    return task
+
+
+async def test_bytes_of_the_forgotten_are_in_no_file(database: Database, database_url: str) -> None:
+    task = await store_two(database)
+    before = files_of(database_url)
+    assert all(traces(before, secret(seed)) > 100 for seed in range(1, 6))
+    await database.write(lambda session: changes.forget_example(session, task.tenant, task.id, "e1"))
+    files = vacuumed(database_url)
+    assert all(traces(files, secret(seed)) > 100 for seed in (1, 2))
+    assert [traces(files, secret(seed)) for seed in (3, 4, 5)] == [0, 0, 0]
+
+
+async def test_bytes_of_a_deleted_task_are_in_no_file(database: Database, database_url: str) -> None:
+    task = await store_two(database)
+    await database.write(lambda session: queries.delete_task(session, task.tenant, task.id))
+    files = vacuumed(database_url)
+    assert [traces(files, secret(seed)) for seed in range(1, 6)] == [0] * 5
