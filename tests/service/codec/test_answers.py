@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.codec import classifications, read_cursor, regressions, write_cursor
+from service.codec import classifications, read_cursor, read_ordinal, regressions, write_cursor
 from service.errors import InvalidRequest
 from service.ids import new_id
 from service.schemas import Classification, Regression
@@ -39,3 +39,14 @@ def test_another_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_cursor(cursor)
     assert caught.value.errors[0].path == "query.cursor"
+
+
+@given(st.integers(0, 10**9 - 1))
+def test_an_ordinal_is_read_as_it_was_written(ordinal: int) -> None:
+    assert read_ordinal(write_cursor(str(ordinal))) == ordinal
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "x", "10000000000", new_id("task")])
+def test_what_is_no_ordinal_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        read_ordinal(write_cursor(text))

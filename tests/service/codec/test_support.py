@@ -17,11 +17,11 @@ def example(**fields: Any) -> Example:
     return Example.model_validate({"input": [1.0]} | fields)
 
 
-def decoded(examples: list[Example], kind: Kind, **limits: int) -> Labelled | Measured:
+def decoded(examples: list[Example], kind: Kind, **limits: Any) -> Labelled | Measured:
     return decode_support(examples, kind, **({"max_examples": 100, "max_ways": 10} | limits))
 
 
-def fault(examples: list[Example], kind: Kind, **limits: int) -> list[tuple[str, str]]:
+def fault(examples: list[Example], kind: Kind, **limits: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidRequest) as caught:
         decoded(examples, kind, **limits)
     return [(error.path, error.message) for error in caught.value.errors]
@@ -115,3 +115,34 @@ def test_the_digest_follows_inputs_labels_and_targets() -> None:
     }
     assert len(digests) == 6
     assert support_digest(rows.copy(order="F"), first) == support_digest(rows, first)
+
+
+def test_more_examples_are_numbered_after_those_kept() -> None:
+    kept = [example(label="b"), example(label="a")]
+    found = decoded([example(label="c"), example(label="b")], "classification", kept=kept)
+    assert isinstance(found, Labelled)
+    assert (found.labels, found.classes.tolist()) == (["b", "a", "c"], [0, 1, 2, 0])
+    one = decoded([example(label="b")], "classification", kept=kept)  # alone it would be one label only
+    assert isinstance(one, Labelled) and one.labels == ["b", "a"]
+
+
+def test_more_targets_must_be_as_those_kept() -> None:
+    kept = [example(target=[1.0, 2.0])]
+    found = decoded([example(target=[3.0, 4.0])], "regression", kept=kept)
+    assert isinstance(found, Measured)
+    assert found.values.tolist() == [[1, 2], [3, 4]] and not found.scalar
+    (wrong,) = fault([example(target=[3.0, 4.0]), example(target=5.0)], "regression", kept=kept)
+    assert wrong == ("support.1.target", "expected a list of 2 numbers, as in the task")
+
+
+def test_more_labels_must_not_look_like_those_kept() -> None:
+    kept = [example(label="a"), example(label="b")]
+    ((path, message),) = fault([example(label="a"), example(label="a ")], "classification", kept=kept)
+    assert path == "support.1.label" and "of the task" in message
+
+
+def test_the_limits_count_what_is_kept() -> None:
+    kept = [example(label="a"), example(label="b")]
+    for limits in ({"max_examples": 2}, {"max_ways": 2}):
+        with pytest.raises(LimitExceeded):
+            decoded([example(label="c")], "classification", kept=kept, **limits)

@@ -10,12 +10,15 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import nn
 
 from models.card import Card
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
+from models.encoders.mlp import MLP
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.head import Head
+from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
 from models.inputs.vector import VectorInput
 from models.learner import Learner
@@ -58,15 +61,16 @@ class Fragile(Head):
             raise RuntimeError("injected device failure")
 
 
-def checkpoint(head: Head, digest: str, kind: str = "classification") -> Checkpoint:
+def checkpoint(head: Head, digest: str, kind: str = "classification", encoder: nn.Module | None = None) -> Checkpoint:
     card = Card("test", "vector", (kind,), {"name": "vector"}, {"name": "identity"}, {"name": "test"}, "2026-01-01")
-    return Checkpoint(digest, card, VectorInput(DIM), Learner(Identity(), head))
+    return Checkpoint(digest, card, VectorInput(DIM), Learner(encoder or Identity(), head))
 
 
 CHECKPOINTS = {
     "ridge": checkpoint(Ridge(), "ridge"),
     "fragile": checkpoint(Fragile(), "fragile"),
     "bayes": checkpoint(BayesianLinear(DIM, rank=DIM), "bayes", "regression"),
+    "encoded": checkpoint(Prototypical(), "encoded", encoder=MLP(DIM, [7])),
 }
 
 

@@ -73,6 +73,35 @@ async def test_regression_answers_mean_and_std() -> None:
     assert (scores.std > 0).all()
 
 
+async def test_adapting_to_encoded_rows_is_as_adapting_to_the_rows() -> None:
+    support = labelled(5, num_ways=3)
+    async with running(Store()) as engine:
+        whole = (await engine.adapt("t", "encoded", support, soon())).result
+        parts = [(await engine.encode("t", "encoded", rows, soon())).result for rows in np.split(support.rows, [4])]
+        features = np.concatenate([part.features for part in parts if part.features is not None])
+        assert whole.features is not None and features.shape[1:] == engine.blank_features("encoded").shape[1:] == (7,)
+        np.testing.assert_allclose(features, whole.features, atol=1e-6)
+        stored = replace(support, rows=whole.features, encoded=True)
+        again = (await engine.adapt("t", "encoded", stored, soon())).result
+        assert again.features is None
+        assert all(np.array_equal(again.params[leaf], whole.params[leaf]) for leaf in whole.params)
+        assert (await engine.encode("t", "ridge", support.rows, soon())).result.features is None
+        with pytest.raises(DeadlineExceeded):
+            await engine.encode("t", "encoded", support.rows, 0.0)
+
+
+async def test_what_is_cached_can_be_dropped_by_version() -> None:
+    store = Store()
+    async with running(store) as engine:
+        store.put("1", "ridge", await adapted(engine, 1), version=3)
+        await probabilities(engine, "1", queries(1))
+        engine.drop(("t", "1"), 2)
+        assert engine.cached_versions() == {("t", "1"): 3}
+        engine.drop(("t", "1"), 3)
+        assert engine.cached_versions() == {}
+        assert engine._cache._num_bytes == 0
+
+
 async def test_reads_see_writes_and_a_current_version_is_read_once() -> None:
     store = Store()
     async with running(store) as engine:
