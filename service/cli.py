@@ -223,6 +223,7 @@ def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
 
     given = Settings().auth
     if given is None and not ip_address(listener.getsockname()[0]).is_loopback:
+        listener.close()
         _fail(
             f"{host} can be reached from other machines. Set KSHOT_AUTH=on and make a key with `kshot keys create`, "
             "or set KSHOT_AUTH=off explicitly to let everyone in."
