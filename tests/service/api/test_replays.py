@@ -101,3 +101,21 @@ async def test_below_a_proxys_path(sqlite_url: str) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://kshot/kshot") as proxied:
             first, again = [await post(proxied, "one") for _ in range(2)]
     assert first.headers["location"].startswith("/kshot/v1/tasks/") and told(again) == told(first)
+
+
+@pytest.mark.parametrize(
+    ("tail", "body"),
+    [("/support", {"support": [{"input": [9.0], "target": 1.0, "id": "new"}]}), ("/rollback", {"version": 1})],
+)
+async def test_what_changes_a_task(client: httpx.AsyncClient, tail: str, body: object) -> None:
+    task = (await post(client, "made")).headers["location"]
+    headers = {"Idempotency-Key": "one", "If-Match": '"1"'}  # which no longer holds when it is sent again
+    first, again = [await client.post(task + tail, json=body, headers=headers) for _ in range(2)]
+    assert first.is_success and (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["etag"] == first.headers["etag"] == '"2"'
+    assert again.headers["idempotency-replayed"] == "true"
+    headers["Idempotency-Key"] = "two"
+    del headers["If-Match"]
+    racing = await asyncio.gather(*(client.post(task + tail, json=body, headers=headers) for _ in range(6)))
+    assert len({(answer.status_code, answer.content) for answer in racing}) == 1
+    assert (await client.get(task)).json()["version"] == (2 if tail == "/support" else 3)
