@@ -10,11 +10,11 @@ down_revision = "2026_11_22_keys"
 def upgrade() -> None:
     # with a default, so that processes of the version before go on writing while this is rolled out
     op.add_column("versions", sa.Column("origin", sa.Text(), server_default="adapt", nullable=False))
-    op.create_index("ix_examples_task_id_example_id", "examples", ["task_id", "example_id"])
+    op.create_index("ix_examples_example_id_task_id", "examples", ["example_id", "task_id"])
     op.create_index("ix_tasks_updated_at", "tasks", ["updated_at"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_tasks_updated_at", "tasks")
-    op.drop_index("ix_examples_task_id_example_id", "examples")
+    op.drop_index("ix_examples_example_id_task_id", "examples")
     op.drop_column("versions", "origin")

@@ -72,24 +72,29 @@ async def copy_version(
     await _copy(session, Params, {"number": literal(number)}, _of(Params, tenant, task_id), Params.number == source)
 
     own, is_open = _of(Membership, tenant, task_id), Membership.until_version.is_(None)
-    wanted = select(Membership.ordinal).where(own, _covers(source)).scalar_subquery()
+    wanted = select(Membership.ordinal).where(own, _covers(source))
     closed = update(Membership).where(own, is_open, Membership.ordinal.not_in(wanted)).values(until_version=number)
     await _execute(session, closed)
     present = select(_Other.ordinal).where(_of(_Other, tenant, task_id), _Other.until_version.is_(None))
     reopened: dict[str, Any] = {"since_version": literal(number), "until_version": null()}
-    absent = Membership.ordinal.not_in(present.scalar_subquery())
+    absent = Membership.ordinal.not_in(present)
     await _copy(session, Membership, reopened, own, _covers(source), absent)
 
 
 async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldest: int) -> None:
     """Delete the versions before `oldest`, and the examples that none of those left uses."""
-    await _execute(
-        session, delete(Version).where(Version.tenant == tenant, Version.task_id == task_id, Version.number < oldest)
+    await _execute(session, delete(Version).where(_of(Version, tenant, task_id), Version.number < oldest))
+    own, is_past = _of(Membership, tenant, task_id), Membership.until_version <= oldest
+    # found by the memberships that ended, so that a write that ends none does not walk through the examples
+    ended = select(Membership.ordinal).where(own, is_past)
+    is_used = exists().where(
+        _Other.task_id == Example.task_id,
+        _Other.ordinal == Example.ordinal,
+        or_(_Other.until_version.is_(None), _Other.until_version > oldest),
     )
-    members = [Membership.tenant == tenant, Membership.task_id == task_id]
-    await _execute(session, delete(Membership).where(*members, Membership.until_version <= oldest))
-    is_used = exists().where(Membership.task_id == Example.task_id, Membership.ordinal == Example.ordinal)
-    await _execute(session, delete(Example).where(Example.tenant == tenant, Example.task_id == task_id, ~is_used))
+    unused = delete(Example).where(_of(Example, tenant, task_id), Example.ordinal.in_(ended), ~is_used)
+    await _execute(session, unused)
+    await _execute(session, delete(Membership).where(own, is_past))
 
 
 async def expire_tasks(session: AsyncSession, before: datetime, limit: int) -> int:

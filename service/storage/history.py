@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Text, and_, bindparam, column, func, or_, select
+from sqlalchemy import Integer, Text, and_, bindparam, column, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import JSON
 
@@ -90,7 +90,7 @@ _MEMBERS = (
         _since.is_not(None),
     )
     .order_by(Example.ordinal)
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit", type_=Integer()))
 )
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")

@@ -118,8 +118,9 @@ class Example(Table):
     __tablename__ = "examples"
     __table_args__ = (
         ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),
-        # not unique: an id may come back after a rollback, while an older version still has the first of its name
-        Index(None, "task_id", "example_id"),
+        # not unique: an id may come back after a rollback, while an older version still has the first of its name;
+        # and the task last, or PostgreSQL would take it for a way to all examples of a task, and sort them
+        Index(None, "example_id", "task_id"),
     )
 
     tenant: Mapped[Key]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.storage import queries
+from service.storage import history, queries
 from service.storage.database import Database
 from service.storage.inserts import insert_examples
 from service.storage.tables import Params, Task, Version
@@ -53,6 +53,13 @@ async def assert_indexed(session: AsyncSession) -> None:
     task = new_task()
     support = await plan(session, queries._SUPPORT, tenant="default", task_id=task.id, version=1)
     assert_keyed(support, "examples", "versions", "memberships", "features")
+    versions = await plan(session, history._VERSIONS.where(Version.task_id == task.id))
+    assert_keyed(versions, "versions", "params")
+    of_task = {"tenant": "default", "task_id": task.id}
+    members = await plan(session, history._MEMBERS, **of_task, version=1, limit=50, after=-1)
+    assert_keyed(members, "examples", "memberships")
+    current = await plan(session, history._CURRENT, wanted=json.dumps([["default", task.id]] * 100))
+    assert_keyed(current, "tasks")
     page = queries._TASKS.where(Task.tenant == "default", Task.id < task.id).order_by(Task.id.desc()).limit(20)
     for statement in (page, page.where(Task.name == "digits"), page.where(Task.model == "glyphs")):
         found = await plan(session, statement)
