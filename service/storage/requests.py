@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, tuple_
+from sqlalchemy import Select, and_, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.tables import Answer, Once
@@ -58,14 +58,18 @@ async def get_request(session: AsyncSession, tenant: str, key: str) -> StoredReq
 
 async def delete_requests(session: AsyncSession, before: datetime) -> int:
     """Forget the oldest requests of before a moment, at most `MAX_SWEPT`; how many there were."""
-    oldest = select(Once.tenant, Once.key).where(Once.created_at < before).order_by(Once.created_at).limit(MAX_SWEPT)
-    gone = delete(Once).where(tuple_(Once.tenant, Once.key).in_(oldest), Once.created_at < before)
+    gone = delete(Once).where(tuple_(Once.tenant, Once.key).in_(_oldest(before)))
     return len((await session.execute(gone.returning(Once.key))).all())
 
 
 async def delete_request(session: AsyncSession, tenant: str, key: str, before: datetime) -> None:
     """Forget one request, if it is of before this moment."""
     await session.execute(delete(Once).where(Once.tenant == tenant, Once.key == key, Once.created_at < before))
+
+
+def _oldest(before: datetime) -> Select[str, str]:
+    old = select(Once.tenant, Once.key).where(Once.created_at < before)
+    return old.order_by(Once.created_at).limit(MAX_SWEPT)
 
 
 _REQUEST = select(Once.fingerprint, Once.created_at, Answer.status, Answer.headers, Answer.body).outerjoin(

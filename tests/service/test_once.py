@@ -11,7 +11,7 @@ from service.once import Once, answer_of, fingerprint, first_answer, insert_once
 from service.schemas import Health
 from service.storage import queries, requests
 from service.storage.database import Database
-from service.storage.tables import Answer, Table
+from service.storage.tables import Answer, Table, Task
 from service.storage.tables import Once as Request
 from tests.service.samples import opened
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version
@@ -58,7 +58,7 @@ async def test_the_effect_goes_with_its_answer(database_url: str) -> None:
         assert await first_answer(database, "other", once, TTL) is None
         with pytest.raises(Conflict):
             await store(database, once)
-        assert await count(database, queries.Task) == 1
+        assert await count(database, Task) == 1
 
 
 async def test_without_a_key_nothing_is_kept(sqlite_url: str) -> None:
@@ -85,4 +85,4 @@ async def test_the_sweep_takes_the_old_alone(database_url: str, monkeypatch: pyt
         await sweep(database, datetime.now(UTC) - border)
         assert await count(database, Request) == await count(database, Answer) == 1
         assert await first_answer(database, "default", Once("new", "f"), TTL) == ANSWER
-        assert await count(database, queries.Task) == 6
+        assert await count(database, Task) == 6

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.keys import Scope
 from tests.service.api.serving import assert_problem, curve, serving
 from tests.service.samples import make_key
 
@@ -78,8 +79,8 @@ def bodies(route: Route) -> list[dict[str, Any]]:
 
 
 async def test_every_route_needs_a_key_with_its_scope(client: httpx.AsyncClient, sqlite_url: str) -> None:
-    scopes = ("adapt", "predict")
-    keys = {scope: str(await make_key(sqlite_url, scope)) for scope in scopes}
+    scopes: tuple[Scope, ...] = ("adapt", "predict")
+    keys: dict[str, str] = {scope: str(await make_key(sqlite_url, scope)) for scope in scopes}
     task = await new_task(client, keys["adapt"])
     found = await routes(client)
     assert len(found) >= 8

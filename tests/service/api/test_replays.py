@@ -73,7 +73,7 @@ async def test_a_deleted_task_stays_deleted(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256, "schlüssel"])
 async def test_what_is_not_a_key(client: httpx.AsyncClient, key: str) -> None:
-    answer = await client.post("/v1/tasks", json=BODY, headers=[("Idempotency-Key", key.encode())])
+    answer = await client.post("/v1/tasks", json=BODY, headers=[(b"Idempotency-Key", key.encode())])
     problem = assert_problem(answer, 422, "invalid_request")
     assert [error["path"] for error in problem["errors"]] == ["header.Idempotency-Key"]
     assert await count(client) == 0
