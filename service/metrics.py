@@ -58,6 +58,4 @@ class Metrics:
         self.lost_writes = Counter(
             "kshot_lost_writes", "Versions computed again because another was written first.", registry=registry
         )
-        self.expired_tasks = Counter(
-            "kshot_expired_tasks", "Tasks deleted because nothing was written to them for long.", registry=registry
-        )
+        self.expired_tasks = Counter("kshot_expired_tasks", "Tasks deleted by their age.", registry=registry)
