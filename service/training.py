@@ -51,7 +51,6 @@ def evaluate(
 ) -> None:
     """Measure a model on its test sets: the figures are printed, entered in the ledger and in the model's card."""
     from models import zoo
-    from models.card import DamagedCheckpoint
     from models.training.evaluate import evaluate as measure
 
     folder = Path(model) if Path(model).is_dir() else Path(next(iter(zoo.__path__))) / model
@@ -62,7 +61,7 @@ def evaluate(
     try:
         with Console().status(f"measuring {model}"):
             figures = measure(folder, data, None if validation else ledger)
-    except (DamagedCheckpoint, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("figure", *figures, box=None)
     for row in zip(*figures.values(), strict=True):

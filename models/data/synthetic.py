@@ -38,14 +38,14 @@ class VectorTasks:
 
     def _task(self, draw: Generator, ways: int, rows: int) -> Float[Tensor, "N R D"]:
         hidden, clouds = _integer(draw, 2, self.dim), _integer(draw, 1, 3)
-        spectrum = torch.arange(1, hidden + 1).float() ** -_uniform(draw, 0, 1.5)
-        distance = _uniform(draw, 0.3, 3) * math.exp(_uniform(draw, -1, 1)) * hidden**-0.25
+        spectrum: Tensor = torch.arange(1, hidden + 1).float() ** -_uniform(draw, 0, 1.5)
+        distance = math.exp(_uniform(draw, -1, 2)) * hidden**-0.25
         centres = distance * torch.randn(ways, clouds, hidden, generator=draw)
         chosen = torch.randint(clouds, (ways, rows), generator=draw)
         latent = centres.gather(1, chosen.unsqueeze(-1).expand(-1, -1, hidden))
         latent = (latent + torch.randn(ways, rows, hidden, generator=draw)) * spectrum
         mixing = torch.randn(hidden, self.dim, generator=draw) * (torch.rand(self.dim, generator=draw) < 0.8)
-        columns = latent @ mixing / spectrum.norm()
+        columns: Tensor = latent @ mixing / spectrum.norm()
         if _uniform(draw, 0, 1) < 0.5:
             columns = (columns - torch.randn(self.dim, generator=draw)).relu()
         columns = columns + _uniform(draw, 0, 0.5) * torch.randn(columns.shape, generator=draw)
