@@ -161,7 +161,7 @@ def predict(
 
 
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
-app.command(epilog="Example: kshot evaluate glyphs --validation")(training.evaluate)
+app.command(epilog="Example: kshot evaluate glyphs --choosing")(training.evaluate)
 
 
 def _listen(host: str, port: int) -> socket.socket:
