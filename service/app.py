@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers=handlers(metrics),
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
         middleware=[
             Middleware(Access, metrics=metrics),
             Middleware(Admission, settings=settings, metrics=metrics),

@@ -1,9 +1,9 @@
 """/livez, /readyz, /metrics: for whoever runs the service."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
 from service.api.deps import Running, Service
@@ -31,10 +31,10 @@ async def readyz(service: Running) -> Health:
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response)
-async def metrics(request: Request, accept: Annotated[str, Header()] = "") -> Response:
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
     """Counters and histograms in the format of Prometheus."""
-    encode, media_type = choose_encoder(accept)
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(request.app.state.metrics.registry), media_type=media_type)
 
 
