@@ -10,12 +10,14 @@ from functools import partial
 from importlib.metadata import version as library_version
 from typing import TypeAlias, TypeVar, cast
 
+import numpy as np
+
 from service import codec
 from service.catalog import Catalog, Served
 from service.engine.arrays import Adapted, Array, ClassScores, LabelledArrays
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
-from service.errors import Conflict, TaskNotFound
+from service.errors import MAX_LISTED, Conflict, TaskNotFound
 from service.ids import is_id, new_id
 from service.schemas import (
     CreatedTask,
@@ -38,6 +40,8 @@ Result = TypeVar("Result")
 Targets: TypeAlias = codec.Labelled | codec.Measured
 
 MAX_PINNED = 100_000  # tasks whose model this process remembers
+TURN = {"image": 8, "text": 256, "vector": 1_024}  # inputs a thread decodes before another request has its turn
+LIBRARIES = {name: library_version(name) for name in ("kshot", "torch")}
 MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
 
 
@@ -62,18 +66,22 @@ class Tasks:
 
     def close(self) -> None:
         """End the decode threads."""
-        self._decoders.shutdown(cancel_futures=True)
+        self._decoders.shutdown(wait=False, cancel_futures=True)  # a turn is short, and the loop must not wait for it
 
     async def adapt(self, tenant: str, request: CreateTask, deadline: float) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
         model = self._catalog.resolve(request.model)
         kind = cast(Kind, model.card.kinds[0])
-        rows, targets = await self._in_thread(partial(self._decode_support, request.support, model, kind, deadline))
+        # targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded
+        targets = codec.decode_support(
+            request.support, kind, max_examples=self._settings.max_examples, max_ways=self._settings.max_ways
+        )
+        rows = await self._decode([example.input for example in request.support], model, deadline, "support.{}.input")
         support = _labelled_arrays(rows, targets)
         answer = await self._engine.adapt(tenant, model.digest, support, deadline)
         task = NewTask(tenant, new_id("task"), request.name, model.card.name, kind, request.metadata)
-        version = self._new_version(model, rows, targets, answer.result)
-        examples = _new_examples(request.support, rows, answer.result.features)
+        version = await self._in_thread(partial(self._new_version, model, rows, targets, answer.result))
+        examples = await self._in_thread(partial(_new_examples, request.support, rows, answer.result.features))
         now = datetime.now(UTC)
         record = await self._database.write(lambda session: queries.insert_task(session, task, version, examples, now))
         self._remember(record)
@@ -86,7 +94,7 @@ class Tasks:
         for _ in range(MAX_MOVES):
             pinned = await self._pinned_of(tenant, task_id)
             model = self._catalog.get(pinned.digest)
-            inputs = await self._in_thread(partial(self._decode, request.inputs, model, deadline, "inputs.{}"))
+            inputs = await self._decode(request.inputs, model, deadline, "inputs.{}")
             try:
                 answer = await self._engine.predict(tenant, task_id, model.digest, inputs, deadline)
             except (TaskMoved, TaskNotFound) as error:
@@ -148,22 +156,27 @@ class Tasks:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    def _decode_support(
-        self, examples: Sequence[Example], model: Served, kind: Kind, deadline: float
-    ) -> tuple[Array, Targets]:
-        """Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded."""
-        limits = self._settings
-        targets = codec.decode_support(examples, kind, max_examples=limits.max_examples, max_ways=limits.max_ways)
-        return self._decode([example.input for example in examples], model, deadline, "support.{}.input"), targets
-
-    def _decode(self, inputs: Sequence[Input], model: Served, deadline: float, path: str) -> Array:
-        max_pixels = int(self._settings.max_image_megapixels * 1e6)
-        return codec.decode_inputs(
-            inputs, model.inputs, model.card.modality, max_pixels=max_pixels, deadline=deadline, path=path
+    async def _decode(self, inputs: Sequence[Input], model: Served, deadline: float, path: str) -> Array:
+        """Rows [B *X] of the inputs, decoded in turns with other requests. Raises InvalidRequest with bad fields."""
+        decode = partial(
+            codec.decode_inputs,
+            preprocess=model.inputs,
+            modality=model.card.modality,
+            max_pixels=int(self._settings.max_image_megapixels * 1e6),
+            deadline=deadline,
+            path=path,
         )
+        parts, wrong, turn = [], [], TURN[model.card.modality]
+        for first in range(0, len(inputs), turn):
+            rows, errors = await self._in_thread(partial(decode, inputs[first : first + turn], first=first))
+            parts.append(rows)
+            wrong += errors
+            if len(wrong) >= MAX_LISTED:
+                break
+        codec.refuse(wrong)
+        return np.concatenate(parts)
 
     def _new_version(self, model: Served, rows: Array, targets: Targets, adapted: Adapted) -> NewVersion:
-        libraries = {name: library_version(name) for name in ("kshot", "torch")}
         header = {"model": model.card.name, "model_digest": model.digest, "version": "1"}
         return NewVersion(
             number=1,
@@ -173,7 +186,7 @@ class Tasks:
             num_support=len(rows),
             support_digest=codec.support_digest(rows, targets),
             dtype=self._engine.dtype_of(model.digest),
-            libraries=libraries,
+            libraries=LIBRARIES,
             seed=0,  # no method served so far draws random numbers when it adapts
             params=codec.pack_params(adapted.params, header),
         )

@@ -3,7 +3,7 @@
 from service.codec.answers import classifications, read_cursor, regressions, write_cursor
 from service.codec.inputs import decode_inputs
 from service.codec.params import DamagedParams, pack_params, unpack_params
-from service.codec.support import Labelled, Measured, check_count, decode_support, support_digest
+from service.codec.support import Labelled, Measured, check_count, decode_support, refuse, support_digest
 
 __all__ = [
     "DamagedParams",
@@ -15,6 +15,7 @@ __all__ = [
     "decode_support",
     "pack_params",
     "read_cursor",
+    "refuse",
     "regressions",
     "support_digest",
     "unpack_params",
