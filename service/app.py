@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = metrics
     app.state.service = None
+    app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
     for resource in (tasks, predictions, models, limits, health):
         app.include_router(resource.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]

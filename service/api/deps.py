@@ -8,10 +8,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
+from service.api.structure import check_structure
 from service.catalog import Catalog
 from service.engine.engine import Engine
 from service.errors import (
-    BodyTooLarge,
     FieldError,
     InvalidJson,
     InvalidRequest,
@@ -27,7 +27,6 @@ from service.storage.database import Database
 from service.tasks import Tasks
 
 DEFAULT_TENANT = "default"
-MAX_VALUES = 1_000_000  # of one body: small ones take forty times their bytes in memory, and the event loop to parse
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -87,17 +86,22 @@ def _refuse_query(names: Sequence[str], message: str) -> None:
         raise InvalidRequest.at([FieldError(f"query.{name[:80]}", message) for name in names])
 
 
-def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+Running = Annotated[Service, Depends(running)]
+Tenant = Annotated[str, Depends(tenant)]
+TaskId = Annotated[str, Depends(known_task)]
+Deadline = Annotated[float, Depends(deadline)]
+
+
+def json_body(model: type[M]) -> Callable[[Request, Service], Awaitable[M]]:
     """A dependency that reads this model from the body.
 
     FastAPI would parse first and validate Python objects after; from bytes it is faster, and errors are ours.
     """
 
-    async def read(request: Request) -> M:
+    async def read(request: Request, service: Running) -> M:
         _check_media_type(request)
         body = await request.body()
-        if body.count(b",") > MAX_VALUES:
-            raise BodyTooLarge(f"The body holds more than {MAX_VALUES} values.")
+        check_structure(body, service.settings)
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
@@ -118,12 +122,6 @@ def _check_media_type(request: Request) -> None:
     is_plain = request.headers.get("content-encoding", "identity").lower() == "identity"
     if header.get_content_type() != "application/json" or charset != "utf-8" or not is_plain:
         raise UnsupportedMediaType("Expected a body of the type application/json, in UTF-8 and not compressed.")
-
-
-Running = Annotated[Service, Depends(running)]
-Tenant = Annotated[str, Depends(tenant)]
-TaskId = Annotated[str, Depends(known_task)]
-Deadline = Annotated[float, Depends(deadline)]
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
