@@ -23,8 +23,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,bench,dev]'
 	@touch $@
 
-# One line a request would drown the demonstration's report.
-run: export KSHOT_LOG_LEVEL ?= warning
 run: $(INSTALLED)
 	@$(BIN)/kshot serve --port $(PORT) --demo
 
