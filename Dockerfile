@@ -4,6 +4,7 @@
 #   wheels at hand (torch, say): put them into ./wheels, which is searched beside the indexes;
 #   no network:    put all of them there, setuptools too, and add --build-arg PIP_NO_INDEX=1
 FROM python:3.11-slim AS requirements
+WORKDIR /build
 COPY pyproject.toml .
 RUN python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' > requirements.txt
 
@@ -20,7 +21,7 @@ COPY constraints.txt wheel[s]/* ./wheels/
 # torch alone first: its index has no other package worth looking for, and need not be reachable where wheels/ has it.
 RUN pip install --no-deps --extra-index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' wheels/constraints.txt)"
 # The dependencies next, by their list alone, so that no other change fetches them again.
-COPY --from=requirements requirements.txt .
+COPY --from=requirements /build/requirements.txt .
 RUN pip install -c wheels/constraints.txt -r requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./

@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers=handlers(metrics) | {Replay: on_replay},
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
         middleware=[
             Middleware(Access, metrics=metrics),
             Middleware(Admission, settings=settings, metrics=metrics),
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = metrics
     app.state.service = None
+    app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
     for resource in (tasks, support, versions, predictions, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)

@@ -205,7 +205,7 @@ def revoke_key(prefix: Annotated[str, typer.Argument(help="The middle part of th
 
 
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
-app.command(epilog="Example: kshot evaluate glyphs --validation")(training.evaluate)
+app.command(epilog="Example: kshot evaluate glyphs --choosing")(training.evaluate)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import uvicorn
 
+from service import logs
 from service.app import create_app
 from service.settings import Settings
 from service.storage.migrate import upgrade
@@ -18,8 +19,10 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
     settings = Settings(auth=auth)
     if settings.database_url.startswith("sqlite") if migrate is None else migrate:
         upgrade(settings.database_url)
+    logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -27,6 +30,7 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
         timeout_graceful_shutdown=round(settings.drain_timeout_s),
     )
     server = uvicorn.Server(config)
+    app.state.is_stopping = lambda: server.should_exit  # not ready any more, while open requests are finished
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it is done; then they are harmless
         signal.signal(number, server.handle_exit)
     demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None

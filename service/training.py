@@ -43,26 +43,25 @@ def train(
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="The name of a model that ships, or a folder that holds one.")],
-    validation: Annotated[
-        bool, typer.Option("--validation", help="Measure on what was kept for choosing; the test sets stay unread.")
+    choosing: Annotated[
+        bool, typer.Option("--choosing", help="Measure on what was kept for choosing; the test sets stay unread.")
     ] = False,
     ledger: Annotated[Path, typer.Option(help="Where each read of the test sets is written down.")] = LEDGER,
     data: Data = DATA,
 ) -> None:
     """Measure a model on its test sets: the figures are printed, entered in the ledger and in the model's card."""
     from models import zoo
-    from models.card import DamagedCheckpoint
     from models.training.evaluate import evaluate as measure
 
     folder = Path(model) if Path(model).is_dir() else Path(next(iter(zoo.__path__))) / model
-    if not (validation or ledger.parent.is_dir()):
+    if not (choosing or ledger.parent.is_dir()):
         raise typer.BadParameter(
             f"There is no folder for the ledger {ledger}: work in a checkout, or name a file with --ledger."
         )
     try:
         with Console().status(f"measuring {model}"):
-            figures = measure(folder, data, None if validation else ledger)
-    except (DamagedCheckpoint, FileNotFoundError) as error:
+            figures = measure(folder, data, None if choosing else ledger)
+    except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("figure", *figures, box=None)
     for row in zip(*figures.values(), strict=True):

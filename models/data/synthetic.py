@@ -38,17 +38,17 @@ class VectorTasks:
 
     def _task(self, draw: Generator, ways: int, rows: int) -> Float[Tensor, "N R D"]:
         hidden, clouds = _integer(draw, 2, self.dim), _integer(draw, 1, 3)
-        spectrum = torch.arange(1, hidden + 1).float() ** -_uniform(draw, 0, 1.5)
-        distance = _uniform(draw, 0.3, 3) * math.exp(_uniform(draw, -1, 1)) * hidden**-0.25
+        spectrum: Tensor = torch.arange(1, hidden + 1).float() ** -_uniform(draw, 0.0, 1.5)
+        distance = math.exp(_uniform(draw, -1.0, 2.0)) * hidden**-0.25
         centres = distance * torch.randn(ways, clouds, hidden, generator=draw)
         chosen = torch.randint(clouds, (ways, rows), generator=draw)
         latent = centres.gather(1, chosen.unsqueeze(-1).expand(-1, -1, hidden))
         latent = (latent + torch.randn(ways, rows, hidden, generator=draw)) * spectrum
         mixing = torch.randn(hidden, self.dim, generator=draw) * (torch.rand(self.dim, generator=draw) < 0.8)
-        columns = latent @ mixing / spectrum.norm()
-        if _uniform(draw, 0, 1) < 0.5:
+        columns: Tensor = latent @ mixing / spectrum.norm()
+        if _uniform(draw, 0.0, 1.0) < 0.5:
             columns = (columns - torch.randn(self.dim, generator=draw)).relu()
-        columns = columns + _uniform(draw, 0, 0.5) * torch.randn(columns.shape, generator=draw)
+        columns = columns + _uniform(draw, 0.0, 0.5) * torch.randn(columns.shape, generator=draw)
         unit: Tensor = (2 * _integer(draw, 0, 1) * torch.randn(self.dim, generator=draw)).exp()
         return columns * unit
 
@@ -81,20 +81,20 @@ MAX_NOISE = 0.4  # standard deviation, as a share of the curve's own
 
 
 def _sinusoid(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
-    return (math.exp(_uniform(draw, -1, 1)) * x + _uniform(draw, 0, 2 * math.pi)).sin()
+    return (math.exp(_uniform(draw, -1.0, 1.0)) * x + _uniform(draw, 0.0, 2 * math.pi)).sin()
 
 
 def _line(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
-    return x if _uniform(draw, 0, 1) < 0.5 else -x
+    return x if _uniform(draw, 0.0, 1.0) < 0.5 else -x
 
 
 def _parabola(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
-    return (x - _uniform(draw, -5, 5)).square() * (1 if _uniform(draw, 0, 1) < 0.5 else -1)
+    return (x - _uniform(draw, -5.0, 5.0)).square() * (1 if _uniform(draw, 0.0, 1.0) < 0.5 else -1)
 
 
 def _process(draw: Generator, x: Float[Tensor, "R 1"]) -> Float[Tensor, "R 1"]:
     """A Gaussian process with a squared-exponential kernel, by 128 random Fourier features."""
-    length = math.exp(_uniform(draw, math.log(0.7), math.log(5)))
+    length = math.exp(_uniform(draw, math.log(0.7), math.log(5.0)))
     frequency = torch.randn(1, 128, generator=draw) / length
     phase = 2 * math.pi * torch.rand(128, generator=draw)
     return (x @ frequency + phase).cos() @ torch.randn(128, 1, generator=draw)

@@ -44,7 +44,10 @@ class Gradient(Head):
     def start(self, support: Support) -> TaskParams:
         """The learned body, the same for every task, and a layer of zeros."""
         ways = classes_of(support).ways
-        body = {f"body.{name}": leaf.expand(len(ways), *leaf.shape) for name, leaf in self.body.named_parameters()}
+        body = {
+            f"body.{name}": leaf.contiguous().expand(len(ways), *leaf.shape)  # vmap knows no other memory format
+            for name, leaf in self.body.named_parameters()
+        }
         weight = ways.new_zeros((*ways.shape, self.width), dtype=torch.float32)
         return {**body, "weight": weight, "bias": weight[..., 0], "ways": ways}
 

@@ -30,6 +30,7 @@ class Ridge(Head):
         self.normalise = normalise
         self.log_penalty = nn.Parameter(torch.tensor(penalty).log())
         self.log_scale = nn.Parameter(torch.tensor(scale).log())
+        self.power = nn.Parameter(torch.tensor(0.5))  # of the ways: fitted indicators grow fainter with every way
         self.mix = nn.Parameter(torch.tensor(0.0), requires_grad=normalise == "standard")  # of spreads, by a sigmoid
 
     def start(self, support: Support) -> TaskParams:
@@ -51,7 +52,9 @@ class Ridge(Head):
 
     def predict(self, params: TaskParams, query: Rows) -> Logits:
         """Scaled outputs of the layer."""
-        return Logits(mask_absent(self.log_scale.exp() * _outputs(params, self._rows(query)), params["ways"]))
+        num_ways = params["ways"].sum(1)[:, None, None]
+        scale = self.log_scale.exp() * num_ways**self.power
+        return Logits(mask_absent(scale * _outputs(params, self._rows(query)), params["ways"]))
 
     def _rows(self, rows: Rows) -> Float[Tensor, "T R D"]:
         return F.normalize(rows.values.float(), dim=-1) if self.normalise == "unit" else rows.values.float()

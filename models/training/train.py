@@ -35,6 +35,7 @@ class Run:
     validate: Callable[[Learner], Metrics] | None = None
     optimiser: str = "sgd"  # a row of OPTIMISERS
     warmup_steps: int = 0
+    schedule_steps: int | None = None  # where the rate reaches zero, if not at the end
     weight_decay: float = 0.0
     num_lanes: int = 1  # threads, each with a batch of its own: a step sees this many batches
     seed: int = 0
@@ -82,8 +83,9 @@ def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
 
 def rate_at(run: Run, step: int) -> float:
     """Linear warm-up, then a half cosine to zero."""
+    length = run.schedule_steps or run.num_steps
     warm = min(1.0, (step + 1) / max(1, run.warmup_steps))
-    return run.rate * warm * 0.5 * (1 + math.cos(math.pi * step / run.num_steps))
+    return run.rate * warm * 0.5 * (1 + math.cos(math.pi * step / length))
 
 
 def _step(run: Run, lanes: Lanes, optimiser: torch.optim.Optimizer, step: int) -> Metrics:

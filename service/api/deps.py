@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
+from service.api.structure import check_structure
 from service.catalog import Catalog
 from service.engine.engine import Engine
 from service.errors import (
@@ -40,7 +41,7 @@ BEARER = HTTPBearer(
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Service:
     """One running service: what `create_app` built and its lifespan started."""
 
@@ -52,7 +53,6 @@ class Service:
     tasks: Tasks
     keyring: Keyring | None  # none where authentication is off
     old_revisions: frozenset[str | None]  # of the schema: too old to serve on
-    is_draining: bool = False  # set when the process is told to stop, while open requests finish
 
 
 def running(request: Request) -> Service:
@@ -117,16 +117,24 @@ def _refuse_query(names: Sequence[str], message: str) -> None:
         raise InvalidRequest.at([FieldError(f"query.{name[:80]}", message) for name in names])
 
 
-def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+Running = Annotated[Service, Depends(running)]
+Tenant = Annotated[str, Depends(tenant)]
+TaskId = Annotated[str, Depends(known_task)]
+Deadline = Annotated[float, Depends(deadline)]
+
+
+def json_body(model: type[M]) -> Callable[[Request, Service], Awaitable[M]]:
     """A dependency that reads this model from the body.
 
     FastAPI would parse first and validate Python objects after; from bytes it is faster, and errors are ours.
     """
 
-    async def read(request: Request) -> M:
+    async def read(request: Request, service: Running) -> M:
         _check_media_type(request)
+        body = await request.body()
+        check_structure(body, service.settings)
         try:
-            return model.model_validate_json(await request.body())
+            return model.model_validate_json(body)
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
             if found[0]["type"] == "json_invalid":
@@ -145,12 +153,6 @@ def _check_media_type(request: Request) -> None:
     is_plain = request.headers.get("content-encoding", "identity").lower() == "identity"
     if header.get_content_type() != "application/json" or charset != "utf-8" or not is_plain:
         raise UnsupportedMediaType("Expected a body of the type application/json, in UTF-8 and not compressed.")
-
-
-Running = Annotated[Service, Depends(running)]
-Tenant = Annotated[str, Depends(tenant)]
-TaskId = Annotated[str, Depends(known_task)]
-Deadline = Annotated[float, Depends(deadline)]
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:

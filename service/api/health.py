@@ -1,9 +1,9 @@
 """/livez, /readyz, /metrics: for whoever runs the service."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
 from service.api.deps import Running, Service
@@ -23,24 +23,24 @@ async def livez() -> Health:
 
 
 @router.get("/readyz", responses=documented(NotReady))
-async def readyz(service: Running) -> Health:
+async def readyz(request: Request, service: Running) -> Health:
     """Whether requests can be served: not draining, models loaded, device at work, database there and migrated."""
-    wrong = [FieldError(part, message) for part, message in await _faults(service)]
+    wrong = [FieldError(part, message) for part, message in await _faults(request.app, service)]
     if wrong:
         raise NotReady("; ".join(f"{each.path} {each.message}" for each in wrong), errors=wrong, retry_after_s=1)
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response)
-async def metrics(request: Request, accept: Annotated[str, Header()] = "") -> Response:
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
     """Counters and histograms in the format of Prometheus."""
-    encode, media_type = choose_encoder(accept)
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(request.app.state.metrics.registry), media_type=media_type)
 
 
-async def _faults(service: Service) -> list[tuple[str, str]]:
+async def _faults(app: FastAPI, service: Service) -> list[tuple[str, str]]:
     found = []
-    if service.is_draining:
+    if app.state.is_stopping():
         found.append(("service", "is stopping"))
     if not service.catalog.names():
         found.append(("models", "are missing: none is loaded"))

@@ -3,7 +3,16 @@
 from service.codec.answers import classifications, read_cursor, read_ordinal, regressions, write_cursor
 from service.codec.inputs import decode_inputs
 from service.codec.params import DamagedParams, pack_params, unpack_params
-from service.codec.support import Labelled, Measured, Taught, check_count, decode_support, support_digest, targets_of
+from service.codec.support import (
+    Labelled,
+    Measured,
+    Taught,
+    check_count,
+    decode_support,
+    refuse,
+    support_digest,
+    targets_of,
+)
 
 __all__ = [
     "DamagedParams",
@@ -17,6 +26,7 @@ __all__ = [
     "pack_params",
     "read_cursor",
     "read_ordinal",
+    "refuse",
     "regressions",
     "support_digest",
     "targets_of",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from models.inputs import Input as Preprocess
 from models.inputs.image import InvalidImage, decode_image
 from models.inputs.vector import InvalidVector
-from service.codec.support import LARGEST, refuse
-from service.errors import MAX_LISTED, DeadlineExceeded, FieldError
+from service.codec.support import LARGEST
+from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
 
@@ -21,11 +21,19 @@ class InvalidInput(ValueError):
 
 
 def decode_inputs(
-    inputs: Sequence[Input], preprocess: Preprocess, modality: str, *, max_pixels: int, deadline: float, path: str
-) -> npt.NDArray[Any]:
-    """The array [B *X] that a model takes. `path` says where the inputs came: "support.{}.input" or "inputs.{}".
+    inputs: Sequence[Input],
+    preprocess: Preprocess,
+    modality: str,
+    *,
+    max_pixels: int,
+    deadline: float,
+    path: str,
+    first: int = 0,
+) -> tuple[npt.NDArray[Any], list[FieldError]]:
+    """The array [B *X] that a model takes, and what is wrong with the inputs that cannot be used.
 
-    Raises InvalidRequest with every bad field, or DeadlineExceeded between two inputs.
+    `path` says where the inputs came ("support.{}.input" or "inputs.{}"), `first` the position of the first of them.
+    Raises DeadlineExceeded between two inputs.
     """
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
     read = _reader(modality, max_pixels)
@@ -36,11 +44,8 @@ def decode_inputs(
         try:
             rows[position] = preprocess(read(value))
         except (InvalidInput, InvalidImage, InvalidVector) as error:
-            wrong.append(FieldError(path.format(position), str(error)))
-        if len(wrong) == MAX_LISTED:
-            break
-    refuse(wrong)
-    return rows
+            wrong.append(FieldError(path.format(first + position), str(error)))
+    return rows, wrong
 
 
 def _reader(modality: str, max_pixels: int) -> Callable[[Input], Any]:

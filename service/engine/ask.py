@@ -46,6 +46,8 @@ class Query:
     key: Key
     inputs: Array
     found: Fetched | CachedTask | None = None
+    read_at: float = 0.0  # in time.monotonic() seconds
+    num_drops: int = 0  # of the cache, at that moment: what was dropped since must not be put back
 
 
 @dataclass(frozen=True, eq=False)

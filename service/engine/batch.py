@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from hashlib import sha256
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -12,42 +12,68 @@ from service.codec import unpack_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
-from service.engine.compute import Compute, timed
+from service.engine.compute import Compute
+from service.engine.pace import timed
 from service.engine.worker import Work
 from service.errors import ComputationFailed
 from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 Made: TypeAlias = Adapted | Encoded | ScoreArrays
 Deliver: TypeAlias = Callable[[Sequence[Outcome]], None]
 
 
+class Abandoned(Exception):
+    """Nobody waits for this batch any more."""
+
+
 def run_batch(compute: Compute, asks: Sequence[Ask[Any]], deliver: Deliver, metrics: Metrics) -> Work:
     """Answer every ask of one kind and model; if the batch raises, its halves are tried, down to the one bad task."""
-    kind, digest = asks[0].kind, asks[0].digest
-    began = monotonic()
+    asks = [ask for ask in asks if not ask.future.done()]
+    if not asks:
+        return
+    kind, began = asks[0].kind, monotonic()
     try:
-        results, compute_ms = yield from timed(_compute(compute, asks))
+        results, compute_ms = yield from timed(_while_wanted(_compute(compute, asks), asks))
+    except Abandoned:
+        return
     except Exception as error:
         if len(asks) == 1:
             log.warning("%s failed alone", kind, exc_info=error)
+            compute.prove()
             deliver([(asks[0], ComputationFailed(f"The {kind} failed on the device."))])
             return
-        for half in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
-            yield from run_batch(compute, half, deliver, metrics)
+    else:
+        _observe(compute, asks, compute_ms, metrics)
+        deliver(
+            [(ask, _answer(ask, result, began, compute_ms, metrics)) for ask, result in zip(asks, results, strict=True)]
+        )
         return
-    num_rows = sum(ask.num_rows for ask in asks)
-    compute.paces[digest, kind].observe(num_rows, compute_ms)
+    # not inside the except: its traceback would keep the failed batch's tensors alive
+    for half in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
+        yield from run_batch(compute, half, deliver, metrics)
+
+
+def _while_wanted(slices: Generator[None, None, Result], asks: Sequence[Ask[Any]]) -> Generator[None, None, Result]:
+    """The same slices, for as long as anybody waits for the answer."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as done:
+            return cast(Result, done.value)
+        if all(ask.future.done() for ask in asks):
+            raise Abandoned
+        yield
+
+
+def _observe(compute: Compute, asks: Sequence[Ask[Any]], compute_ms: float, metrics: Metrics) -> None:
+    kind, num_rows = asks[0].kind, sum(ask.num_rows for ask in asks)
+    compute.paces[asks[0].digest, kind].observe(num_rows, compute_ms)
     metrics.compute_seconds.labels(kind).observe(compute_ms / 1000)
     metrics.batch_tasks.labels(kind).observe(len(asks))
     metrics.batch_rows.labels(kind).observe(num_rows)
-    outcomes: list[Outcome] = []
-    for ask, result in zip(asks, results, strict=True):
-        queue_ms = 1000 * (began - ask.added_at)
-        metrics.queue_seconds.labels(kind).observe(queue_ms / 1000)
-        outcomes.append((ask, _answer(ask, result, queue_ms, compute_ms)))
-    deliver(outcomes)
 
 
 def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:
@@ -74,11 +100,13 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
     if sha256(stored.params).hexdigest() != stored.params_digest:
         raise ValueError(f"the stored params of task {query.key} do not have the digest they were stored with")
     params = compute.params_from(unpack_params(stored.params, compute.layout(digest)))
-    return CachedTask(stored.version, stored.model_digest, stored.labels, params, monotonic())
+    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at)
 
 
-def _answer(ask: Ask[Any], result: Made, queue_ms: float, compute_ms: float) -> Answer[Any] | Exception:
+def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:
     """The answer to one ask, refused if any number in it is not finite."""
+    queue_ms = 1000 * (began - ask.added_at)
+    metrics.queue_seconds.labels(ask.kind).observe(queue_ms / 1000)
     arrays: list[Array] = list((result.params if isinstance(result, Adapted) else vars(result)).values())
     if not all(np.isfinite(array).all() for array in arrays):
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")

@@ -2,9 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from time import perf_counter
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,40 +14,10 @@ from models.learner import Learner
 from models.types import Classes, Logits, Scores, Support, TaskParams, Values
 from service.engine.arrays import Adapted, Array, ClassScores, Encoded, LabelledArrays, ScoreArrays, ValueScores
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
-from service.engine.slices import SLICE_ROWS, pieces
+from service.engine.pace import Pace, timed
+from service.engine.slices import pieces, slice_rows
 
-Result = TypeVar("Result")
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
-
-
-@dataclass
-class Pace:
-    """Milliseconds a row, as measured lately; small batches, mostly fixed cost, weigh little."""
-
-    ms: float = 1.0
-    rows: float = 1.0
-
-    def observe(self, rows: int, ms: float) -> None:
-        """Add a measurement; older ones fade by a tenth."""
-        self.ms, self.rows = 0.9 * self.ms + ms, 0.9 * self.rows + rows
-
-    @property
-    def ms_per_row(self) -> float:
-        """What one row costs."""
-        return self.ms / self.rows
-
-
-def timed(slices: Generator[None, None, Result]) -> Generator[None, None, tuple[Result, float]]:
-    """The same slices; at the end their result and the milliseconds they ran, pauses left out."""
-    ms = 0.0
-    while True:
-        began = perf_counter()
-        try:
-            next(slices)
-        except StopIteration as done:
-            return done.value, ms + 1000 * (perf_counter() - began)
-        ms += 1000 * (perf_counter() - began)
-        yield
 
 
 class Compute:
@@ -58,7 +26,10 @@ class Compute:
     def __init__(self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.checkpoints = checkpoints
-        self._slice_rows = SLICE_ROWS[device.type]
+        self._slice_rows = {
+            digest: slice_rows(found.inputs.shape, device.type) for digest, found in checkpoints.items()
+        }
+        self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
         self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
@@ -73,20 +44,21 @@ class Compute:
         return str(weights.dtype).removeprefix("torch.")
 
     def warm_up(self) -> Generator[None, None, None]:
-        """Run every model twice on made-up rows: kernels are chosen on the first run, paces measured on the second."""
+        """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
         for digest, checkpoint in self.checkpoints.items():
-            for _ in range(2):
-                rows = np.random.default_rng(0).integers(0, 256, (8, *checkpoint.inputs.shape))
+            for is_measured, num_rows in ((False, 16), (True, 4), (True, 16)):
+                rows = np.random.default_rng(0).integers(0, 256, (num_rows, *checkpoint.inputs.shape))
                 task = _made_up(rows.astype(checkpoint.inputs.dtype), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
                 _, predict_ms = yield from timed(self.predict(digest, [query]))
-            self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
-            self.paces[digest, "adapt"] = Pace(adapt_ms, len(rows))
-            self.paces[digest, "encode"] = Pace(encode_ms, len(rows))
-            self.paces[digest, "readapt"] = Pace(max(adapt_ms - encode_ms, 0.1 * adapt_ms), len(rows))
-            self.paces[digest, "predict"] = Pace(predict_ms, len(rows))
+                self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
+                if is_measured:
+                    head_ms = max(adapt_ms - encode_ms, 0.1 * adapt_ms)
+                    times = {"adapt": adapt_ms, "encode": encode_ms, "readapt": head_ms, "predict": predict_ms}
+                    for kind, ms in times.items():
+                        self.paces[digest, kind].observe(num_rows, ms)
 
     def params_from(self, arrays: Mapping[str, Array]) -> TaskParams:
         """One task's params onto the device."""
@@ -102,6 +74,7 @@ class Compute:
         support = Support(rows_of(features, lengths), self._target(tasks))
         params: TaskParams = {}
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
+            self._keep_up()
             yield
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
         is_new = not tasks[0].encoded and self.encodes(digest)
@@ -130,7 +103,7 @@ class Compute:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
         learner = self.learners[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
-        for piece in pieces([len(inputs) for _, inputs in queries], self._slice_rows):
+        for piece in pieces([len(inputs) for _, inputs in queries], self._slice_rows[digest]):
             inputs = self._on_device([queries[task][1][first:stop] for task, first, stop in piece])
             rows = rows_of(_in_float32(learner.encoder(inputs)), [stop - first for _, first, stop in piece])
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
@@ -143,10 +116,23 @@ class Compute:
 
     def _encode(self, digest: str, inputs: Tensor) -> Generator[None, None, Tensor]:
         encoder, parts = self.learners[digest].encoder, []
-        for part in torch.split(inputs, self._slice_rows):
+        for part in torch.split(inputs, self._slice_rows[digest]):
             parts.append(_in_float32(encoder(part)))
+            self._keep_up()
             yield
         return torch.cat(parts)
+
+    def _keep_up(self) -> None:
+        """On a GPU, where a launch takes no time, wait for the piece before: what is queued cannot be overtaken."""
+        if self.device.type == "cuda":
+            if self._last_piece is not None:
+                self._last_piece.synchronize()
+            self._last_piece = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._last_piece.record()
+
+    def prove(self) -> None:
+        """Raise if the device cannot even add; a failed task is then not the task's fault."""
+        torch.zeros(1, device=self.device).add_(1).item()
 
     def _on_device(self, arrays: Sequence[Array]) -> Tensor:
         return to_device(np.concatenate(arrays), self.device)

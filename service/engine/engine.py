@@ -53,13 +53,22 @@ class Engine:
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
-        self._params = CurrentParams(fetch, self._cache, settings.max_staleness_s, metrics)
+        self._params = CurrentParams(
+            fetch,
+            self._cache,
+            timeout_s=settings.statement_timeout_s,
+            max_staleness_s=settings.max_staleness_s,
+            metrics=metrics,
+        )
         self._queues: dict[Lane, _Queue] = {
             "interactive": _Queue(settings, INTERACTIVE_SLICES),
             "bulk": _Queue(settings, BULK_SLICES),
         }
         self._worker = Worker(
-            num_threads=choose_num_threads(settings), slice_ms=settings.slice_ms, on_free=self._on_free
+            num_threads=choose_num_threads(settings),
+            slice_ms=settings.slice_ms,
+            on_free=self._on_free,
+            on_end=lambda: self._loop.call_soon_threadsafe(self._give_up),
         )
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
@@ -83,6 +92,7 @@ class Engine:
         for feeder in self._feeders:
             feeder.cancel()
         await asyncio.gather(*self._feeders, return_exceptions=True)
+        self._give_up()
         await asyncio.to_thread(self._worker.stop)
 
     @property
@@ -141,10 +151,13 @@ class Engine:
     ) -> Answer[Result]:
         if self._is_draining or not self.is_healthy:
             raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
-        cost = ask.num_rows * self._compute.paces[ask.digest, ask.kind].ms_per_row
-        is_short = ask.kind == "predict" and cost <= INTERACTIVE_SLICES * self._settings.slice_ms
+        pace = self._compute.paces[ask.digest, ask.kind]
+        is_short = ask.kind == "predict" and pace.ms(ask.num_rows) <= INTERACTIVE_SLICES * self._settings.slice_ms
         queue = self._queues["interactive" if is_short else "bulk"]
-        job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, cost, deadline, ask)
+        if ask.kind == "readapt" or not self._compute.encodes(ask.digest):
+            # the head does the work, on padded rows: batch like sizes only
+            group = (*group, ask.num_rows.bit_length())
+        job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, ask.num_rows * pace.ms_per_row, deadline, ask)
         queue.scheduler.add(job)
         queue.has_jobs.set()
         self._observe_queues()
@@ -181,9 +194,19 @@ class Engine:
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         for ask, answer in outcomes:
-            if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
+            if (
+                isinstance(ask.work, Query)
+                and isinstance(ask.work.found, CachedTask)
+                and ask.work.num_drops == self._cache.num_drops
+            ):
                 self._cache.put(ask.work.key, ask.work.found)
             ask.settle(answer)
+
+    def _give_up(self) -> None:
+        """Nothing that is open will be answered any more: say so at once."""
+        for future in self._open:
+            if not future.done():
+                future.set_exception(NotReady("The service stopped before it could answer.", retry_after_s=1))
 
     def _on_free(self, lane: Lane) -> None:
         self._loop.call_soon_threadsafe(self._queues[lane].has_slot.set)

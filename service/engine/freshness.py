@@ -1,5 +1,6 @@
 """Reads see writes: before a batch runs, one read says which of its tasks are gone, changed, or as cached."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 Fetch: TypeAlias = Callable[[Sequence[tuple[str, str, int | None]]], Awaitable[Mapping[Key, Fetched]]]
 
 
+SLOW = "The database does not answer in time."
+
 Found: TypeAlias = Fetched | CachedTask | Exception
 
 
@@ -30,15 +33,19 @@ class TaskMoved(Exception):
 class CurrentParams:
     """Finds the params of a batch's tasks: in the cache where the database says they are current, else as stored."""
 
-    def __init__(self, fetch: Fetch, cache: Cache, max_staleness_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self, fetch: Fetch, cache: Cache, *, timeout_s: float, max_staleness_s: float, metrics: Metrics
+    ) -> None:
         self._fetch = fetch
+        self._timeout_s = timeout_s
         self._cache = cache
         self._max_staleness_s = max_staleness_s
         self._metrics = metrics
 
     async def find(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """The asks that can be served now, each query with what was `found`; the others get their error."""
-        found = await self._look_up({ask.work.key for ask in asks if isinstance(ask.work, Query)})
+        now = monotonic()
+        found = await self._look_up({ask.work.key for ask in asks if isinstance(ask.work, Query)}, now)
         served = []
         for ask in asks:
             if isinstance(ask.work, Query):
@@ -48,19 +55,23 @@ class CurrentParams:
                 if isinstance(answer, Exception):
                     ask.settle(answer)
                     continue
-                ask.work.found = answer
+                ask.work.found, ask.work.read_at, ask.work.num_drops = answer, now, self._cache.num_drops
             served.append(ask)
         return served
 
-    async def _look_up(self, keys: set[Key]) -> dict[Key, Found]:
+    async def _look_up(self, keys: set[Key], now: float) -> dict[Key, Found]:
         if not keys:
             return {}
         kept = {key: self._cache.get(key) for key in keys}
-        now = monotonic()
         try:
-            stored = await self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
+            async with asyncio.timeout(self._timeout_s):
+                stored = await self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
+        except TimeoutError:
+            return {
+                key: self._while_away(task, DatabaseUnavailable(SLOW, retry_after_s=1)) for key, task in kept.items()
+            }
         except DatabaseUnavailable as error:
-            return {key: self._while_away(task, now, error) for key, task in kept.items()}
+            return {key: self._while_away(task, error) for key, task in kept.items()}
         except Exception:
             log.exception("reading params failed")
             return dict.fromkeys(keys, ComputationFailed("The task's params could not be read."))
@@ -70,14 +81,14 @@ class CurrentParams:
         if stored is None:
             self._cache.drop(key)
             return TaskNotFound(f"There is no task {key[1]!r}.")
-        if stored.params is None and kept is not None:
+        if stored.params is None and kept is not None and stored.version == kept.version:
             kept.checked_at = now
             self._metrics.cache_hits.inc()
             return kept
         self._metrics.cache_misses.inc()
         return stored
 
-    def _while_away(self, kept: CachedTask | None, now: float, error: Exception) -> Found:
+    def _while_away(self, kept: CachedTask | None, error: Exception) -> Found:
         """With the database away, cached params may serve for KSHOT_MAX_STALENESS_S after they were last checked."""
-        is_fresh = kept is not None and now - kept.checked_at < self._max_staleness_s
+        is_fresh = kept is not None and monotonic() - kept.checked_at < self._max_staleness_s
         return kept if kept is not None and is_fresh else error

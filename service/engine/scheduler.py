@@ -3,6 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import ceil
 from typing import Generic, TypeVar
@@ -44,10 +45,10 @@ class _Tenant(Generic[Payload]):
 class Scheduler(Generic[Payload]):
     """Deficit round robin over tenants (Shreedhar & Varghese, 1995), batched by group, bounded in waiting cost.
 
-    A batch is led by the oldest job of the tenant whose turn it is, and filled, a job a tenant in turn, with jobs of
-    the leader's group. Its padded size (jobs x the longest) never passes `max_batch_rows` and its cost never passes
-    `max_batch_cost`, unless one job alone does. Riders are charged to their own tenants, so a turn used early is
-    a turn used.
+    A batch is led by the oldest job of the tenant whose turn it is, and filled with jobs of the leader's group, always
+    of the tenant that is owed most. Its padded size (jobs x the longest) never passes `max_batch_rows` and its cost
+    never passes `max_batch_cost`, unless one job alone does. Riders are charged to their own tenants, so a turn used
+    early is a turn used.
     """
 
     def __init__(self, *, max_batch_rows: int, max_batch_cost: float, max_waiting_cost: float, quantum: float) -> None:
@@ -63,8 +64,8 @@ class Scheduler(Generic[Payload]):
         return bool(self._tenants)
 
     def add(self, job: Job[Payload]) -> None:
-        """Let a job wait; raises Overloaded when too much waits already (one job alone is always taken)."""
-        if self._tenants and self.waiting_cost + job.cost > self.max_waiting_cost:
+        """Let a job wait; raises Overloaded when too much waits already. A tenant's first job is always taken."""
+        if job.tenant in self._tenants and self.waiting_cost + job.cost > self.max_waiting_cost:
             raise Overloaded(
                 f"{self.waiting_cost:.0f} ms of work are waiting; the limit is {self.max_waiting_cost:.0f} ms.",
                 retry_after_s=max(1, ceil(self.waiting_cost / 1000)),
@@ -94,9 +95,10 @@ class Scheduler(Generic[Payload]):
             return []
         leader = self._take_turn()
         batch, longest, cost = [self._pop(leader)], leader.rows, leader.cost
-        names = deque([leader.tenant, *(name for name in self._tenants if name != leader.tenant)])
-        while names:  # one job a tenant in turn; a tenant whose next does not fit is out
-            name = names.popleft()
+        riders = [(-tenant.credit, turn, name) for turn, (name, tenant) in enumerate(self._tenants.items())]
+        heapify(riders)
+        while riders:  # whoever is owed most rides next; a tenant whose next job does not fit is out
+            _, turn, name = heappop(riders)
             rider = self._first(name, leader.group)
             if rider is None:
                 continue
@@ -104,7 +106,8 @@ class Scheduler(Generic[Payload]):
             if padded_rows <= self.max_batch_rows and cost + rider.cost <= self.max_batch_cost:
                 batch.append(self._pop(rider))
                 longest, cost = max(longest, rider.rows), cost + rider.cost
-                names.append(name)
+                if name in self._tenants:
+                    heappush(riders, (-self._tenants[name].credit, turn, name))
         return batch
 
     def _take_turn(self) -> Job[Payload]:

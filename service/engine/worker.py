@@ -17,13 +17,17 @@ class Worker:
     After each interactive batch the bulk batch under way gets one slice: neither waits for ever.
     """
 
-    def __init__(self, *, num_threads: int, slice_ms: float, on_free: Callable[[Lane], None]) -> None:
+    def __init__(
+        self, *, num_threads: int, slice_ms: float, on_free: Callable[[Lane], None], on_end: Callable[[], object]
+    ) -> None:
         self._num_threads = num_threads
         self._slice_s = slice_ms / 1000
         self._on_free = on_free  # called from the thread, each time a slot becomes free
+        self._on_end = on_end  # called from the thread when it ends, by `stop` or by a device that is broken
         self._slots: dict[Lane, Work] = {}
         self._changed = threading.Condition()
         self._is_stopping = False
+        self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="kshot-device", daemon=True)
 
     def start(self) -> None:
@@ -40,7 +44,7 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         """False before the start, after the stop, and if the thread died."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._has_ended
 
     def put(self, lane: Lane, work: Work) -> None:
         """Hand over work; the lane's slot must be free."""
@@ -49,8 +53,15 @@ class Worker:
             self._slots[lane] = work
             self._changed.notify()
 
-    @torch.inference_mode()
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._has_ended = True
+            self._on_end()
+
+    @torch.inference_mode()
+    def _work(self) -> None:
         torch.set_num_threads(self._num_threads)
         bulk: Work | None = None
         while True:

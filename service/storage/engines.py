@@ -82,6 +82,7 @@ def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: f
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
+            "tcp_user_timeout": math.ceil(1000 * statement_timeout_s),  # a peer that vanished with a query in flight
             "application_name": "kshot",
         },
         pool_size=pool_size,

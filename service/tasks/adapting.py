@@ -18,6 +18,8 @@ from service.schemas import Example, Origin, Timing
 from service.storage.records import NewExample, NewVersion, StoredExample
 from service.tasks.decoding import Decoding, Targets
 
+LIBRARIES = {name: library_version(name) for name in ("kshot", "torch")}
+
 
 @dataclass
 class Spent:
@@ -99,7 +101,7 @@ def _version(
         num_support=len(rows),
         support_digest=codec.support_digest(rows, targets),
         dtype=dtype,
-        libraries={name: library_version(name) for name in ("kshot", "torch")},
+        libraries=LIBRARIES,
         seed=0,  # no method served so far draws random numbers when it adapts
         params=codec.pack_params(adapted.params, header),
         origin=origin,

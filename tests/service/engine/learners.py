@@ -1,6 +1,7 @@
 """Small real models for engine tests, and a store in memory in place of the database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from service.metrics import Metrics
 from service.settings import Settings
 
 DIM = 3
+SLOW = 555.0  # a support row that makes `Fragile` take a hundred steps
 POISON = 666.0  # a support row or query that makes `Fragile` raise
 DIVERGE = 777.0  # a support row that makes its params not finite
 
@@ -37,6 +39,7 @@ DIVERGE = 777.0  # a support row that makes its params not finite
 class Fragile(Head):
     """Nearest class mean; raises or diverges on marked rows, as a device or an inner loop can."""
 
+    num_slow_steps = 0  # counted for the tests; a real head writes no attribute
     layout = MappingProxyType({"weight": f"N {DIM}", "ways": "N"})
 
     def start(self, support: Support) -> TaskParams:
@@ -46,6 +49,11 @@ class Fragile(Head):
         self._check(support.rows)
         one_hot = support.target.one_hot(support.rows.mask)  # type: ignore[union-attr]
         sums = one_hot.mT @ support.rows.values
+        if (support.rows.values == SLOW).any():
+            for _ in range(100):
+                self.num_slow_steps += 1
+                time.sleep(0.03)
+                yield start
         diverges = (support.rows.values == DIVERGE).flatten(1).any(1)
         weight = torch.where(diverges[:, None, None], torch.nan, sums)
         yield {"weight": weight, "ways": support.target.ways}  # type: ignore[union-attr]
@@ -85,10 +93,11 @@ class Stored:
 
 @dataclass
 class Store:
-    """What the engine reads: tasks by (tenant, id); counts its reads; `before` runs ahead of each."""
+    """What the engine reads: tasks by (tenant, id); counts its reads, takes `delay_s`; `before` runs ahead of each."""
 
     tasks: dict[tuple[str, str], Stored] = field(default_factory=dict)
     num_reads: int = 0
+    delay_s: float = 0.0
     before: Callable[[], None] = lambda: None
 
     def put(self, task: str, digest: str, adapted: Adapted, version: int = 1, tenant: str = "t") -> None:
@@ -98,7 +107,7 @@ class Store:
     async def fetch(self, wanted: Sequence[tuple[str, str, int | None]]) -> dict[tuple[str, str], Stored]:
         self.num_reads += 1
         self.before()
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.delay_s)
         found = {}
         for tenant, task, cached in wanted:
             stored = self.tasks.get((tenant, task))

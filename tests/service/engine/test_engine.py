@@ -1,7 +1,9 @@
 """Laws of the engine: batching changes no answer, reads see writes, and what fails fails alone."""
 
 import asyncio
+import threading
 from dataclasses import replace
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -9,9 +11,20 @@ import pytest
 from service.engine.arrays import Adapted, ClassScores, ValueScores
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
-from service.engine.slices import SLICE_ROWS
+from service.engine.slices import slice_rows
 from service.errors import ComputationFailed, DatabaseUnavailable, DeadlineExceeded, NotReady, Overloaded, TaskNotFound
-from tests.service.engine.learners import DIM, DIVERGE, POISON, Store, labelled, running, soon
+from tests.service.engine.learners import (
+    CHECKPOINTS,
+    DIM,
+    DIVERGE,
+    POISON,
+    SLOW,
+    Fragile,
+    Store,
+    labelled,
+    running,
+    soon,
+)
 
 
 async def adapted(engine: Engine, seed: int, num_ways: int = 2, num_shots: int = 3, digest: str = "ridge") -> Adapted:
@@ -55,10 +68,10 @@ async def test_a_long_query_cut_into_slices_answers_as_row_by_row() -> None:
     store = Store()
     async with running(store) as engine:
         store.put("1", "ridge", await adapted(engine, 1))
-        rows = queries(1, 3 * SLICE_ROWS["cpu"] + 5)
+        rows = queries(1, 2 * slice_rows([DIM], "cpu") + 5)
         whole = await probabilities(engine, "1", rows)
-        one_by_one = await asyncio.gather(*(probabilities(engine, "1", row[None]) for row in rows))
-    np.testing.assert_allclose(whole, np.concatenate(one_by_one), atol=1e-5)
+        parts = await asyncio.gather(*(probabilities(engine, "1", part) for part in np.array_split(rows, 50)))
+    np.testing.assert_allclose(whole, np.concatenate(parts), atol=1e-5)
 
 
 async def test_regression_answers_mean_and_std() -> None:
@@ -181,6 +194,57 @@ async def test_a_deadline_that_passes_is_answered_and_leaves_no_trace() -> None:
         with pytest.raises(DeadlineExceeded):
             await engine.adapt("t", "ridge", labelled(0), 0.0)
         await adapted(engine, 0)
+
+
+async def test_work_that_nobody_waits_for_is_dropped() -> None:
+    slow = labelled(0)
+    slow.rows[0, 0] = SLOW
+    head = CHECKPOINTS["fragile"].learner.head
+    assert isinstance(head, Fragile)
+    async with running(Store()) as engine:
+        before = head.num_slow_steps
+        with pytest.raises(DeadlineExceeded):
+            await engine.adapt("t", "fragile", slow, monotonic() + 0.1)
+        await adapted(engine, 1)
+        assert head.num_slow_steps - before < 50
+
+
+async def test_stopping_does_not_wait_longer_than_it_may() -> None:
+    slow = labelled(0)
+    slow.rows[0, 0] = SLOW
+    async with running(Store(), drain_timeout_s=0.1) as engine:
+        accepted = asyncio.ensure_future(engine.adapt("t", "fragile", slow, soon()))
+        await asyncio.sleep(0.05)
+    with pytest.raises(NotReady):
+        await accepted
+
+
+async def test_a_read_that_hangs_stops_nobody_else() -> None:
+    store = Store()
+    async with running(store, statement_timeout_s=0.2) as engine:
+        store.put("1", "ridge", await adapted(engine, 1))
+        store.delay_s = 60.0
+        with pytest.raises(DatabaseUnavailable):
+            await probabilities(engine, "1", queries(1))
+        store.delay_s = 0.0
+        await probabilities(engine, "1", queries(1))
+        assert engine.is_healthy
+
+
+async def test_a_device_that_is_broken_for_good_makes_the_engine_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("injected: the device is gone")
+
+    support = labelled(0)
+    support.rows[0, 0] = POISON
+    async with running(Store()) as engine:
+        monkeypatch.setattr(engine._compute, "prove", broken)
+        monkeypatch.setattr(threading, "excepthook", lambda _: None)
+        with pytest.raises(NotReady):
+            await engine.adapt("t", "fragile", support, soon())
+        assert not engine.is_healthy
+        with pytest.raises(NotReady):
+            await adapted(engine, 1)
 
 
 async def test_what_may_wait_is_bounded() -> None:

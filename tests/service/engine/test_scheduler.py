@@ -89,13 +89,32 @@ def test_two_saturated_tenants_share_the_device_by_cost() -> None:
     assert spent["few"] / sum(spent.values()) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize(("few_cost", "many_cost"), [(12.0, 1.0), (1.0, 12.0), (19.0, 3.0), (35.0, 7.0)])
+def test_a_tenant_with_three_jobs_waiting_and_one_with_a_backlog_share_alike(few_cost: float, many_cost: float) -> None:
+    waiting = scheduler()
+    spent = {"few": 0.0, "many": 0.0}
+    for _ in range(20_000):
+        waiting.add(Job("many", "adapt", 1, many_cost, 0.0, 0))
+    num_few = 0
+    for _ in range(100):
+        while num_few < 3:
+            waiting.add(Job("few", "adapt", 1, few_cost, 0.0, 0))
+            num_few += 1
+        for job in waiting.next_batch():
+            spent[job.tenant] += job.cost
+            num_few -= job.tenant == "few"
+    share = 3 * few_cost / 40 if 3 * few_cost < 20 else 0.5  # three small jobs a batch cannot fill half of it
+    assert spent["few"] / sum(spent.values()) == pytest.approx(share, abs=0.05)
+
+
 def test_the_queue_is_bounded_in_cost_and_says_when_to_come_back() -> None:
     waiting = scheduler(max_waiting_cost=1500.0)
-    waiting.add(Job("a", "predict", 1, 9000.0, 0.0, 0))  # alone, even a job above the bound is taken
+    waiting.add(Job("loud", "predict", 1, 9000.0, 0.0, 0))  # a tenant's first job is taken, even above the bound
     with pytest.raises(Overloaded) as refused:
-        waiting.add(Job("b", "predict", 1, 1.0, 0.0, 1))
+        waiting.add(Job("loud", "predict", 1, 1.0, 0.0, 1))
     assert refused.value.retry_after_s == 9
-    assert waiting.waiting_cost == 9000.0
+    waiting.add(Job("quiet", "predict", 1, 1.0, 0.0, 2))  # another's flood is not this one's fault
+    assert waiting.waiting_cost == 9001.0
 
 
 def test_a_removed_job_never_runs() -> None:

@@ -51,7 +51,7 @@ def test_reads_see_the_writes_of_the_other(replicas: tuple[Replica, Replica]) ->
 
 def test_both_may_write_at_once(replicas: tuple[Replica, Replica]) -> None:
     for replica in replicas:
-        replica.send(store=100)
+        replica.send(store=40)
     stored = [replica.receive() for replica in replicas]
     for replica, ids in zip(reversed(replicas), stored, strict=True):
         assert all(replica.ask(fetch=task_id) == [1] for task_id in ids)

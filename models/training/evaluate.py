@@ -1,0 +1,87 @@
+"""Measure a model on disk, write its figures into its card, and keep the ledger of every read of a test set."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from models.card import DESCRIPTION, Card
+from models.checkpoint import Checkpoint, load
+from models.training.figures import Figure
+from models.training.measure import measure_glyphs
+from models.training.measure_small import measure_curves, measure_maml, measure_vectors
+
+DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+Figures = Mapping[str, list[Figure]]  # dtype -> figures, in the same order
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a model is measured: the figures in one type, in which types it is served, what is read for them."""
+
+    figures: Callable[[Checkpoint, Path, torch.dtype, bool], list[Figure]]  # the bool: read the test sets
+    reads: str
+    dtypes: tuple[str, ...] = ("fp32",)
+
+
+OMNIGLOT = "Omniglot evaluation (659 characters, 20 alphabets)"
+
+MEASURES: Mapping[str, Measure] = {
+    "glyphs": Measure(measure_glyphs, f"{OMNIGLOT}, scikit-learn digits", ("fp32", "bf16")),
+    "glyphs-maml": Measure(measure_maml, OMNIGLOT),
+    "vectors": Measure(measure_vectors, "synthetic tasks of seed 1, scikit-learn digits"),
+    "curves": Measure(measure_curves, "synthetic curves of seed 1"),
+}
+
+
+def evaluate(folder: Path, data: Path, ledger: Path | None = None) -> Figures:
+    """Figures of the model in `folder`, by the type its encoder computes in; ValueError for a name without a measure.
+
+    With a ledger (docs/results.md) the test sets are read: the read is appended to it and the figures go into the
+    model's card. Without one, the alphabets that served for choosing are measured and nothing is written.
+    """
+    checkpoint = load(folder)
+    if checkpoint.card.name not in MEASURES:
+        raise ValueError(f"there is no measure for {checkpoint.card.name}; there are {', '.join(MEASURES)}")
+    measure, test = MEASURES[checkpoint.card.name], ledger is not None
+    figures = {name: measure.figures(checkpoint, data, DTYPES[name], test) for name in measure.dtypes}
+    if ledger is not None:
+        with ledger.open("a", encoding="utf-8") as file:
+            file.write(section(checkpoint, figures))
+        (folder / DESCRIPTION).write_text(_with_figures(checkpoint.card, figures).to_json(), "utf-8")
+    return figures
+
+
+def section(checkpoint: Checkpoint, figures: Figures) -> str:
+    """The entry of one read of the test sets, in Markdown."""
+    lines = [
+        f"\n## {checkpoint.card.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
+        f"- command: `kshot evaluate {checkpoint.card.name}`, {hardware()}",
+        f"- digest: `{checkpoint.digest}`",
+        f"- read: {MEASURES[checkpoint.card.name].reads}; means with 95% intervals\n",
+        f"| figure | {' | '.join(figures)} |",
+        f"|---|{'---|' * len(figures)}",
+    ]
+    for row in zip(*figures.values(), strict=True):
+        lines.append(f"| {row[0].name} | {' | '.join(str(figure) for figure in row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def hardware() -> str:
+    """What the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.split(": ")[1] for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{os.cpu_count()} cores of {model}, torch {torch.__version__}"
+
+
+def _with_figures(card: Card, figures: Figures) -> Card:
+    shown = {name: {figure.name: str(figure) for figure in each} for name, each in figures.items()}
+    return dataclasses.replace(card, card={**card.card, "figures": shown, "hardware": hardware()})

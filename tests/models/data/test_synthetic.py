@@ -1,0 +1,32 @@
+"""Tasks made from nothing: the same for the same seed and step, finite, and of the kinds that are stated."""
+
+import pytest
+import torch
+
+from models.data.synthetic import CurveTasks, VectorTasks
+from models.types import Classes, Values
+
+
+@pytest.mark.parametrize("tasks", [VectorTasks(8, num_tasks=3), CurveTasks(num_tasks=3)])
+def test_a_step_is_the_same_whatever_came_before(tasks: VectorTasks | CurveTasks) -> None:
+    first, other, again = tasks(5), tasks(6), tasks(5)
+    assert torch.equal(first.support.rows.values, again.support.rows.values)
+    assert not torch.equal(first.support.rows.values[:, 0], other.support.rows.values[:, 0])
+
+
+def test_vectors_come_in_classes() -> None:
+    batch = VectorTasks(8, num_tasks=4, min_ways=3, max_ways=3, min_shots=2, max_shots=2, queries=5)(0)
+    assert isinstance(batch.support.target, Classes)
+    assert batch.support.rows.values.shape == (4, 6, 8)
+    assert batch.query.values.shape == (4, 15, 8)
+    assert batch.support.target.index[0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert torch.isfinite(batch.support.rows.values).all()
+
+
+def test_curves_lie_in_their_range_and_vary() -> None:
+    for step in range(5):
+        batch = CurveTasks(num_tasks=8)(step)
+        assert isinstance(batch.target, Values)
+        assert batch.query.values.abs().max() <= 5
+        assert torch.isfinite(batch.target.values).all()
+        assert batch.target.values.std(1).min() > 0.1

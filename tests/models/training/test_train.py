@@ -1,0 +1,61 @@
+import csv
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.training.train import Run, rate_at, train
+from tests.models.training.tiny import tiny_run
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return run.learner.state_dict()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = tiny_run()
+    assert train(run, tmp_path_factory.mktemp("straight"))
+    return run
+
+
+def test_a_killed_run_resumes_bit_equal(straight: Run, tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-m", "tests.models.training.tiny", str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "resume.pt").is_file()
+    resumed = tiny_run()
+    assert train(resumed, tmp_path)
+    for name, leaf in weights(straight).items():
+        assert torch.equal(leaf, weights(resumed)[name]), name
+
+
+def test_a_run_out_of_time_says_so_and_goes_on(straight: Run, tmp_path: Path) -> None:
+    parts = 1
+    while not train(tiny_run(), tmp_path, max_seconds=0.0):
+        parts += 1
+    assert parts == straight.num_steps
+    last = tiny_run()
+    assert train(last, tmp_path)
+    assert all(torch.equal(leaf, weights(last)[name]) for name, leaf in weights(straight).items())
+
+
+def test_training_moves_the_weights_and_logs_its_figures(straight: Run, tmp_path: Path) -> None:
+    start, run = tiny_run(), tiny_run()
+    train(run, tmp_path)
+    assert not torch.equal(
+        weights(start)["encoder.blocks.0.first.weight"], weights(run)["encoder.blocks.0.first.weight"]
+    )
+    (row,) = csv.reader((tmp_path / "log.csv").read_text().splitlines())
+    assert row[0] == str(run.num_steps)
+    assert {cell.split("=")[0] for cell in row[1:]} == {"turns", "named", "right", "norm"}
+
+
+def test_the_rate_warms_up_and_falls_to_nothing() -> None:
+    run = Run(**{**vars(tiny_run()), "num_steps": 100, "warmup_steps": 10, "rate": 1.0})
+    rates = [rate_at(run, step) for step in range(100)]
+    assert rates.index(max(rates)) == 9
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] < 1e-3

@@ -1,0 +1,73 @@
+"""A training run small enough for a test: made-up characters, a two-block encoder. Run as a program, it dies midway."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.card import Card
+from models.checkpoint import build
+from models.data.drawing import Style
+from models.data.glyphs import GlyphBatch, GlyphEpisodes
+from models.data.omniglot import DRAWERS, SIDE, Omniglot
+from models.inputs.image import GlyphInput
+from models.training.objectives.turns import Turns
+from models.training.train import Run, train
+
+DIES_AT_BATCH = 7
+
+
+def omniglot(num_characters: int = 12, seed: int = 0) -> Omniglot:
+    """Characters of three strokes, in two alphabets; drawers differ by a shift."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((num_characters, DRAWERS, SIDE, SIDE), np.uint8)
+    for character in images:
+        for _ in range(3):
+            x, y, width, height = rng.integers(10, 60, 4)
+            for drawer, image in enumerate(character):
+                image[y + drawer % 3 : y + height // 3, x : x + width // 3 + drawer % 2] = 1
+    return Omniglot(images, np.arange(num_characters) % 2, ("first", "second"))
+
+
+def tiny_run() -> Run:
+    torch.manual_seed(0)
+    batches = GlyphEpisodes(omniglot(), GlyphInput(28), Style(), num_tasks=1, ways=4, drawers=3)
+    card = Card(
+        name="tiny",
+        modality="image",
+        kinds=("classification",),
+        inputs={"name": "glyph", "size": 28},
+        encoder={"name": "resnet", "widths": [4, 8]},
+        head={"name": "prototypical"},
+        created_at="",
+    )
+    return Run(
+        card=card,
+        learner=build(card.encoder, card.head),
+        objective=Turns(batches.num_identities, 8),
+        batches=batches,
+        num_steps=6,
+        num_lanes=2,
+        rate=0.1,
+        save_steps=2,
+    )
+
+
+def dying_run() -> Run:
+    run = tiny_run()
+    make = run.batches
+
+    def batches(step: int) -> GlyphBatch:
+        if step == DIES_AT_BATCH:
+            os.kill(os.getpid(), signal.SIGKILL)
+        batch: GlyphBatch = make(step)
+        return batch
+
+    return Run(**{**vars(run), "batches": batches})
+
+
+if __name__ == "__main__":
+    train(dying_run(), Path(sys.argv[1]))

@@ -1,0 +1,90 @@
+"""The house rules that a machine can check: sizes, light imports, who touches torch, settings that are documented."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(
+    path
+    for folder in ("service", "models", "migrations", "benchmarks", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+SHIPPED = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("service", "models")]
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_file_is_too_long(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_FILE_LINES
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name)
+def test_no_function_is_too_long(path: Path) -> None:
+    long = [each.name for each in functions(path) if (each.end_lineno or 0) - each.lineno + 1 > MAX_FUNCTION_LINES]
+    assert not long
+
+
+def test_files_are_short_as_a_rule() -> None:
+    lengths = sorted(len(path.read_text("utf-8").splitlines()) for path in SHIPPED)
+    assert lengths[len(lengths) // 2] <= 90
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name)
+def test_in_the_service_only_the_engine_imports_torch(path: Path) -> None:
+    if path.is_relative_to(ROOT / "service") and not path.is_relative_to(ROOT / "service" / "engine"):
+        assert not imported(path) & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name)
+def test_nothing_is_ever_unpickled(path: Path) -> None:
+    assert not imported(path) & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("models", {"torch"}),
+        ("models.inputs", {"torch"}),
+        ("models.card", {"torch"}),
+        ("service.client", {"torch", "fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"}),
+        ("service.cli", {"torch", "fastapi", "sqlalchemy", "sklearn"}),
+        ("service.codec", {"torch", "fastapi", "sqlalchemy"}),
+        ("service.schemas", {"torch", "fastapi", "sqlalchemy"}),
+        ("service.storage.queries", {"torch", "fastapi"}),
+    ],
+)
+def test_imports_are_light(module: str, heavy: set[str]) -> None:
+    code = f"import sys, {module}; print(*sorted({heavy!r} & sys.modules.keys()))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.split() == []
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [setting for setting, field in Settings.model_fields.items() if not field.description] == []
