@@ -1,1 +1,1 @@
-"""The checkpoints that ship with the project, each a folder with its card."""
+"""The checkpoints that ship with the project: a folder a model, with its weights and its card."""
