@@ -1,0 +1,1 @@
+"""Speed and accuracy against others; every published figure has its command here or in `kshot evaluate`."""

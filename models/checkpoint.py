@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
@@ -43,7 +44,7 @@ def save(folder: Path, learner: Learner, card: Card, dtype: torch.dtype = torch.
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION).write_text(card.to_json(), "utf-8")
     state = {key: leaf.to(dtype) if leaf.is_floating_point() else leaf for key, leaf in learner.state_dict().items()}
-    save_file({key: leaf.contiguous() for key, leaf in state.items()}, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(to_bytes({key: leaf.contiguous() for key, leaf in state.items()}))
     return digest(folder)
 
 
