@@ -23,11 +23,11 @@ class Pace:
 
     @property
     def ms_per_row(self) -> float:
-        """The slope, never negative; before two sizes were seen, the whole time a row."""
+        """The slope; before two sizes were seen, the whole time a row. Never nothing: noise must not make work free."""
         n, rows, ms, rows_rows, rows_ms = self._moments.tolist()
         mean, spread = ms / max(rows, 1), n * rows_rows - rows * rows
         slope = (n * rows_ms - rows * ms) / spread if spread > 1e-6 * n * rows_rows else mean
-        return min(max(slope, 0.0), mean)
+        return min(max(slope, 0.1 * mean), mean)
 
     def ms(self, rows: int) -> float:
         """The estimated time of a batch of so many rows."""

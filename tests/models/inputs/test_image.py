@@ -76,6 +76,7 @@ def test_transparency_is_laid_on_white() -> None:
     assert level(decode_image(encoded(clear), LIMIT)) == 255
     assert level(decode_image(encoded(clear.convert("LA")), LIMIT)) == 255
     palette = Image.new("P", (8, 8), 3)
+    palette.putpalette([0] * 12)
     assert level(decode_image(encoded(palette, transparency=3), LIMIT)) == 255
 
 

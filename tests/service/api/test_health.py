@@ -11,7 +11,7 @@ from tests.service.api.serving import assert_problem, client_of, input_dim, serv
 
 
 async def test_before_the_start_and_after_the_end_only_livez_answers(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
     async with client_of(app) as client:
         for _ in range(2):
             assert (await client.get("/livez")).json() == {"status": "alive"}
@@ -25,7 +25,7 @@ async def test_before_the_start_and_after_the_end_only_livez_answers(sqlite_url:
 
 
 async def test_while_draining_requests_are_served_and_readiness_is_gone(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
     async with app.router.lifespan_context(app), client_of(app) as client:
         app.state.is_stopping = lambda: True
         problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
@@ -104,6 +104,6 @@ async def test_the_limits_are_the_settings(sqlite_url: str) -> None:
 
 
 async def test_the_documentation_is_served(sqlite_url: str) -> None:
-    async with client_of(create_app(Settings(database_url=sqlite_url))) as client:
+    async with client_of(create_app(Settings(database_url=sqlite_url, auth="off"))) as client:
         page: httpx.Response = await client.get("/docs")
         assert page.status_code == 200 and "swagger" in page.text

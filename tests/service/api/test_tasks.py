@@ -131,7 +131,7 @@ async def test_many_at_once(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_task_is_committed_before_its_answer_starts(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
     committed: list[int] = []
 
     async def spied(scope: object, receive: object, send: object) -> None:
@@ -171,7 +171,7 @@ async def test_what_postgresql_cannot_store_never_reaches_it(postgresql_url: str
 
 
 async def test_behind_a_proxy_the_location_has_its_prefix(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
     transport = httpx.ASGITransport(app, root_path="/kshot")
     async with (
         app.router.lifespan_context(app),
