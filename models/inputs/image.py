@@ -34,9 +34,17 @@ def decode_image(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image.draft(None, (DRAFT_PX, DRAFT_PX))
         image.load()
-        return _opaque(ImageOps.exif_transpose(image))
+        return _opaque(_upright(image))
     except Exception:
         raise InvalidImage("the image is truncated or damaged") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its camera was; damaged notes about that are no reason to refuse a picture."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
 
 
 def _opaque(image: Image.Image) -> Image.Image:

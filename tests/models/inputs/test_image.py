@@ -75,9 +75,9 @@ def test_transparency_is_laid_on_white() -> None:
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     assert level(decode_image(encoded(clear), LIMIT)) == 255
     assert level(decode_image(encoded(clear.convert("LA")), LIMIT)) == 255
-    palette = Image.new("P", (8, 8), 3)
-    palette.putpalette([0] * 12)
-    assert level(decode_image(encoded(palette, transparency=3), LIMIT)) == 255
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    assert level(decode_image(encoded(palette, transparency=0), LIMIT)) == 255
 
 
 def test_cmyk_palette_and_one_bit_are_converted() -> None:
@@ -90,6 +90,11 @@ def test_exif_orientation_turns_the_picture() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned by a quarter
     assert decode_image(encoded(drawn(), "JPEG", exif=exif), LIMIT).size == (80, 60)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_damaged_exif_is_no_reason_to_refuse(form: str) -> None:
+    assert decode_image(encoded(drawn().convert("RGB"), form, exif=b"Exif\0\0garbage"), LIMIT).size == (60, 80)
 
 
 def test_large_jpegs_are_decoded_reduced() -> None:
