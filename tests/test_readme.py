@@ -1,5 +1,6 @@
 """The README's blocks, run as a reader would run them, against a real server process."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -57,6 +58,14 @@ def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {target for block in blocks("sh", "make ") for target in re.findall(r"^make (\w+)", block, re.MULTILINE)}
     assert named == {"run", "test"} and named <= targets
+
+
+def test_the_figures_are_those_of_the_cards() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \| ([^|]+) \| ([^|]*) \|$", README, re.MULTILINE)
+    assert rows
+    for model, figure, *shown in rows:
+        figures = json.loads((ROOT / f"models/zoo/{model}/model.json").read_text())["card"]["figures"]
+        assert shown == [figures.get(dtype, {}).get(figure, "") for dtype in ("fp32", "bf16")], f"{model}: {figure}"
 
 
 def test_the_line_that_writes_env(tmp_path: Path) -> None:

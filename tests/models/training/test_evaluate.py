@@ -1,0 +1,61 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.card import read_card
+from models.checkpoint import load
+from models.training import measure
+from models.training.evaluate import evaluate
+from models.training.publish import publish
+from tests.models.training.tiny import omniglot, tiny_run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of data sets with made-up characters in place of Omniglot's, in its layout."""
+    folder = tmp_path / "omniglot"
+    folder.mkdir()
+    for split, seed in (("background", 0), ("evaluation", 1)):
+        made = omniglot(seed=seed)
+        alphabet = made.alphabet + (25 if split == "background" else 30)
+        bits = np.packbits(made.images.reshape(-1, *made.images.shape[2:]), axis=2)
+        for part, half in enumerate(np.array_split(np.arange(len(bits)), 2), start=1):
+            path = folder / f"omniglot_{split}_105_1bit_part{part}.npz"
+            np.savez(path, bits=bits[half], alphabet=alphabet.repeat(20)[half])
+        np.savez(folder / f"omniglot_{split}_28_g4.npz", alphabets=np.array([f"alphabet {n}" for n in range(50)]))
+    return tmp_path
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(measure, "UNSTRUCTURED", ((5, 1, 20),))
+    monkeypatch.setattr(measure, "NUM_DRAWS", 2)
+    run = tiny_run()
+    publish(replace(run, card=replace(run.card, name="glyphs")), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_read_of_the_test_sets_is_entered_and_goes_into_the_card(published: Path, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    ledger, digest = tmp_path / "results.md", load(published).digest
+    ledger.write_text("# Results\n")
+    evaluate(published, data, ledger)
+    written = ledger.read_text()
+    assert written.startswith("# Results\n")
+    assert digest in written
+    assert "| within an alphabet, 20-way 1-shot, error: alphabet 31 |" in written
+    figures = read_card(published).card["figures"]
+    assert figures["bf16"]["digits, 10-way 5-shot"] in written
+    assert load(published).digest == digest
+
+
+def test_choosing_reads_no_test_set_and_writes_nothing(published: Path, data: Path) -> None:
+    for part in data.glob("omniglot/omniglot_evaluation*"):
+        part.unlink()
+    before = read_card(published)
+    names = [figure.name for figure in evaluate(published, data)["fp32"]]
+    assert "5-way 1-shot" in names
+    assert not any("digits" in name for name in names)
+    assert read_card(published) == before
