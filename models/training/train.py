@@ -5,6 +5,7 @@ import ctypes
 import math
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from models.card import Card
 from models.learner import Learner
@@ -58,7 +61,7 @@ def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
     trained = nn.ModuleDict({"learner": run.learner, "objective": objective})
     trained.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
     optimiser = OPTIMISERS[run.optimiser](_groups(trained, run.weight_decay), run.rate)
-    saved = folder / "resume.pt"
+    saved = folder / "resume.safetensors"
     first = _resume(saved, trained, optimiser) if saved.is_file() else 0
     lanes = Lanes(trained, run.objective, run.num_lanes)  # after resuming: each lane copies the running statistics
     deadline = time.monotonic() + max_seconds
@@ -117,19 +120,32 @@ def _validated(validate: Callable[[Learner], Metrics], learner: Learner) -> Metr
 
 def _save(path: Path, step: int, trained: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Whole or not at all: written beside, flushed, then renamed."""
+    tensors = {f"trained.{name}": leaf for name, leaf in trained.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": leaf for name, leaf in state.items()}
     beside = path.with_suffix(".partial")
     with beside.open("wb") as file:
-        torch.save({"step": step, "trained": trained.state_dict(), "optimiser": optimiser.state_dict()}, file)
+        file.write(save({name: leaf.contiguous() for name, leaf in tensors.items()}, {"step": str(step)}))
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
 
 
 def _resume(path: Path, trained: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    saved = torch.load(path, weights_only=True)
-    trained.load_state_dict(saved["trained"])
-    optimiser.load_state_dict(saved["optimiser"])
-    return int(saved["step"])
+    weights: dict[str, Tensor] = {}
+    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    with safe_open(path, "pt") as file:
+        step = int(file.metadata()["step"])
+        for name in file.keys():  # noqa: SIM118 - this file is no mapping
+            kind, rest = name.split(".", 1)
+            if kind == "trained":
+                weights[rest] = file.get_tensor(name)
+            else:
+                number, key = rest.split(".", 1)
+                state[int(number)][key] = file.get_tensor(name)
+    trained.load_state_dict(weights)
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    return step
 
 
 def _progress() -> Progress:

@@ -25,7 +25,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_killed_run_resumes_bit_equal(straight: Run, tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-m", "tests.models.training.tiny", str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert (tmp_path / "resume.pt").is_file()
+    assert (tmp_path / "resume.safetensors").is_file()
     resumed = tiny_run()
     assert train(resumed, tmp_path)
     for name, leaf in weights(straight).items():
