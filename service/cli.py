@@ -214,7 +214,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        _fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.")
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        _fail(f"Cannot listen on {host}:{port}: {reason}. Choose another port: --port, or PORT= for make.")
 
 
 def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
