@@ -131,14 +131,17 @@ def adapt(
 
     with _clear_errors(), _connect(url) as kshot:
         if source.is_dir():
-            images = sorted(path for path in source.glob("*/*") if path.is_file())
+            images = sorted(path for path in source.glob("*/*") if path.is_file() and not path.name.startswith("."))
+            if not images:
+                raise typer.BadParameter(f"{source} holds no folders of images, one a label.")
             task = kshot.adapt(model, images, labels=[path.parent.name for path in images], name=name)
         else:
             task = kshot.create(CreateTask.model_validate_json(source.read_bytes()))
     if as_json:
         _print_json(task.model_dump(mode="json"))
         return
-    typer.echo(f"{task.id}  {task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms")
+    typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
+    typer.echo(task.id)
 
 
 @app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")

@@ -57,6 +57,12 @@ def _storable(text: str) -> str:
     return text
 
 
+def _addressable(text: str) -> str:
+    if text in (".", ".."):  # clients resolve these in a path: DELETE .../support/.. would reach the task itself
+        raise PydanticCustomError("dots", "must not be . or ..")
+    return text
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank")
@@ -92,4 +98,5 @@ Text: TypeAlias = Annotated[
     AfterValidator(_storable),
     AfterValidator(_not_blank),
 ]
+Id: TypeAlias = Annotated[Text, AfterValidator(_addressable)]
 Metadata: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_small_metadata)]

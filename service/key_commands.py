@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.errors import DatabaseUnavailable
 from service.keys import SCOPES, digest, new_token
@@ -51,7 +51,8 @@ def show() -> None:
         async with database.read() as session:
             return await api_keys.list_keys(session)
 
-    table = Table("key", "tenant", "name", "scopes", "made", "expires", "last used", "state", box=None)
+    key_column = Column("key", no_wrap=True, min_width=12)  # `kshot keys revoke` needs all of it
+    table = Table(key_column, "tenant", "name", "scopes", "made", "expires", "last used", "state", box=None)
     now = datetime.now(UTC)
     for key in _run(read):
         moments = (key.created_at, key.expires_at, key.used_at)
@@ -62,7 +63,7 @@ def show() -> None:
 
 def revoke(prefix: str) -> None:
     """End a key for good."""
-    prefix = prefix.removeprefix("kshot_")
+    prefix = prefix.removeprefix("kshot_").partition("_")[0]  # of a whole key too, whose secret must not be repeated
     now = datetime.now(UTC)
     if not _run(lambda database: database.write(lambda session: api_keys.revoke_key(session, prefix, now))):
         typer.echo(f"There is no valid key {prefix!r}; `kshot keys list` shows them all.", err=True)
@@ -92,5 +93,5 @@ def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
             upgrade(settings.database_url)
         return asyncio.run(on_database())
     except DatabaseUnavailable as error:
-        typer.echo(f"{error} If it is new, run `kshot migrate` first.", err=True)
+        typer.echo(f"{error}. If it is new, run `kshot migrate` first.", err=True)
         raise typer.Exit(1) from None

@@ -45,7 +45,11 @@ class Keyring:
         """Store when each key was last used, since this was last called."""
         uses, self._uses = self._uses, {}
         if uses:
-            await self._database.write(lambda session: api_keys.note_uses(session, uses))
+            try:
+                await self._database.write(lambda session: api_keys.note_uses(session, uses))
+            except BaseException:
+                self._uses = uses | self._uses  # told the next time, where a newer one has not come since
+                raise
 
     async def _stored(self, token: Token) -> StoredKey | None:
         known = self._known.get(token.prefix)

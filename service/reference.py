@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from service.settings import Settings
 
+SECRET = re.compile(r"(://[^:/@]*:|\bpassword=)[^@&]*")  # what follows the name of a user, or is named in the query
+
 PAGE = """\
 # Settings
 
@@ -37,4 +39,4 @@ def page() -> str:
 
 def _shown(value: object) -> str:
     """As text, without the password of a database URL."""
-    return "" if value is None else re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", str(value))
+    return "" if value is None else SECRET.sub(r"\1***", str(value))

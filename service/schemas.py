@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Tag
 
-from service.fields import Metadata, Number, Text, by_type
+from service.fields import Id, Metadata, Number, Text, by_type
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
@@ -54,7 +54,7 @@ Target: TypeAlias = Annotated[
 class Example(Request):
     """One labelled row of a support set: `label` for classification, `target` for regression."""
 
-    id: Text | None = None
+    id: Id | None = None
     input: Input
     label: Text | None = None
     target: Target | None = None

@@ -79,7 +79,7 @@ async def tenant(
 def _scope_of(request: Request) -> Scope:
     """Reading needs `predict`, and so does what only computes; all else needs `adapt`."""
     path: str = request.scope["route"].path
-    return "predict" if request.method in ("GET", "HEAD") or path.endswith(COMPUTED) else "adapt"
+    return "predict" if request.method == "GET" or path.endswith(COMPUTED) else "adapt"
 
 
 def deadline(request: Request) -> float:

@@ -1,11 +1,12 @@
 """Every error as application/problem+json (RFC 9457), and the same for the OpenAPI document."""
 
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -32,6 +33,7 @@ from service.schemas import BadField, Problem
 ANY = (Unauthenticated, Forbidden, InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)
 BODY = (InvalidJson, UnsupportedMediaType)  # and these, if it takes a body
 
+METHODS = {"get", "post", "put", "patch", "delete"}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -76,9 +78,20 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
     """What the router itself refuses: unknown paths and methods."""
     if error.status_code == HTTPStatus.NOT_FOUND:
         return answer(NotFound(f"There is nothing at {request.url.path[:200]}."), error.headers)
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return answer(MethodNotAllowed(f"{request.method[:20]} is not a method of this path."), error.headers)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the router names the methods of the first route only
+        allowed = {"Allow": ", ".join(sorted(_methods(request.app, request.scope["path"])))}
+        return answer(MethodNotAllowed(f"{request.method[:20]} is not a method of this path."), allowed)
     raise error  # nobody here raises others: the outermost layer logs it and answers 500
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """The methods that any route has at this path, as the OpenAPI document lists them."""
+    templates: dict[str, dict[str, Any]] = app.openapi()["paths"]
+    patterns = {
+        re.sub(r"{\w+}", "[^/]+", name.replace("{example_id}", ".+")): name for name in templates
+    }  # ids hold "/"
+    here = [templates[name] for pattern, name in patterns.items() if re.fullmatch(pattern, path)]
+    return {method.upper() for each in here for method in each if method in METHODS}
 
 
 def documented(*errors: type[KshotError]) -> dict[int | str, dict[str, Any]]:

@@ -36,7 +36,8 @@ def translated() -> Iterator[None]:
 def translate(error: exc.SQLAlchemyError) -> KshotError | None:
     """The service's error for this one, or none where the program is at fault."""
     if isinstance(error, exc.IntegrityError):
-        return Conflict("the task was changed or deleted by another request") if _code(error) in LOST_RACES else None
+        lost = Conflict("the task was changed or deleted by another request", retry_after_s=RETRY_AFTER_S)
+        return lost if _code(error) in LOST_RACES else None
     if isinstance(error, exc.DataError):
         return InvalidRequest("a text holds a NUL character or a number is out of range; the database cannot keep it")
     return unavailable() if _is_outage(error) else None

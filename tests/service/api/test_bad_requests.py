@@ -111,6 +111,7 @@ ADAPT = [
     Case("labels that look alike", put("support.5.label", "ａ"), ("support.5.label",)),
     Case("label and target", put("support.0.target", 1), ("support.0.target",)),
     Case("target for a classifier", put(FIRST, {"input": [1], "target": 1}), ("support.0.label", "support.0.target")),
+    Case("an id that is a step in a path", lambda body, dim: body["support"][1].update(id=".."), ("support.1.id",)),
     Case("duplicate ids", lambda body, dim: [row.update(id="x") for row in body["support"][:2]], ("support.1.id",)),
     Case("empty id", put("support.0.id", ""), ("support.0.id",)),
     Case("id with a null byte", put("support.0.id", "\0"), ("support.0.id",)),
@@ -353,7 +354,14 @@ async def test_unknown_paths(service: Service, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("PUT", "/v1/tasks/x", "GET"), ("DELETE", "/v1/models", "GET"), ("BREW", "/v1/limits", "GET")],
+    [
+        ("PUT", "/v1/tasks/x", "DELETE, GET, PATCH"),
+        ("PUT", "/v1/tasks", "GET, POST"),
+        ("PUT", "/v1/tasks/x/support", "GET, POST"),
+        ("PUT", "/v1/tasks/x/support/a/b", "DELETE"),
+        ("DELETE", "/v1/models", "GET"),
+        ("BREW", "/v1/limits", "GET"),
+    ],
 )
 async def test_unknown_methods(service: Service, method: str, path: str, allowed: str) -> None:
     answer = await service.client.request(method, path)
