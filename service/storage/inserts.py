@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.storage.records import NewExample, NewVersion
+from service.storage.records import ExampleRecord, NewVersion
 from service.storage.tables import Example, Features, Membership, Params, Table, Version
 
 
@@ -33,7 +33,7 @@ async def insert_version(session: AsyncSession, keys: dict[str, Any], version: N
 
 
 async def insert_examples(
-    session: AsyncSession, keys: dict[str, Any], version: NewVersion, examples: Sequence[NewExample], now: datetime
+    session: AsyncSession, keys: dict[str, Any], version: NewVersion, examples: Sequence[ExampleRecord], now: datetime
 ) -> None:
     """Examples that belong to this version and the next ones, with their features."""
     rows = [

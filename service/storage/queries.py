@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
-from service.storage.records import Fetched, NewExample, NewTask, NewVersion, StoredExample, TaskRecord, Wanted
+from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 
 
 async def insert_task(
-    session: AsyncSession, task: NewTask, version: NewVersion, examples: Sequence[NewExample], now: datetime
+    session: AsyncSession, task: NewTask, version: NewVersion, examples: Sequence[ExampleRecord], now: datetime
 ) -> TaskRecord:
     """Store a new task whole; six statements at most, whatever the number of examples."""
     keys: dict[str, Any] = {"tenant": task.tenant, "task_id": task.id}
@@ -86,10 +86,10 @@ async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[
     return {(tenant, task_id): Fetched(*rest) for tenant, task_id, *rest in rows}
 
 
-async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[StoredExample]:
+async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[ExampleRecord]:
     """The examples that a version was adapted to, in the order in which they came."""
     rows = await session.execute(_SUPPORT, {"tenant": tenant, "task_id": task_id, "version": version})
-    return [StoredExample(*row) for row in rows]
+    return [ExampleRecord(*row) for row in rows]
 
 
 _CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)

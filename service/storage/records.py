@@ -36,8 +36,8 @@ class NewVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class NewExample:
-    """An example to be stored: its input as the model takes it, and its features where the encoder is shared."""
+class ExampleRecord:
+    """An example as stored: its input as the model takes it, and what its version's model made of it, if anything."""
 
     example_id: str
     ordinal: int
@@ -85,18 +85,6 @@ class Fetched:
     labels: list[str] | None
     params: bytes | None
     params_digest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredExample:
-    """An example of a version's support; features are those of that version's model."""
-
-    example_id: str
-    ordinal: int
-    label: str | None
-    target: float | list[float] | None
-    input: bytes
-    features: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.ids import new_id
 from service.schemas import Example, Origin, Timing
-from service.storage.records import NewExample, NewVersion, StoredExample
+from service.storage.records import ExampleRecord, NewVersion
 from service.tasks.decoding import Decoding, Targets
 
 LIBRARIES = {name: library_version(name) for name in ("kshot", "torch")}
@@ -60,7 +60,7 @@ class Adapting:
         model: Served,
         number: int,
         origin: Origin,
-        examples: Sequence[StoredExample | NewExample],
+        examples: Sequence[ExampleRecord],
         targets: Targets,
         deadline: float,
         spent: Spent,
@@ -117,10 +117,10 @@ def labelled_arrays(rows: Array, targets: Targets, *, encoded: bool = False) -> 
 
 def new_examples(
     examples: Sequence[Example], first_ordinal: int, rows: Array, features: Array | None
-) -> list[NewExample]:
+) -> list[ExampleRecord]:
     """Rows to store, as the model saw them; the ids of examples that were sent without one are made here."""
     return [
-        NewExample(
+        ExampleRecord(
             example_id=example.id or new_id("example"),
             ordinal=first_ordinal + position,
             label=example.label,

@@ -12,7 +12,7 @@ from service.schemas import CreatedTask, Example, ExtendedTask, ExtendSupport, K
 from service.storage import history
 from service.storage.database import Database
 from service.storage.matching import Match
-from service.storage.records import NewExample, StoredExample
+from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Spent, new_examples
 from service.tasks.answers import example_of, task_of
 from service.tasks.decoding import Decoding
@@ -47,7 +47,7 @@ class SupportSets:
         """Teach a task more, labels that it did not know among it; the task and its revision."""
         spent = Spent()
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
-        added: list[NewExample] = []
+        added: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
             nonlocal added
@@ -60,7 +60,7 @@ class SupportSets:
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples(request.support, state.next_ordinal, *encoded[model.digest])
             number = state.record.version + 1
-            support: list[StoredExample | NewExample] = [*state.examples, *added]
+            support: list[ExampleRecord] = [*state.examples, *added]
             version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
             return Change(version, added)
 
@@ -126,7 +126,7 @@ class SupportSets:
         raise ExampleNotFound(f"The task has no example {example_id[:80]!r}.")
 
 
-def _refuse_known(examples: Sequence[Example], kept: Sequence[StoredExample]) -> None:
+def _refuse_known(examples: Sequence[Example], kept: Sequence[ExampleRecord]) -> None:
     known = {example.example_id for example in kept}
     wrong = [
         FieldError(f"support.{position}.id", "is the id of an example of the task already")
@@ -137,7 +137,7 @@ def _refuse_known(examples: Sequence[Example], kept: Sequence[StoredExample]) ->
         raise ExampleExists.at(wrong)
 
 
-def _refuse_too_few(left: Sequence[StoredExample], kind: Kind) -> None:
+def _refuse_too_few(left: Sequence[ExampleRecord], kind: Kind) -> None:
     if kind == "regression" and not left:
         raise TooFewLabels("This is the last example of the task; delete the task instead.")
     if kind == "classification" and len({example.label for example in left}) < 2:

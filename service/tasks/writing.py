@@ -22,7 +22,7 @@ from service.storage.database import Database
 from service.storage.groups import Work
 from service.storage.inserts import insert_examples, insert_version
 from service.storage.matching import Match
-from service.storage.records import NewExample, NewVersion, StoredExample, TaskRecord
+from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.finding import find_task, why_not
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +35,7 @@ class State:
     """A task and the support of its current version."""
 
     record: TaskRecord
-    examples: list[StoredExample]
+    examples: list[ExampleRecord]
     next_ordinal: int
 
 
@@ -44,7 +44,7 @@ class Change:
     """The next version of a task, the examples that come with it, and the id of the one that goes."""
 
     version: NewVersion
-    added: Sequence[NewExample] = ()
+    added: Sequence[ExampleRecord] = ()
     forgotten: str | None = None
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from service.ids import new_id
 from service.storage import queries
 from service.storage.groups import Work
-from service.storage.records import NewExample, NewTask, NewVersion, TaskRecord
+from service.storage.records import ExampleRecord, NewTask, NewVersion, TaskRecord
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -21,10 +21,12 @@ def new_version(number: int = 1, params: bytes = b"\x00params\xff", num_support:
     return NewVersion(number, "d" * 64, ["cat", "dog"], 2, num_support, "s" * 64, "float32", libraries, 2**40, params)
 
 
-def new_examples(count: int = 2, features: bool = True) -> list[NewExample]:
+def new_examples(count: int = 2, features: bool = True) -> list[ExampleRecord]:
     """Its support."""
     return [
-        NewExample(f"e{n}", n, "cat" if n % 2 else "dog", None, b"input%d" % n, b"features%d" % n if features else None)
+        ExampleRecord(
+            f"e{n}", n, "cat" if n % 2 else "dog", None, b"input%d" % n, b"features%d" % n if features else None
+        )
         for n in range(count)
     ]
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.storage import changes, history, queries
 from service.storage.database import Database
 from service.storage.inserts import insert_examples, insert_version
-from service.storage.records import NewExample, NewTask, Wanted
+from service.storage.records import ExampleRecord, NewTask, Wanted
 from service.storage.tables import Example, Features, Membership, Params, Version
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
@@ -25,7 +25,7 @@ async def task(database: Database) -> NewTask:
     return task
 
 
-async def extend(session: AsyncSession, task: NewTask, *examples: NewExample) -> int:
+async def extend(session: AsyncSession, task: NewTask, *examples: ExampleRecord) -> int:
     number = await changes.move_task(session, task.tenant, task.id, LATER, is_new_version=True)
     assert number is not None
     keys = {"tenant": task.tenant, "task_id": task.id}
@@ -42,7 +42,7 @@ async def roll_back(session: AsyncSession, task: NewTask, source: int) -> int:
     return number
 
 
-def example(ordinal: int) -> NewExample:
+def example(ordinal: int) -> ExampleRecord:
     return replace(new_examples(1)[0], example_id=f"e{ordinal}", ordinal=ordinal)
 
 
