@@ -1,23 +1,17 @@
 """The command `kshot`. Each command imports what it needs when it runs, so that help is instant and free of torch."""
 
-import json
 import os
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from service import training
-
-if TYPE_CHECKING:
-    from service.client import Client
+from service import task_commands, training
+from service.terminal import LOCAL, AsJson, Url, api_key, clear_errors, connect, fail, print_json
 
 app = typer.Typer(
     name="kshot",
@@ -29,9 +23,6 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the database of KSHOT_DATABASE_URL.")
 app.add_typer(keys, name="keys")
 
-Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
-LOCAL = "http://127.0.0.1:8000"
 AUTHENTICATION = {
     "on": "Authentication is on: requests need a key, which `kshot keys create` makes.",
     "off": "Authentication is off: whoever reaches this address may do everything.",
@@ -94,83 +85,25 @@ def demo(url: Url = LOCAL) -> None:
     """Let the service learn ten handwritten digits from fifty scans, and ask it about 1,747 others, five times over."""
     from service.demo import MissingExtra, demonstrate
 
-    with _clear_errors():
+    with clear_errors():
         try:
-            demonstrate(url, Console(), api_key=_api_key())
+            demonstrate(url, Console(), api_key=api_key())
         except MissingExtra as missing:
-            _fail(str(missing))
+            fail(str(missing))
 
 
 @app.command(epilog="Example: kshot models")
 def models(url: Url = LOCAL, as_json: AsJson = False) -> None:
     """List the models that can be adapted."""
-    with _clear_errors(), _connect(url) as kshot:
+    with clear_errors(), connect(url) as kshot:
         found = kshot.models()
     if as_json:
-        _print_json([model.model_dump(mode="json") for model in found])
+        print_json([model.model_dump(mode="json") for model in found])
         return
     table = Table("model", "input", "kind", "digest", box=None)
     for model in found:
         sizes = f" of {model.input_dim}" if model.input_dim else ""
         table.add_row(model.name, ", ".join(model.modalities) + sizes, ", ".join(model.kinds), model.digest[:12])
-    Console().print(table)
-
-
-@app.command(epilog="Example: kshot adapt letters/ --model glyphs, where letters/ has one folder of images a label")
-def adapt(
-    source: Annotated[
-        Path, typer.Argument(exists=True, help="A JSON body of POST /v1/tasks, or a folder with a folder a label.")
-    ],
-    model: Annotated[str, typer.Option(help="The model to adapt, when the source is a folder.")] = "glyphs",
-    name: Annotated[str | None, typer.Option(help="A name for the task, when the source is a folder.")] = None,
-    url: Url = LOCAL,
-    as_json: AsJson = False,
-) -> None:
-    """Make a task from labelled examples and print its id."""
-    from service.schemas import CreateTask
-
-    with _clear_errors(), _connect(url) as kshot:
-        if source.is_dir():
-            images = sorted(path for path in source.glob("*/*") if path.is_file() and not path.name.startswith("."))
-            if not images:
-                raise typer.BadParameter(f"{source} holds no folders of images, one a label.")
-            task = kshot.adapt(model, images, labels=[path.parent.name for path in images], name=name)
-        else:
-            task = kshot.create(CreateTask.model_validate_json(source.read_bytes()))
-    if as_json:
-        _print_json(task.model_dump(mode="json"))
-        return
-    typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
-    typer.echo(task.id)
-
-
-@app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")
-def predict(
-    task: Annotated[str, typer.Argument(help="The id that `kshot adapt` printed.")],
-    files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, help="A JSON body of .../predictions, or images.")
-    ],
-    url: Url = LOCAL,
-    as_json: AsJson = False,
-) -> None:
-    """Ask a task about images, or about the inputs of a JSON body."""
-    from service.schemas import Classification, CreatePredictions, Regression
-
-    with _clear_errors(), _connect(url) as kshot:
-        if files[0].suffix == ".json":
-            request = CreatePredictions.model_validate_json(files[0].read_bytes())
-            answer, names = kshot.ask(task, request), [str(number) for number in range(len(request.inputs))]
-        else:
-            answer, names = kshot.predict(task, files), [str(path) for path in files]
-    if as_json:
-        _print_json(answer.model_dump(mode="json"))
-        return
-    table = Table("input", "answer", "", box=None)
-    for shown, found in zip(names, answer.predictions, strict=True):
-        if isinstance(found, Classification):
-            table.add_row(shown, found.label, f"{found.scores[found.label]:.1%}")
-        elif isinstance(found, Regression):
-            table.add_row(shown, str(found.mean), f"± {found.std}")
     Console().print(table)
 
 
@@ -207,6 +140,10 @@ def revoke_key(prefix: Annotated[str, typer.Argument(help="The middle part of th
     revoke(prefix)
 
 
+app.command(epilog="Example: kshot adapt letters/ --model glyphs, where letters/ has one folder of images a label")(
+    task_commands.adapt
+)
+app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")(task_commands.predict)
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
 app.command(epilog="Example: kshot evaluate glyphs --choosing")(training.evaluate)
 
@@ -218,7 +155,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        _fail(f"Cannot listen on {host}:{port}: {reason}. Choose another port: --port, or PORT= for make.")
+        fail(f"Cannot listen on {host}:{port}: {reason}. Choose another port: --port, or PORT= for make.")
 
 
 def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
@@ -228,47 +165,11 @@ def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
     given = Settings().auth
     if given is None and not ip_address(listener.getsockname()[0]).is_loopback:
         listener.close()
-        _fail(
+        fail(
             f"{host} can be reached from other machines. Set KSHOT_AUTH=on and make a key with `kshot keys create`, "
             "or set KSHOT_AUTH=off explicitly to let everyone in."
         )
     return given or "off"
-
-
-def _connect(url: str) -> "Client":
-    """A client with the key of KSHOT_API_KEY; not an option, as arguments are for all to see."""
-    from service.client import Client
-
-    return Client(url, api_key=_api_key())
-
-
-def _api_key() -> str | None:
-    return os.environ.get("KSHOT_API_KEY") or None
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """What goes wrong between here and the service, as a sentence instead of a traceback."""
-    from pydantic import ValidationError
-
-    from service.errors import KshotError
-
-    try:
-        yield
-    except KshotError as error:
-        several = error.errors if len(error.errors) > 1 else ()  # of one, the sentence tells already
-        _fail("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)]))
-    except ValidationError as error:
-        _fail(f"The file is not a valid request: {error}")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
-
-
-def _print_json(answer: object) -> None:
-    typer.echo(json.dumps(answer, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+"""What the commands share: the options that find the service, and errors as sentences."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+LOCAL = "http://127.0.0.1:8000"
+
+
+def connect(url: str) -> "Client":
+    """A client with the key of KSHOT_API_KEY; not an option, as arguments are for all to see."""
+    from service.client import Client
+
+    return Client(url, api_key=api_key())
+
+
+def api_key() -> str | None:
+    """What KSHOT_API_KEY says, if anything."""
+    return os.environ.get("KSHOT_API_KEY") or None
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """What goes wrong between here and the service, as a sentence instead of a traceback."""
+    from pydantic import ValidationError
+
+    from service.errors import KshotError
+
+    try:
+        yield
+    except KshotError as error:
+        several = error.errors if len(error.errors) > 1 else ()  # of one, the sentence tells already
+        fail("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)]))
+    except ValidationError as error:
+        fail(f"The file is not a valid request: {error}")
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, and end with exit code 1."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def print_json(answer: object) -> None:
+    """Print an answer for a script to read."""
+    typer.echo(json.dumps(answer, indent=2))
