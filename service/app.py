@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
-from service.api import health, limits, models, openapi, predictions, support, tasks, versions
+from service.api import files, health, limits, models, openapi, predictions, support, tasks, versions
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.service = None
     app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
-    for resource in (tasks, support, versions, predictions, models, limits):
+    for resource in (tasks, support, versions, files, predictions, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]

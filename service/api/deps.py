@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
-from service.api.structure import check_structure
 from service.catalog import Catalog
+from service.codec.structure import check_structure
 from service.engine.engine import Engine
 from service.errors import (
     FieldError,

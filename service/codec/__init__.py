@@ -2,7 +2,7 @@
 
 from service.codec.answers import classifications, read_cursor, read_ordinal, regressions, write_cursor
 from service.codec.inputs import decode_inputs
-from service.codec.params import DamagedParams, pack_params, unpack_params
+from service.codec.params import DamagedParams, pack_params, read_arrays, unpack_params
 from service.codec.support import (
     Labelled,
     Measured,
@@ -24,6 +24,7 @@ __all__ = [
     "decode_inputs",
     "decode_support",
     "pack_params",
+    "read_arrays",
     "read_cursor",
     "read_ordinal",
     "refuse",

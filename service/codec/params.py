@@ -18,7 +18,7 @@ class DamagedParams(ValueError):
     """These bytes do not hold params that fit the layout; the message is a sentence for the operator."""
 
 
-def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, object]) -> bytes:
     """Params as safetensors; equal params and metadata give equal bytes."""
     # one key in the header, because the format leaves the order of several to chance
     header = {HEADER_KEY: json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"))}
@@ -27,13 +27,24 @@ def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, s
 
 def unpack_params(data: bytes, layout: Mapping[str, str]) -> Params:
     """Params from safetensors; each leaf must have the axes that the layout gives it. Raises DamagedParams."""
+    params = read_arrays(data)
+    check_params(params, layout, {})
+    return params
+
+
+def read_arrays(data: bytes) -> Params:
+    """Whatever arrays a safetensors file holds. Raises DamagedParams."""
     try:
-        params = load(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise DamagedParams(f"the params cannot be read: {error}") from None
+        return load(data)
+    except (SafetensorError, KeyError, ValueError, OverflowError) as error:
+        raise DamagedParams(f"the file cannot be read as safetensors: {error}") from None
+
+
+def check_params(params: Params, layout: Mapping[str, str], known: Mapping[str, int]) -> None:
+    """Raise DamagedParams unless each leaf has the axes that the layout gives it; the sizes of some are `known`."""
     if params.keys() != layout.keys():
         raise DamagedParams(f"expected the leaves {sorted(layout)}, got {sorted(params)}")
-    sizes: dict[str, int] = {}
+    sizes = dict(known)
     for name, leaf in params.items():
         axes = layout[name].split()
         if leaf.ndim != len(axes) or not all(_fits(*pair, sizes) for pair in zip(axes, leaf.shape, strict=True)):
@@ -42,7 +53,6 @@ def unpack_params(data: bytes, layout: Mapping[str, str]) -> Params:
             raise DamagedParams(f"{name} is of the type {leaf.dtype}")
         if not np.isfinite(leaf).all():
             raise DamagedParams(f"{name} holds numbers that are not finite")
-    return params
 
 
 def _fits(axis: str, size: int, sizes: dict[str, int]) -> bool:

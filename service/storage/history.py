@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import JSON
 
 from service.storage.json_rows import json_rows
-from service.storage.records import Member, VersionRecord
+from service.storage.records import Member, VersionRecord, WholeVersion
 from service.storage.tables import Example, Membership, Params, Task, Version
 
 
@@ -23,6 +23,16 @@ async def get_version(session: AsyncSession, tenant: str, task_id: str, number: 
     statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id, Version.number == number)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else VersionRecord(*row)
+
+
+async def get_whole_version(
+    session: AsyncSession, tenant: str, task_id: str, number: int | None
+) -> WholeVersion | None:
+    """One version with its params, the current one if none is named; in one statement, so that all of it fits."""
+    wanted = Version.number == (Task.version if number is None else number)
+    statement = _WHOLE.where(Task.tenant == tenant, Task.id == task_id, wanted)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else WholeVersion(*row)
 
 
 async def list_members(
@@ -67,6 +77,31 @@ _VERSIONS = select(
     Version.created_at,
     Version.origin,
     _has_params.is_not(None),
+)
+
+_WHOLE = (
+    select(
+        Task.name,
+        Task.model,
+        Task.kind,
+        Task.metadata_,
+        Version.number,
+        Version.model_digest,
+        Version.labels,
+        Version.output_dim,
+        Version.num_support,
+        Version.support_digest,
+        Version.dtype,
+        Version.libraries,
+        Version.seed,
+        Version.created_at,
+        Version.origin,
+        Params.data,
+        Params.digest,
+    )
+    .select_from(Task)
+    .join(Version, Version.task_id == Task.id)
+    .outerjoin(Params, and_(Params.task_id == Version.task_id, Params.number == Version.number))
 )
 
 # A subquery, as for the support of a version: see there.

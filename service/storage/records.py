@@ -111,3 +111,26 @@ class Member:
     target: float | list[float] | None
     created_at: datetime
     since_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WholeVersion:
+    """All that is kept of a retained version and of its task; no params where forgetting erased them."""
+
+    name: str | None
+    model: str
+    kind: str
+    metadata: dict[str, Any]
+    number: int
+    model_digest: str
+    labels: list[str] | None
+    output_dim: int | None
+    num_support: int
+    support_digest: str
+    dtype: str
+    libraries: dict[str, Any]
+    seed: int
+    created_at: datetime
+    origin: str
+    params: bytes | None
+    params_digest: str | None

@@ -55,6 +55,8 @@ async def assert_indexed(session: AsyncSession) -> None:
     assert_keyed(support, "examples", "versions", "memberships", "features")
     versions = await plan(session, history._VERSIONS.where(Version.task_id == task.id))
     assert_keyed(versions, "versions", "params")
+    whole = await plan(session, history._WHOLE.where(Task.tenant == "default", Task.id == task.id))
+    assert_keyed(whole, "tasks", "versions", "params")
     of_task = {"tenant": "default", "task_id": task.id}
     members = await plan(session, history._MEMBERS, **of_task, version=1, limit=50, after=-1)
     assert_keyed(members, "examples", "memberships")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.structure import TOKEN, check_structure
+from service.codec.structure import TOKEN, check_structure
 from service.errors import BodyTooLarge
 from service.settings import Settings
 
