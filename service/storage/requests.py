@@ -36,11 +36,14 @@ async def insert_request(
     tenant: str,
     key: str,
     fingerprint: str,
-    task_id: str,
+    task_id: str | None,
     answer: StoredAnswer,
     now: datetime,
 ) -> None:
-    """Store a request with its answer; a unique key is violated if it, or another under its key, has been stored."""
+    """Store a request with its answer, which goes with the task if one is named.
+
+    A unique key is violated if it, or another under its key, has been stored.
+    """
     keys: dict[str, Any] = {"tenant": tenant, "key": key}
     await session.execute(insert(Once), keys | {"fingerprint": fingerprint, "created_at": now})
     told = {"task_id": task_id, "status": answer.status, "headers": dict(answer.headers), "body": answer.body}

@@ -1,4 +1,4 @@
-"""The tables: a task, its versions and their params, its examples and which versions they belong to.
+"""The tables: a task, its versions and their params, its examples and which versions they belong to; keys, jobs.
 
 Versions and examples refer to (tenant, task), so that they cannot hang under another tenant's task. Their own keys
 leave the tenant out: PostgreSQL, told the tenant, would look up by it alone. Large columns come last: SQLite then
@@ -39,10 +39,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 # Keys sort by bytes on both databases, whatever the locale of the server.
-Key: TypeAlias = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]
-PrimaryKey: TypeAlias = Annotated[
-    str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True)
-]
+KEY = Text().with_variant(Text(collation="C"), "postgresql")
+Key: TypeAlias = Annotated[str, mapped_column(KEY)]
+PrimaryKey: TypeAlias = Annotated[str, mapped_column(KEY, primary_key=True)]
 PrimaryNumber: TypeAlias = Annotated[int, mapped_column(primary_key=True, autoincrement=False)]
 OptionalJson = JSON(none_as_null=True)
 
@@ -192,7 +191,7 @@ class Once(Table):
 
 
 class Answer(Table):
-    """What was answered to such a request. It goes with the task that it tells of; the request stays."""
+    """What was answered to such a request. It goes with the task that it tells of, if any; the request stays."""
 
     __tablename__ = "answers"
     __table_args__ = (
@@ -203,7 +202,54 @@ class Answer(Table):
 
     tenant: Mapped[PrimaryKey]
     key: Mapped[PrimaryKey]
-    task_id: Mapped[Key]
+    task_id: Mapped[Key | None] = mapped_column(KEY)  # none where a job was accepted, whose task may be yet to come
     status: Mapped[int]
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes]
+
+
+class Job(Table):
+    """Work that was accepted and is done later, by any process, with effect once."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "tenant", "state", "id"),
+        Index(None, "state", "turn", "id"),  # which is next, of all tenants
+        Index(None, "finished_at"),  # records of what is over expire
+    )
+
+    tenant: Mapped[PrimaryKey]
+    id: Mapped[PrimaryKey]
+    kind: Mapped[str]  # what is done: adapt, extend
+    state: Mapped[Key]  # queued, running, succeeded, failed, cancelled
+    task_id: Mapped[Key]  # known before the task is made
+    turn: Mapped[int] = mapped_column(BigInteger)
+    fence: Mapped[int]  # moves with every claim: what holds an older one has no effect
+    num_losses: Mapped[int]  # processes that vanished while they ran it
+    lease_until: Mapped[datetime | None]  # by the database's clock
+    num_done: Mapped[int]
+    num_total: Mapped[int]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    match: Mapped[list[int] | None] = mapped_column(OptionalJson)  # the revisions in If-Match
+    problem: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)
+
+
+class JobBody(Table):
+    """What a job was asked, until it ends; after that its answer. Apart from jobs, so that renewing a lease is small.
+
+    Both go with the task, however that goes; before it is made there is none to name.
+    """
+
+    __tablename__ = "job_bodies"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "job_id"], ["jobs.tenant", "jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["tenant", "task_id"], ["tasks.tenant", "tasks.id"], ondelete="CASCADE"),
+        Index(None, "tenant", "task_id"),
+    )
+
+    tenant: Mapped[PrimaryKey]
+    job_id: Mapped[PrimaryKey]
+    task_id: Mapped[Key | None] = mapped_column(KEY)
+    data: Mapped[bytes]

@@ -7,8 +7,9 @@ from random import Random
 
 from sqlalchemy import create_engine, make_url
 
-from service.storage import changes, queries
+from service.storage import changes, claims, jobs, queries
 from service.storage.database import Database
+from service.storage.jobs import NewJob
 from service.storage.records import NewTask
 from tests.conftest import administer
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version
@@ -86,3 +87,15 @@ async def test_bytes_of_a_deleted_task_are_in_no_file(database: Database, databa
     await database.write(lambda session: queries.delete_task(session, task.tenant, task.id))
     files = vacuumed(database_url)
     assert [traces(files, secret(seed)) for seed in range(1, 6)] == [0] * 5
+
+
+async def test_bytes_of_what_a_job_was_asked_are_in_no_file(database: Database, database_url: str) -> None:
+    ended, cancelled, waiting = (NewJob("default", f"job_{n}", "adapt", "task", 1, None, secret(n)) for n in (1, 2, 3))
+    for job in (ended, cancelled, waiting):
+        await database.write(lambda session: jobs.insert_job(session, job, NOW))  # noqa: B023
+    claimed = await database.write(lambda session: claims.claim_job(session, ["adapt"], 30.0, NOW))
+    assert claimed is not None and claimed.payload == secret(1)
+    assert await database.write(lambda session: claims.end_job(session, "default", "job_1", 1, NOW, problem={}))
+    assert await database.write(lambda session: jobs.cancel_job(session, "default", "job_2", NOW))
+    files = vacuumed(database_url)
+    assert [traces(files, secret(seed)) for seed in (1, 2)] == [0, 0] and traces(files, secret(3)) > 100
