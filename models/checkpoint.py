@@ -14,9 +14,9 @@ from safetensors.torch import save as to_bytes
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
 from models.heads import HEADS
-from models.inner import RULES
 from models.inputs import INPUTS, Input
 from models.learner import Learner
+from models.rules import RULES
 
 
 @dataclass(frozen=True)

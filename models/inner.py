@@ -1,4 +1,4 @@
-"""The inner loop: gradient descent on a batch of tasks at once, by rules that are themselves learned or fixed."""
+"""The inner loop: gradient descent on a batch of tasks at once, by a rule that is itself learned or fixed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -25,27 +25,6 @@ class Rule(nn.Module, ABC):
     @abstractmethod
     def step(self, k: int, gradients: TaskParams, state: State, params: TaskParams) -> tuple[TaskParams, State]:
         """The params and the state after step `k`, counted from zero."""
-
-
-class SGD(Rule):
-    """Gradient descent: one rate, or one a leaf, fixed or learned (MAML, Finn et al. 2017).
-
-    Rates are kept as logarithms, so that a learned rate stays positive.
-    """
-
-    def __init__(self, shapes: Shapes, rate: float, learned: bool = False, per_leaf: bool = False) -> None:
-        super().__init__()
-        self.rows = {name: row if per_leaf else 0 for row, name in enumerate(sorted(shapes))}
-        rates = torch.full((len(shapes) if per_leaf else 1,), rate)
-        self.log_rates = nn.Parameter(rates.log(), requires_grad=learned)
-
-    def step(self, k: int, gradients: TaskParams, state: State, params: TaskParams) -> tuple[TaskParams, State]:
-        """Each leaf goes against its gradient by its rate; nothing is remembered."""
-        rates = self.log_rates.exp()
-        return {name: leaf - rates[self.rows[name]] * gradients[name] for name, leaf in params.items()}, state
-
-
-RULES: dict[str, Callable[..., Rule]] = {"sgd": SGD}
 
 
 def descend(

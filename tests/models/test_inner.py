@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.inner import SGD, Loss, descend
+from models.inner import Loss, descend
+from models.rules.sgd import SGD
 from models.types import TaskParams
 
 RATE = 0.05

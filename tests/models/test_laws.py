@@ -9,6 +9,7 @@ import torch
 from models.checkpoint import build
 from models.encoders import ENCODERS
 from models.heads import HEADS
+from models.rules import RULES
 from tests.models.laws import LAWS, Law, units
 from tests.models.tasks import Task, curve_task, glyph_task, vector_task
 
@@ -19,6 +20,11 @@ STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
 SGD = {"name": "sgd", "rate": 0.5}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
+
+
+def gradient(body: dict[str, Any], width: int, rule: dict[str, Any], num_steps: int, **options: Any) -> dict[str, Any]:
+    return {"name": "gradient", "body": body, "width": width, "rule": rule, "num_steps": num_steps, **options}
+
 
 ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
     "prototypical, identity": (IDENTITY, {"name": "prototypical"}, vector_task),
@@ -33,16 +39,15 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
         curve_task,
     ),
     "bayesian linear, identity": (IDENTITY, {"name": "bayesian_linear", "width": 1, "rank": 1}, curve_task),
-    "gradient of a network": (
+    "gradient of a network": (IDENTITY, gradient(STRIDED, 16, PER_LEAF, num_steps=8), glyph_task),
+    "gradient of a layer, mlp": (MLP, gradient(IDENTITY, 32, SGD, num_steps=3), vector_task),
+    "meta-sgd, mlp": (MLP, gradient(IDENTITY, 32, {"name": "meta_sgd", "rate": 0.5}, num_steps=3), vector_task),
+    "maml++ of a network": (
         IDENTITY,
-        {"name": "gradient", "body": STRIDED, "width": 16, "rule": PER_LEAF, "num_steps": 8},
+        gradient(STRIDED, 16, {"name": "maml_plus_plus", "rate": 0.1, "num_steps": 3}, num_steps=4),
         glyph_task,
     ),
-    "gradient of a layer, mlp": (
-        MLP,
-        {"name": "gradient", "body": IDENTITY, "width": 32, "rule": SGD, "num_steps": 3},
-        vector_task,
-    ),
+    "learned rule, mlp": (MLP, gradient(IDENTITY, 32, {"name": "learned", "rate": 0.5}, num_steps=3), vector_task),
 }
 
 
@@ -58,6 +63,6 @@ def test_law(row: tuple[dict[str, Any], dict[str, Any], Callable[..., Task]], la
     law(learner, [draw(seed=1), draw(seed=2, ways=2, shots=6), draw(seed=3, ways=4, shots=3)])
 
 
-def test_every_head_and_encoder_has_a_row() -> None:
-    parts = [part for encoder, head, _ in ROWS.values() for part in (encoder, head)]
-    assert {part["name"] for part in parts} == HEADS.keys() | ENCODERS.keys()
+def test_every_head_and_encoder_and_rule_has_a_row() -> None:
+    parts = [part for encoder, head, _ in ROWS.values() for part in (encoder, head, head.get("rule", head))]
+    assert {part["name"] for part in parts} == HEADS.keys() | ENCODERS.keys() | RULES.keys()
