@@ -20,7 +20,9 @@ class Gradient(Head):
     """Every parameter of `body` and of the linear layer on its `width` features moves, `num_steps` steps by `rule`.
 
     The layer starts at zero, so that no class differs from another before its examples are seen and tasks of any
-    number of ways share one start. `first_order` drops the second derivative in training (FOMAML).
+    number of ways share one start; or, with `prototypes`, as the nearest-mean classifier of the learned body's features
+    (Proto-MAML, Triantafillou et al. 2020), which tells the body from the first step on what to change.
+    `first_order` drops the second derivative in training (FOMAML).
     """
 
     def __init__(
@@ -30,26 +32,30 @@ class Gradient(Head):
         rule: Callable[[Shapes], Rule],
         num_steps: int = 5,
         first_order: bool = False,
+        prototypes: bool = False,
     ) -> None:
         super().__init__()
         self.body = body
         self.width = width
         self.num_steps = num_steps
         self.first_order = first_order
+        self.prototypes = prototypes
         shapes = {f"body.{name}": tuple(leaf.shape) for name, leaf in body.named_parameters()}
         self.rule = rule({**shapes, "weight": (1, width), "bias": (1,)})
         fixed = {name: " ".join(map(str, shape)) for name, shape in shapes.items()}
         self.layout = {**fixed, "weight": f"N {width}", "bias": "N", "ways": "N"}
 
     def start(self, support: Support) -> TaskParams:
-        """The learned body, the same for every task, and a layer of zeros."""
+        """The learned body, the same for every task, and the layer: zeros, or from the prototypes."""
         ways = classes_of(support).ways
         body = {
             f"body.{name}": leaf.contiguous().expand(len(ways), *leaf.shape)  # vmap knows no other memory format
             for name, leaf in self.body.named_parameters()
         }
         weight = ways.new_zeros((*ways.shape, self.width), dtype=torch.float32)
-        return {**body, "weight": weight, "bias": weight[..., 0], "ways": ways}
+        if self.prototypes:
+            weight = 2 * self._prototypes(support)
+        return {**body, "weight": weight, "bias": -weight.square().sum(-1) / 4, "ways": ways}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
         """Each step goes down the mean cross-entropy of each task's own rows."""
@@ -67,6 +73,12 @@ class Gradient(Head):
     def predict(self, params: TaskParams, query: Rows) -> Logits:
         """Class logits of each query row through its own task's network."""
         return Logits(self._logits(params, query))
+
+    def _prototypes(self, support: Support) -> Float[Tensor, "T N D"]:
+        """The mean of each class's features, by the body that all tasks start from: one flat pass."""
+        members = classes_of(support).one_hot(support.rows.mask)
+        features = support.rows.with_values(self.body(support.rows.flat()[0])).values
+        return members.mT @ features / members.sum(1).clamp(min=1).unsqueeze(-1)
 
     def _logits(self, params: TaskParams, rows: Rows) -> Float[Tensor, "T R N"]:
         body = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}

@@ -41,6 +41,8 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
     "bayesian linear, identity": (IDENTITY, {"name": "bayesian_linear", "width": 1, "rank": 1}, curve_task),
     "gradient of a network": (IDENTITY, gradient(STRIDED, 16, PER_LEAF, num_steps=8), glyph_task),
     "gradient of a layer, mlp": (MLP, gradient(IDENTITY, 32, SGD, num_steps=3), vector_task),
+    "gradient of a layer, conv4": (CONV4, gradient(IDENTITY, 16, PER_LEAF, num_steps=5, prototypes=True), glyph_task),
+    "gradient from prototypes": (IDENTITY, gradient(MLP, 32, PER_LEAF, num_steps=2, prototypes=True), vector_task),
     "meta-sgd, mlp": (MLP, gradient(IDENTITY, 32, {"name": "meta_sgd", "rate": 0.5}, num_steps=3), vector_task),
     "maml++ of a network": (
         IDENTITY,
