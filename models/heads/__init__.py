@@ -5,12 +5,14 @@ from collections.abc import Callable
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.gradient import Gradient
 from models.heads.head import Head
+from models.heads.logistic import Logistic
 from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
 
 HEADS: dict[str, Callable[..., Head]] = {
     "prototypical": Prototypical,
     "ridge": Ridge,
+    "logistic": Logistic,
     "bayesian_linear": BayesianLinear,
     "gradient": Gradient,
 }

@@ -33,6 +33,8 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
     "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
     "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
     "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),
+    "logistic, mlp": (MLP, {"name": "logistic", "num_steps": 20}, vector_task),
+    "logistic, identity": (IDENTITY, {"name": "logistic", "penalty": 0.01}, vector_task),
     "bayesian linear, mlp": (
         CURVES,
         {"name": "bayesian_linear", "width": 32, "rank": 8, "noises": [0.05, 0.3]},
