@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from models.heads.amortised import Amortised
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.gradient import Gradient
 from models.heads.head import Head
@@ -15,4 +16,5 @@ HEADS: dict[str, Callable[..., Head]] = {
     "logistic": Logistic,
     "bayesian_linear": BayesianLinear,
     "gradient": Gradient,
+    "amortised": Amortised,
 }

@@ -35,6 +35,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]] = {
     "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),
     "logistic, mlp": (MLP, {"name": "logistic", "num_steps": 20}, vector_task),
     "logistic, identity": (IDENTITY, {"name": "logistic", "penalty": 0.01}, vector_task),
+    "amortised, mlp": (MLP, {"name": "amortised", "width": 32, "hidden": 8}, vector_task),
     "bayesian linear, mlp": (
         CURVES,
         {"name": "bayesian_linear", "width": 32, "rank": 8, "noises": [0.05, 0.3]},
