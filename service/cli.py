@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service import task_commands, training
+from service import data_sets, task_commands, training
 from service.terminal import LOCAL, AsJson, Url, api_key, clear_errors, connect, fail, print_json
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the database of KSHOT_DATABASE_URL.")
 app.add_typer(keys, name="keys")
+app.add_typer(data_sets.app, name="data")
 
 AUTHENTICATION = {
     "on": "Authentication is on: requests need a key, which `kshot keys create` makes.",

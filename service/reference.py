@@ -18,7 +18,8 @@ Read from the environment once, when the service starts. `kshot settings` shows 
 {rows}
 
 The commands that talk to a running service read its address from `KSHOT_URL` (default `http://127.0.0.1:8000`) and
-their [API key](keys.md) from `KSHOT_API_KEY`; the data sets for training and tests are looked for in `KSHOT_DATA`.
+their [API key](keys.md) from `KSHOT_API_KEY`; [public data sets](training.md) for training and tests lie in the
+folder of `KSHOT_DATA` (default `~/.cache/kshot`).
 """
 
 

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Data = Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")]
-DATA = Path("~/.cache/kshot").expanduser()
+from service.data_sets import CACHE, Cache, with_data
+
 LEDGER = Path("docs/results.md")
 
 
@@ -22,7 +22,7 @@ def train(
         Path | None,
         typer.Option(help="Where to work; a run that was cut short resumes there.", show_default="runs/RECIPE"),
     ] = None,
-    data: Data = DATA,
+    cache: Cache = CACHE,
 ) -> None:
     """Meta-train a model by its recipe; the result is a folder that KSHOT_MODELS can hold."""
     from models.training.publish import publish
@@ -33,7 +33,7 @@ def train(
         raise typer.BadParameter(f"There is no recipe {recipe!r}; there are {', '.join(RECIPES)}.")
     folder = out or Path("runs") / recipe
     try:
-        run = RECIPES[recipe](data, **_arguments(chosen or []))
+        run = with_data(lambda: RECIPES[recipe](cache, **_arguments(chosen or [])), cache)
     except (TypeError, FileNotFoundError) as error:  # an argument it does not have; a data set that is not there
         raise typer.BadParameter(str(error)) from None
     run_to_the_end(run, folder)
@@ -47,7 +47,7 @@ def evaluate(
         bool, typer.Option("--choosing", help="Measure on what was kept for choosing; the test sets stay unread.")
     ] = False,
     ledger: Annotated[Path, typer.Option(help="Where each read of the test sets is written down.")] = LEDGER,
-    data: Data = DATA,
+    cache: Cache = CACHE,
 ) -> None:
     """Measure a model on its test sets: the figures are printed, entered in the ledger and in the model's card."""
     from models import zoo
@@ -60,7 +60,7 @@ def evaluate(
         )
     try:
         with Console().status(f"measuring {model}"):
-            figures = measure(folder, data, None if choosing else ledger)
+            figures = with_data(lambda: measure(folder, cache, None if choosing else ledger), cache)
     except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("figure", *figures, box=None)

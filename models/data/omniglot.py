@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from models.data.absent import AbsentDataSet
+
 SIDE = 105
 DRAWERS = 20
 
@@ -41,7 +43,7 @@ def load_omniglot(data: Path, split: Split) -> Omniglot:
     parts = [data / "omniglot" / f"omniglot_{split}_105_1bit_part{part}.npz" for part in (1, 2)]
     for part in parts:
         if not part.is_file():
-            raise FileNotFoundError(f"{part} is absent: point KSHOT_DATA to a folder that holds omniglot/")
+            raise AbsentDataSet("omniglot", part)
     arrays = [np.load(part) for part in parts]
     packed = np.concatenate([array["bits"] for array in arrays])
     images = np.unpackbits(packed, axis=2)[:, :, :SIDE].reshape(-1, DRAWERS, SIDE, SIDE)

@@ -1,0 +1,80 @@
+"""The commands `kshot data list` and `kshot data get`, and the download that a training run does by itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from service.terminal import fail
+
+Made = TypeVar("Made")
+
+Cache = Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of public data sets.")]
+CACHE = Path("~/.cache/kshot").expanduser()
+
+app = typer.Typer(no_args_is_help=True, help="Public data sets: what there is, and getting them.")
+
+
+@app.command("list", epilog="Example: kshot data list")
+def list_sets(cache: Cache = CACHE) -> None:
+    """Show every data set that can be had: what it is, its licence, whether it is in the folder."""
+    from models.data.sources import SOURCES, is_present
+
+    table = Table("data set", "what it is", "licence", f"in {cache}", box=None)
+    for name, source in SOURCES.items():
+        table.add_row(name, source.about, source.licence, "yes" if is_present(name, cache) else "no")
+    Console().print(table)
+
+
+@app.command("get", epilog="Example: kshot data get omniglot")
+def get_sets(
+    names: Annotated[list[str], typer.Argument(help="Rows of `kshot data list`.", show_default=False)],
+    cache: Cache = CACHE,
+) -> None:
+    """Download data sets from their official places; an interrupted download is gone on from."""
+    from models.data.sources import SOURCES
+
+    for name in names:
+        if name not in SOURCES:
+            raise typer.BadParameter(f"There is no data set {name!r}; there are {', '.join(SOURCES)}.")
+    for name in names:
+        typer.echo(download(name, cache))
+
+
+def download(name: str, cache: Path) -> Path:
+    """The folder of the set, downloaded with a progress bar if need be; a clear sentence and exit 1 on failure."""
+    from models.data.fetch import NotDownloaded
+    from models.data.sources import get
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        bar = progress.add_task(name, total=None)
+
+        def report(file: str, done: int, total: int | None) -> None:
+            progress.update(bar, description=f"{name}: {file}", completed=done, total=total)
+
+        try:
+            return get(name, cache, report)
+        except NotDownloaded as failed:
+            progress.stop()
+            fail(str(failed))
+
+
+def with_data(make: Callable[[], Made], cache: Path) -> Made:
+    """What `make` makes; a data set that it misses is downloaded first."""
+    from models.data.absent import AbsentDataSet
+    from models.data.sources import SOURCES
+
+    missed: set[str] = set()
+    while True:
+        try:
+            return make()
+        except AbsentDataSet as absent:
+            if absent.name not in SOURCES or absent.name in missed:
+                raise
+            missed.add(absent.name)
+            download(absent.name, cache)
