@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from models.heads.alpaca import ALPaCA
 from models.heads.amortised import Amortised
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.gradient import Gradient
@@ -15,6 +16,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "ridge": Ridge,
     "logistic": Logistic,
     "bayesian_linear": BayesianLinear,
+    "alpaca": ALPaCA,
     "gradient": Gradient,
     "amortised": Amortised,
 }

@@ -8,9 +8,11 @@ import torch
 from models.card import Card
 from models.checkpoint import build
 from models.data.synthetic import CurveTasks
+from models.heads.alpaca import effective_rank
+from models.heads.bayesian_linear import BayesianLinear
 from models.learner import Learner
 from models.training.figures import Figure, percent
-from models.training.objectives.episodic import episodic
+from models.training.objectives.episodic import Metrics, episodic
 from models.training.train import Run
 from models.types import Gaussian, Values
 
@@ -50,8 +52,16 @@ def curves(data: Path, num_steps: int = 1500) -> Run:
         rate=3e-3,
         warmup_steps=20,
         max_norm=1.0,
-        validate=lambda learner: {figure.name: figure.value for figure in figures(learner, num_batches=5)},
+        validate=validated,
     )
+
+
+def validated(learner: Learner) -> Metrics:
+    """A few of the figures, and in how many directions curves differ: the mean over the hypotheses' priors."""
+    assert isinstance(learner.head, BayesianLinear)
+    ranks = [effective_rank(prior) for prior in learner.head.priors]
+    shown = {figure.name: figure.value for figure in figures(learner, num_batches=5)}
+    return {**shown, "effective rank": sum(ranks) / len(ranks)}
 
 
 def figures(learner: Learner, num_batches: int = 40) -> list[Figure]:
