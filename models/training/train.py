@@ -45,6 +45,7 @@ class Run:
     validate_steps: int = 500
     save_steps: int = 200
     max_norm: float = 10.0
+    stop: Callable[[], bool] | None = None  # the objective's own end, before the last step
 
 
 OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {
@@ -68,6 +69,9 @@ def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
     with _progress() as progress, (folder / "log.csv").open("a", newline="") as log:
         bar = progress.add_task("train", total=run.num_steps, completed=first, figures="")
         for step in range(first, run.num_steps):
+            if run.stop is not None and run.stop():
+                _save(saved, step, trained, optimiser)
+                break
             metrics = _step(run, lanes, optimiser, step)
             done = step + 1
             if run.validate and (done % run.validate_steps == 0 or done == run.num_steps):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from models.training.train import Run, rate_at, train
 from tests.models.training.tiny import tiny_run
@@ -51,6 +52,13 @@ def test_training_moves_the_weights_and_logs_its_figures(straight: Run, tmp_path
     (row,) = csv.reader((tmp_path / "log.csv").read_text().splitlines())
     assert row[0] == str(run.num_steps)
     assert {cell.split("=")[0] for cell in row[1:]} == {"turns", "named", "right", "norm"}
+
+
+def test_a_run_may_end_by_its_own_rule(tmp_path: Path) -> None:
+    run = Run(**{**vars(tiny_run()), "stop": iter([False, False, True]).__next__})
+    assert train(run, tmp_path)
+    with safe_open(tmp_path / "resume.safetensors", "pt") as file:
+        assert file.metadata()["step"] == "2"
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
