@@ -103,7 +103,7 @@ class Timing(Response):
 
 
 class Task(Response):
-    """A task: a model adapted to a support set."""
+    """A task: a model adapted to a support set. `revision` moves with every write to it, as its ETag does."""
 
     id: str
     model: str
@@ -112,6 +112,7 @@ class Task(Response):
     kind: Kind
     labels: list[str] | None
     version: int
+    revision: int
     num_support: int
     metadata: dict[str, JsonValue]
     created_at: datetime

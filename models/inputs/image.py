@@ -21,7 +21,7 @@ class InvalidImage(ValueError):
     """These bytes are not an image that can be used; the message is a sentence for the sender."""
 
 
-def decode_image(data: bytes, max_pixels: int) -> Image.Image:
+def decode_image(data: bytes, max_pixels: int, *, draft_px: int = DRAFT_PX) -> Image.Image:
     """The picture in these bytes, upright, opaque, 8 bits a channel: mode "L" or "RGB". Raises InvalidImage."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -32,14 +32,19 @@ def decode_image(data: bytes, max_pixels: int) -> Image.Image:
     if image.width * image.height > max_pixels:
         raise InvalidImage(f"the image is {image.width} x {image.height}; at most {max_pixels} pixels are allowed")
     try:
-        image.draft(None, (DRAFT_PX, DRAFT_PX))
+        image.draft(None, (draft_px, draft_px))
         image.load()
-        return _opaque(_upright(image))
+        return plain(image)
     except Exception:
         raise InvalidImage("the image is truncated or damaged") from None
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
+    """The same picture upright, opaque, at 8 bits a channel."""
+    return _opaque(upright(image))
+
+
+def upright(image: Image.Image) -> Image.Image:
     """Turned as its camera was; damaged notes about that are no reason to refuse a picture."""
     try:
         return ImageOps.exif_transpose(image)

@@ -16,6 +16,7 @@ def task_of(record: TaskRecord) -> Task:
         kind=cast(Kind, record.kind),
         labels=record.labels,
         version=record.version,
+        revision=record.revision,
         num_support=record.num_support,
         metadata=record.metadata,
         created_at=record.created_at,

@@ -1,0 +1,43 @@
+"""What the calls of every resource share: how one is asked, and what the service is known to allow."""
+
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from service.client.requests import at, key_header, request_of
+from service.client.retrying import trying
+from service.client.steps import Steps
+from service.schemas import Limits
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Calls:
+    """To add a call: a method with `@call` or `@pages` that answers what `_ask`, `_write` or `_send` answers."""
+
+    url: str
+    patience_s: float
+    shrink_px: int | None
+    _known_limits: Limits | None = None
+
+    def _ask(self, answer: type[M], *request: Any, **options: Any) -> Steps[M]:
+        """What a GET or a POST without effect answers, and a PATCH or a DELETE, which must not be done twice."""
+        response = yield from self._send(*request, **options)
+        return answer.model_validate_json(response.content)
+
+    def _write(
+        self, answer: type[M], path: str, payload: Any, *, key: str | None, if_match: int | None = None
+    ) -> Steps[M]:
+        """What a POST that writes answers; it happens once, under this idempotency key or a new one."""
+        return self._ask(answer, "POST", path, payload, if_match=if_match, headers=key_header(key))
+
+    def _send(self, *request: Any, **options: Any) -> Steps[httpx.Response]:
+        """The answer to a request of `request_of`, as it is."""
+        return trying(request_of(*request, **options), self.url, self.patience_s)
+
+    def _limits(self) -> Steps[Limits]:
+        """The limits of the service, asked for once."""
+        if self._known_limits is None:
+            self._known_limits = yield from self._ask(Limits, "GET", at("limits"))
+        return self._known_limits

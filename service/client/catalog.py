@@ -1,0 +1,41 @@
+"""Calls about the service itself: what it serves, what it allows, how it is."""
+
+from service.client.calling import call
+from service.client.calls import Calls
+from service.client.requests import at
+from service.client.steps import Steps
+from service.schemas import Health, Limits, Model, ModelList
+
+
+class CatalogCalls(Calls):
+    """`/v1/models`, `/v1/limits` and the probes."""
+
+    @call
+    def models(self) -> Steps[list[Model]]:
+        """Every model that can be adapted."""
+        return (yield from self._ask(ModelList, "GET", at("models"))).items
+
+    @call
+    def model(self, name: str) -> Steps[Model]:
+        """One model."""
+        return self._ask(Model, "GET", at("models", name))
+
+    @call
+    def limits(self) -> Steps[Limits]:
+        """What one request may hold."""
+        return self._ask(Limits, "GET", at("limits"))
+
+    @call
+    def livez(self) -> Steps[Health]:
+        """Whether the service answers at all."""
+        return self._ask(Health, "GET", "/livez")
+
+    @call
+    def readyz(self) -> Steps[Health]:
+        """Whether the service can serve requests; if not it is waited for, as long as patience lasts."""
+        return self._ask(Health, "GET", "/readyz")
+
+    @call
+    def metrics(self) -> Steps[str]:
+        """Counters and histograms of the service, in the format of Prometheus."""
+        return (yield from self._send("GET", "/metrics")).text

@@ -1,0 +1,41 @@
+"""A request, sent again while that may help and cannot do anything twice."""
+
+import random
+
+import httpx
+
+from service.client.refusals import error_of
+from service.client.steps import Pause, Request, Steps
+from service.errors import Conflict, KshotError, NotReady, Overloaded, Unavailable
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LOST = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)  # a connection that was there
+UNDONE = (Overloaded, NotReady, Conflict)  # with these the service says that it has not done what was asked
+
+
+def trying(request: Request, url: str, patience_s: float) -> Steps[httpx.Response]:
+    """The answer to a request, asked for again after pauses of `patience_s` in all. Raises a KshotError."""
+    wait_s, was_sent = FIRST_WAIT_S, False
+    while True:
+        try:
+            response: httpx.Response = yield request
+            if response.is_success:
+                return response
+            error = error_of(response)
+            may_help = _may_help(request, response.status_code, error)
+        except httpx.TransportError as cause:
+            error = Unavailable(f"{url} does not answer: {cause}")
+            error.__cause__ = cause
+            was_sent = was_sent or isinstance(cause, LOST)  # a service that was never there will not come
+            may_help = was_sent and request.is_repeatable and not isinstance(cause, httpx.TimeoutException)
+        pause_s = max(error.retry_after_s or 0, wait_s) * random.uniform(1, 1.25)
+        if not may_help or pause_s > patience_s:
+            raise error
+        yield Pause(pause_s)
+        patience_s, wait_s = patience_s - pause_s, min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def _may_help(request: Request, status: int, error: KshotError) -> bool:
+    """Whether the service asks to come again, and what is asked has not been done or may be done twice."""
+    is_invited = status in (409, 429, 503) and error.retry_after_s is not None
+    return is_invited and (request.is_repeatable or isinstance(error, UNDONE))

@@ -1,0 +1,46 @@
+"""Calls about the support of a task: what it was taught; teach it more, or make it forget."""
+
+from collections.abc import Iterable
+
+from service.client.calling import Turn, call, pages
+from service.client.calls import Calls
+from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.refusals import as_invalid_request
+from service.client.requests import at
+from service.client.steps import Steps
+from service.schemas import CreatedTask, ExtendedTask, ExtendSupport, SupportExample, SupportPage, Task
+
+
+class SupportCalls(Calls):
+    """`/v1/tasks/{id}/support`."""
+
+    @call
+    def extend(
+        self,
+        task: Task | str,
+        inputs: Iterable[Raw],
+        *,
+        labels: Labels | None = None,
+        targets: Targets | None = None,
+        ids: Iterable[str] | None = None,
+        if_match: int | None = None,
+        idempotency_key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Steps[ExtendedTask]:
+        """Teach a task more examples, of new labels too: its next version, and the ids of the examples."""
+        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        with as_invalid_request():
+            request = ExtendSupport.model_validate({"support": support})
+        path = at("tasks", task, "support")
+        return (yield from self._write(ExtendedTask, path, request, key=idempotency_key, if_match=if_match))
+
+    @pages
+    def support(self, task: Task | str, *, version: int | None = None) -> Turn[SupportExample]:
+        """The examples of the current version or another, in the order in which they came, page by page."""
+        path, query = at("tasks", task, "support"), {"version": version}
+        return lambda cursor: self._ask(SupportPage, "GET", path, query=query | {"cursor": cursor})
+
+    @call
+    def forget(self, task: Task | str, example_id: str, *, if_match: int | None = None) -> Steps[CreatedTask]:
+        """Erase an example, and the params of every version that used it; the task goes on with the others."""
+        return self._ask(CreatedTask, "DELETE", at("tasks", task, "support", example_id), if_match=if_match)

@@ -1,0 +1,78 @@
+"""Calls about tasks: adapt a model to examples; list, read, change and delete what was adapted."""
+
+from collections.abc import Iterable, Mapping
+from types import EllipsisType
+from typing import Any
+
+from service.client.calling import Turn, call, pages
+from service.client.calls import Calls
+from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.refusals import as_invalid_request
+from service.client.requests import at
+from service.client.steps import Steps
+from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
+
+
+class TaskCalls(Calls):
+    """`/v1/tasks`."""
+
+    @call
+    def adapt(
+        self,
+        model: str,
+        inputs: Iterable[Raw],
+        *,
+        labels: Labels | None = None,
+        targets: Targets | None = None,
+        ids: Iterable[str] | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Steps[CreatedTask]:
+        """A new task: `model` adapted to these inputs and their labels (classification) or targets (regression).
+
+        An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
+        or an array of one axis; a text is a str.
+        """
+        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        fields = {"model": model, "name": name, "support": support, "metadata": metadata}
+        with as_invalid_request():
+            request = CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+        return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
+
+    @call
+    def create(self, request: CreateTask, *, idempotency_key: str | None = None) -> Steps[CreatedTask]:
+        """A new task, from a request as it goes over the wire."""
+        return self._write(CreatedTask, at("tasks"), request, key=idempotency_key)
+
+    @call
+    def get(self, task: Task | str) -> Steps[Task]:
+        """The task as it is now."""
+        return self._ask(Task, "GET", at("tasks", task))
+
+    @pages
+    def tasks(self, *, model: str | None = None, name: str | None = None) -> Turn[Task]:
+        """Every task, newest first, fetched page by page."""
+        query = {"model": model, "name": name}
+        return lambda cursor: self._ask(TaskPage, "GET", at("tasks"), query=query | {"cursor": cursor})
+
+    @call
+    def update(
+        self,
+        task: Task | str,
+        *,
+        name: str | EllipsisType | None = ...,
+        metadata: Mapping[str, Any] | EllipsisType = ...,
+        if_match: int | None = None,
+    ) -> Steps[Task]:
+        """Change the name (None takes it away) or replace the metadata; what is left out stays."""
+        fields = {"name": name, "metadata": metadata}
+        with as_invalid_request():
+            request = UpdateTask.model_validate({key: value for key, value in fields.items() if value is not ...})
+        return self._ask(Task, "PATCH", at("tasks", task), request, if_match=if_match)
+
+    @call
+    def delete(self, task: Task | str, *, if_match: int | None = None) -> Steps[None]:
+        """Delete the task with all that is stored of it."""
+        yield from self._send("DELETE", at("tasks", task), if_match=if_match)
