@@ -1,7 +1,9 @@
 """Everything that can go wrong, as the client sees it: one class is one sentence, one code, one status.
 
 KshotError
-├── InvalidJson              400  the body is not JSON
+├── InvalidBody              400
+│   ├── InvalidJson               the body is not JSON
+│   └── InvalidForm               the body is not multipart form data
 ├── Unauthenticated          401  no API key, or one that is not valid
 ├── Forbidden                403  the key does not have the scope
 ├── NotFound                 404
@@ -59,10 +61,22 @@ class KshotError(Exception):
         self.retry_after_s = retry_after_s
 
 
-class InvalidJson(KshotError):
+class InvalidBody(KshotError):
+    """The body cannot be read at all."""
+
+    status, code, title = 400, "invalid_body", "The body cannot be read"
+
+
+class InvalidJson(InvalidBody):
     """The body is not JSON."""
 
-    status, code, title = 400, "invalid_json", "The body is not valid JSON"
+    code, title = "invalid_json", "The body is not valid JSON"
+
+
+class InvalidForm(InvalidBody):
+    """The body is not multipart form data, or was cut short."""
+
+    code, title = "invalid_form", "The body is not valid form data"
 
 
 class Unauthenticated(KshotError):

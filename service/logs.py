@@ -36,4 +36,5 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
+    logging.getLogger("python_multipart").setLevel("ERROR")  # it warns of each bad form, whose sender is told anyhow
     logging.getLogger("service").setLevel(level.upper())

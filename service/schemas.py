@@ -1,9 +1,11 @@
 """What goes over the wire, both ways; the server validates with these and the client builds them."""
 
+from base64 import b64encode
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, Tag
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, Tag
+from pydantic.json_schema import SkipJsonSchema
 
 from service.fields import Id, Metadata, Number, Text, by_type
 
@@ -34,10 +36,15 @@ class Image(Request):
     image: str
 
 
+File: TypeAlias = Annotated[  # an image as it is: from a form, never from JSON, but written as an `Image`
+    bytes,
+    PlainSerializer(lambda data: {"image": b64encode(data).decode()}, when_used="json"),
+]
 Input: TypeAlias = Annotated[
     Union[  # noqa: UP007 - the tags of `Annotated` are lost on an alias made with |
         Annotated[str, Tag("<str>")],
         Annotated[Image, Tag("<dict>")],
+        Annotated[SkipJsonSchema[File], Tag("<bytes>")],
         Annotated[list[Number], Field(fail_fast=True), Tag("<list>")],
     ],
     by_type("a base64 image object, a text or a list of numbers"),

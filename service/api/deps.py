@@ -15,6 +15,7 @@ from service.codec.structure import check_structure
 from service.engine.engine import Engine
 from service.errors import (
     FieldError,
+    InvalidBody,
     InvalidJson,
     InvalidRequest,
     NotReady,
@@ -32,6 +33,7 @@ from service.storage.database import Database
 from service.tasks import Tasks
 
 DEFAULT_TENANT = "default"
+JSON = "application/json"
 COMPUTED = ("/predictions", "/evaluations")  # POST to these stores nothing
 
 BEARER = HTTPBearer(
@@ -96,7 +98,7 @@ async def known_task(
         raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
     try:
         yield task_id
-    except (InvalidJson, UnsupportedMediaType, InvalidRequest, RequestValidationError):
+    except (InvalidBody, UnsupportedMediaType, InvalidRequest, RequestValidationError):
         await service.tasks.get(tenant, task_id)  # raises TaskNotFound, in the place of these
         raise
 
@@ -123,14 +125,16 @@ TaskId = Annotated[str, Depends(known_task)]
 Deadline = Annotated[float, Depends(deadline)]
 
 
-def json_body(model: type[M]) -> Callable[[Request, Service], Awaitable[M]]:
-    """A dependency that reads this model from the body.
+def json_body(model: type[M], *others: str) -> Callable[[Request, Service], Awaitable[M]]:
+    """A dependency that reads this model from the body; `others` are media types that the route takes beside JSON.
 
     FastAPI would parse first and validate Python objects after; from bytes it is faster, and errors are ours.
     """
 
     async def read(request: Request, service: Running) -> M:
-        _check_media_type(request)
+        if media_type(request) != JSON:
+            expected = " or ".join([JSON, *others])
+            raise UnsupportedMediaType(f"Expected a body of the type {expected}, in UTF-8 and not compressed.")
         body = await request.body()
         check_structure(body, service.settings)
         try:
@@ -146,16 +150,16 @@ def json_body(model: type[M]) -> Callable[[Request, Service], Awaitable[M]]:
     return read
 
 
-def _check_media_type(request: Request) -> None:
+def media_type(request: Request) -> str | None:
+    """The type of the body; none if it is compressed or not in UTF-8."""
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")
     charset = header.get_content_charset("utf-8")
     is_plain = request.headers.get("content-encoding", "identity").lower() == "identity"
-    if header.get_content_type() != "application/json" or charset != "utf-8" or not is_plain:
-        raise UnsupportedMediaType("Expected a body of the type application/json, in UTF-8 and not compressed.")
+    return header.get_content_type() if charset == "utf-8" and is_plain else None
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_body`."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}

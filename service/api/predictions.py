@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, takes
+from service.api.deps import Deadline, Running, TaskId, Tenant, no_query
 from service.api.problems import ANY, BODY, documented
+from service.api.uploads import json_or_form, takes_either
 from service.errors import Conflict, TaskNotFound
 from service.schemas import CreatePredictions, Predictions
 
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/v1/tasks", tags=["predictions"], responses=documente
 @router.post(
     "/{task_id}/predictions",
     responses=documented(*BODY, TaskNotFound, Conflict),
-    openapi_extra=takes(CreatePredictions),
+    openapi_extra=takes_either(CreatePredictions, "inputs"),
     dependencies=[Depends(no_query)],
 )
 async def predict(
@@ -23,7 +24,7 @@ async def predict(
     tenant: Tenant,
     deadline: Deadline,
     task_id: TaskId,
-    payload: Annotated[CreatePredictions, Depends(json_body(CreatePredictions))],
+    payload: Annotated[CreatePredictions, Depends(json_or_form(CreatePredictions, "inputs"))],
 ) -> Predictions:
     """Answers to inputs, in their order, by the task's current version. Nothing is stored."""
     return await service.tasks.predict(tenant, task_id, payload, deadline)

@@ -15,7 +15,7 @@ from service.errors import (
     DeadlineExceeded,
     Forbidden,
     InternalError,
-    InvalidJson,
+    InvalidBody,
     InvalidRequest,
     KshotError,
     MethodNotAllowed,
@@ -31,7 +31,7 @@ from service.schemas import BadField, Problem
 
 # every route below /v1 may answer these
 ANY = (Unauthenticated, Forbidden, InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)
-BODY = (InvalidJson, UnsupportedMediaType)  # and these, if it takes a body
+BODY = (InvalidBody, UnsupportedMediaType)  # and these, if it takes a body
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 MEDIA_TYPE = "application/problem+json"

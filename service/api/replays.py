@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 
-from service.api.deps import Running, Service, Tenant
+from service.api.deps import Running, Service, Tenant, media_type
+from service.api.forms import FORM, boundary_of, canonical
 from service.errors import KshotError
 from service.once import Once, fingerprint, first_answer
 from service.storage.requests import StoredAnswer
@@ -45,13 +46,19 @@ async def once_key(
         yield None
         return
     target = f"{request.url.path}?{request.url.query}"
-    once = Once(key, fingerprint(request.method, target, await request.body()))
+    once = Once(key, fingerprint(request.method, target, await _content(request)))
     await _replay(service, tenant, once)
     try:
         yield once
     except KshotError:  # perhaps only because the same request, sent twice at once, got there first
         await _replay(service, tenant, once)
         raise
+
+
+async def _content(request: Request) -> bytes:
+    """The body, without what differs between two sendings of one form."""
+    body = await request.body()
+    return canonical(body, boundary_of(request.headers["content-type"])) if media_type(request) == FORM else body
 
 
 async def _replay(service: Service, tenant: str, once: Once) -> None:

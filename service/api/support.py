@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from service import schemas
-from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
+from service.api.deps import Deadline, Running, TaskId, Tenant, no_query, query_once
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
+from service.api.uploads import json_or_form, takes_either
 from service.errors import (
     Conflict,
     ExampleExists,
@@ -40,7 +41,7 @@ class SupportQuery(schemas.Request):
         201: {"headers": ETAG | HEADERS},
         **documented(*BODY, TaskNotFound, ModelUnavailable, ExampleExists, Conflict, PreconditionFailed),
     },
-    openapi_extra=takes(ExtendSupport),
+    openapi_extra=takes_either(ExtendSupport, "support"),
     dependencies=[Depends(no_query)],
 )
 async def extend(
@@ -50,7 +51,7 @@ async def extend(
     task_id: TaskId,
     match: IfMatch,
     once: OnceKey,
-    payload: Annotated[ExtendSupport, Depends(json_body(ExtendSupport))],
+    payload: Annotated[ExtendSupport, Depends(json_or_form(ExtendSupport, "support"))],
     response: Response,
 ) -> ExtendedTask:
     """Teach a task more examples, of new labels too; the answer is sent when its next version has been committed."""

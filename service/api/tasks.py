@@ -10,6 +10,7 @@ from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_qu
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
+from service.api.uploads import json_or_form, takes_either
 from service.errors import ModelNotFound, PreconditionFailed, TaskNotFound
 from service.fields import Text
 from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
@@ -32,7 +33,7 @@ class PageQuery(schemas.Request):
     "",
     status_code=201,
     responses={201: {"headers": ETAG | LOCATION | HEADERS}, **documented(*BODY, ModelNotFound)},
-    openapi_extra=takes(CreateTask),
+    openapi_extra=takes_either(CreateTask, "support"),
     dependencies=[Depends(no_query)],
 )
 async def create(
@@ -40,7 +41,7 @@ async def create(
     tenant: Tenant,
     deadline: Deadline,
     once: OnceKey,
-    payload: Annotated[CreateTask, Depends(json_body(CreateTask))],
+    payload: Annotated[CreateTask, Depends(json_or_form(CreateTask, "support"))],
     request: Request,
     response: Response,
 ) -> CreatedTask:

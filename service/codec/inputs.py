@@ -62,15 +62,19 @@ def _reader(modality: str, max_pixels: int) -> Callable[[Input], Any]:
 
 
 def _image_bytes(value: Input) -> bytes:
-    if not isinstance(value, Image):
-        raise InvalidInput(f'expected an image, {{"image": "<base64>"}}, got {_noun(value)}')
-    try:
-        data = base64.b64decode(value.image, validate=True)
-    except ValueError:
-        raise InvalidInput('expected base64: padded, without line breaks and without a "data:" prefix') from None
+    data = value if isinstance(value, bytes) else _from_base64(value)
     if not data:
         raise InvalidInput("the image is empty")
     return data
+
+
+def _from_base64(value: Input) -> bytes:
+    if not isinstance(value, Image):
+        raise InvalidInput(f'expected an image, {{"image": "<base64>"}}, got {_noun(value)}')
+    try:
+        return base64.b64decode(value.image, validate=True)
+    except ValueError:
+        raise InvalidInput('expected base64: padded, without line breaks and without a "data:" prefix') from None
 
 
 def _numbers(value: Input) -> list[float]:
@@ -88,4 +92,6 @@ def _text(value: Input) -> str:
 
 
 def _noun(value: Input) -> str:
-    return "an image" if isinstance(value, Image) else "a text" if isinstance(value, str) else "a list of numbers"
+    return (
+        "an image" if isinstance(value, Image | bytes) else "a text" if isinstance(value, str) else "a list of numbers"
+    )
