@@ -1,6 +1,7 @@
 """`create_app`: the one place where settings, store, engine and routes meet."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -9,7 +10,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
-from service.api import files, health, limits, models, openapi, predictions, support, tasks, versions
+from service.api import files, health, jobs, limits, models, openapi, predictions, support, tasks, versions
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
@@ -20,6 +21,8 @@ from service.engine.ask import Key
 from service.engine.engine import Engine
 from service.engine.freshness import Fetch
 from service.engine.loading import load_checkpoints, model_folders
+from service.jobs import Jobs, Runner
+from service.jobs.sweeping import expire_jobs, reap
 from service.keyring import Keyring
 from service.metrics import Metrics
 from service.once import sweep
@@ -42,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics) as service:
+        async with running(settings, metrics, lambda: app.state.is_stopping()) as service:
             app.state.service = service
             try:
                 yield
@@ -66,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.service = None
     app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
-    for resource in (tasks, support, versions, files, predictions, models, limits):
+    for resource in (tasks, support, versions, files, predictions, jobs, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
@@ -74,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service]:
+async def running(settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool]) -> AsyncIterator[Service]:
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
     checkpoints = load_checkpoints(model_folders(settings.models))
     catalog = Catalog(Served(found.digest, found.card, found.inputs) for found in checkpoints.values())
@@ -104,7 +107,25 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Service
         if settings.task_ttl_s is not None:
             expire = partial(expire_tasks, database, timedelta(seconds=settings.task_ttl_s), metrics)
             await stack.enter_async_context(repeating(expire, every_s=settings.sweep_interval_s, name="expiring tasks"))
-        yield Service(settings, metrics, catalog, database, engine, served, keyring, migrate.old_revisions())
+        accepted = await stack.enter_async_context(_jobs(database, served, settings, metrics, is_stopping))
+        old_revisions = migrate.old_revisions()
+        yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, old_revisions)
+
+
+@asynccontextmanager
+async def _jobs(
+    database: Database, served: Tasks, settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool]
+) -> AsyncIterator[Jobs]:
+    """Jobs, accepted and done, and what is done about them now and then."""
+    wake = asyncio.Event()
+    expire = partial(expire_jobs, database, timedelta(seconds=settings.job_ttl_s))
+    look = partial(reap, database, settings.job_attempts, metrics, wake)
+    async with (
+        repeating(expire, every_s=SWEEP_EVERY_S, name="forgetting old jobs"),
+        repeating(look, every_s=settings.job_lease_s / 5, name="looking for lost jobs"),
+        Runner(database, served, settings, metrics, wake, is_stopping).running(),
+    ):
+        yield Jobs(database, served, settings, wake, is_stopping)
 
 
 def _fetch_from(database: Database) -> Fetch:

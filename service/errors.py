@@ -10,12 +10,14 @@ KshotError
 │   ├── TaskNotFound
 │   ├── ModelNotFound
 │   ├── ExampleNotFound
-│   └── VersionNotFound
+│   ├── VersionNotFound
+│   └── JobNotFound
 ├── MethodNotAllowed         405
 ├── Conflict                 409
 │   ├── ModelUnavailable          the task's model digest is not loaded here
 │   ├── ExampleExists             the task has an example of this id
-│   └── TooFewLabels              forgetting this would leave nothing to learn from
+│   ├── TooFewLabels              forgetting this would leave nothing to learn from
+│   └── JobFinished               it is too late to cancel
 ├── VersionErased            410  its params were computed from what has been forgotten
 ├── PreconditionFailed       412  the task is no longer at the revision in If-Match
 ├── BodyTooLarge             413
@@ -25,6 +27,7 @@ KshotError
 │   └── IdempotencyKeyReused      the key came with another request before
 ├── Overloaded               429  with Retry-After
 ├── InternalError            500  a fault of the service; the log knows more
+│   └── JobAbandoned              several processes were lost while they did it
 └── Unavailable              503  with Retry-After
     ├── NotReady
     ├── DatabaseUnavailable
@@ -121,6 +124,12 @@ class VersionNotFound(NotFound):
     code, title = "version_not_found", "No such version"
 
 
+class JobNotFound(NotFound):
+    """No such job for this tenant, or it was over long ago."""
+
+    code, title = "job_not_found", "No such job"
+
+
 class MethodNotAllowed(KshotError):
     """The path exists, the method does not."""
 
@@ -154,6 +163,12 @@ class TooFewLabels(Conflict):
     """Forgetting this would leave fewer than two labels, or no example at all."""
 
     code, title = "too_few_labels", "Too few labels would be left"
+
+
+class JobFinished(Conflict):
+    """The job has succeeded or failed, so that it cannot be cancelled."""
+
+    code, title = "job_finished", "The job is over"
 
 
 class VersionErased(KshotError):
@@ -215,6 +230,12 @@ class InternalError(KshotError):
     """A fault of the service itself; what happened is in its log, under the request id."""
 
     status, code, title = 500, "internal_error", "The service made a mistake"
+
+
+class JobAbandoned(InternalError):
+    """Process after process was lost while it did this job, perhaps over the job itself."""
+
+    code, title = "job_abandoned", "The job was given up"
 
 
 class Unavailable(KshotError):

@@ -59,3 +59,10 @@ class Metrics:
             "kshot_lost_writes", "Versions computed again because another was written first.", registry=registry
         )
         self.expired_tasks = Counter("kshot_expired_tasks", "Tasks deleted by their age.", registry=registry)
+
+        # jobs
+        self.jobs = Gauge(
+            "kshot_jobs", "Jobs in the database that are queued or running.", ["state"], registry=registry
+        )
+        self.ended_jobs = Counter("kshot_ended_jobs", "Jobs that ended here.", ["state"], registry=registry)
+        self.lost_jobs = Counter("kshot_lost_jobs", "Jobs whose process vanished, found here.", registry=registry)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Protocol
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,12 +14,24 @@ from service.storage.database import Database
 from service.storage.requests import StoredAnswer
 
 
+class Receipt(Protocol):
+    """What is written in the transaction of an effect, so that there is not a second."""
+
+    async def store(self, session: AsyncSession, tenant: str, task_id: str, answer: StoredAnswer) -> None:
+        """Write it, or raise: then the effect is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Once:
     """The client's key for a request, and a digest of what it asks."""
 
     key: str
     fingerprint: str
+
+    async def store(self, session: AsyncSession, tenant: str, task_id: str, answer: StoredAnswer) -> None:
+        """Store the answer under the key."""
+        await insert_once(session, tenant, self, task_id, answer)
 
 
 def fingerprint(method: str, target: str, body: bytes) -> str:
@@ -37,7 +50,7 @@ def answer_of(body: BaseModel, *, status: int, revision: int, location: str | No
 
 
 async def insert_once(
-    session: AsyncSession, tenant: str, once: Once | None, task_id: str, answer: StoredAnswer
+    session: AsyncSession, tenant: str, once: Once | None, task_id: str | None, answer: StoredAnswer
 ) -> None:
     """Store the answer in the transaction of its effect, which fails if the request has taken effect already."""
     if once is not None:

@@ -2,11 +2,12 @@
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import Annotated, Any, Literal, Self, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, Tag
 from pydantic.json_schema import SkipJsonSchema
 
+from service.errors import KshotError
 from service.fields import Id, Metadata, Number, Text, by_type
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
@@ -15,6 +16,8 @@ MAX_VERSION = 2**31 - 1
 
 Kind: TypeAlias = Literal["classification", "regression"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
+JobKind: TypeAlias = Literal["adapt", "extend"]
+JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Modality: TypeAlias = Literal["image", "text", "vector"]
 
 
@@ -257,3 +260,47 @@ class Problem(Response):
     detail: str
     code: str
     errors: list[BadField]
+
+    @classmethod
+    def of(cls, error: KshotError) -> Self:
+        """What is told of this error."""
+        return cls(
+            type=f"urn:kshot:problem:{error.code}",
+            title=error.title,
+            status=error.status,
+            detail=error.detail,
+            code=error.code,
+            errors=[BadField(path=each.path, message=each.message) for each in error.errors],
+        )
+
+
+class Progress(Response):
+    """How many examples of a job's request have been decoded, of how many; adapting to them follows."""
+
+    done: int
+    total: int
+
+
+class Job(Response):
+    """Work that was accepted. `task` is the task that it makes or changes, from the start.
+
+    `result` is what the request would have been answered without a job; it goes when the task goes.
+    """
+
+    id: str
+    kind: JobKind
+    state: JobState
+    task: str
+    progress: Progress
+    result: ExtendedTask | CreatedTask | None
+    problem: Problem | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobPage(Response):
+    """One page of jobs, newest first; `next_cursor` is null on the last."""
+
+    items: list[Job]
+    next_cursor: str | None

@@ -60,6 +60,24 @@ class Settings(BaseSettings):
         30.0, description="How often memory is cleared of what was forgotten, changed or deleted, and old tasks expire."
     )
 
+    # jobs
+    job_workers: Annotated[int, Field(ge=0)] = Field(
+        2, description="Jobs that this process does at once; with 0 it only accepts them for others."
+    )
+    job_examples: PositiveInt = Field(
+        5_000, description="A support set of more examples becomes a job, also when the client did not ask for one."
+    )
+    max_queued_jobs: PositiveInt = Field(100, description="Jobs of one tenant that may wait; beyond it: 429.")
+    job_poll_s: Annotated[float, Field(ge=0.01)] = Field(
+        0.05, description="How often to look for jobs that another process has accepted."
+    )
+    job_lease_s: Annotated[float, Field(ge=0.5)] = Field(
+        15.0, description="A job whose process gives no sign for so long is given to another."
+    )
+    job_attempts: PositiveInt = Field(3, description="Processes that may be lost over a job before it is given up.")
+    job_timeout_s: PositiveFloat = Field(3_600.0, description="A job that is worked on for longer fails.")
+    job_ttl_s: PositiveFloat = Field(86_400.0, description="How long the record of a job is kept after its end.")
+
     # limits of one request
     max_ways: PositiveInt = Field(256, description="Labels of a task.")
     max_examples: PositiveInt = Field(5_000, description="Support examples of a task.")

@@ -25,6 +25,7 @@ from service.errors import (
 )
 from service.fields import field_errors
 from service.ids import is_id
+from service.jobs import Jobs
 from service.keyring import Keyring
 from service.keys import Scope
 from service.metrics import Metrics
@@ -53,6 +54,7 @@ class Service:
     database: Database
     engine: Engine
     tasks: Tasks
+    jobs: Jobs
     keyring: Keyring | None  # none where authentication is off
     old_revisions: frozenset[str | None]  # of the schema: too old to serve on
 

@@ -27,7 +27,7 @@ from service.errors import (
 )
 from service.fields import field_errors
 from service.metrics import Metrics
-from service.schemas import BadField, Problem
+from service.schemas import Problem
 
 # every route below /v1 may answer these
 ANY = (Unauthenticated, Forbidden, InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)
@@ -39,20 +39,12 @@ MEDIA_TYPE = "application/problem+json"
 
 def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Response:
     """The response that tells a client of this error."""
-    problem = Problem(
-        type=f"urn:kshot:problem:{error.code}",
-        title=error.title,
-        status=error.status,
-        detail=error.detail,
-        code=error.code,
-        errors=[BadField(path=each.path, message=each.message) for each in error.errors],
-    )
     headers = dict(headers or {})
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    return Response(problem.model_dump_json(), error.status, headers, MEDIA_TYPE)
+    return Response(Problem.of(error).model_dump_json(), error.status, headers, MEDIA_TYPE)
 
 
 def handlers(metrics: Metrics) -> dict[Any, Any]:

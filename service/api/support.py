@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service import schemas
+from service.api.accepting import ACCEPTED, RespondAsync, accepted
 from service.api.deps import Deadline, Running, TaskId, Tenant, no_query, query_once
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
@@ -37,8 +38,10 @@ class SupportQuery(schemas.Request):
 @router.post(
     "",
     status_code=201,
+    response_model=ExtendedTask,
     responses={
         201: {"headers": ETAG | HEADERS},
+        **ACCEPTED,
         **documented(*BODY, TaskNotFound, ModelUnavailable, ExampleExists, Conflict, PreconditionFailed),
     },
     openapi_extra=takes_either(ExtendSupport, "support"),
@@ -51,10 +54,17 @@ async def extend(
     task_id: TaskId,
     match: IfMatch,
     once: OnceKey,
+    respond_async: RespondAsync,
     payload: Annotated[ExtendSupport, Depends(json_or_form(ExtendSupport, "support"))],
+    request: Request,
     response: Response,
-) -> ExtendedTask:
-    """Teach a task more examples, of new labels too; the answer is sent when its next version has been committed."""
+) -> ExtendedTask | Response:
+    """Teach a task more examples, of new labels too; answered when the next version is committed, or by a job."""
+    if respond_async or len(payload.support) > service.settings.job_examples:
+        answer = await service.jobs.extend(
+            tenant, task_id, payload, match=match, once=once, was_preferred=respond_async
+        )
+        return accepted(request, answer)
     task, revision = await service.tasks.support.extend(tenant, task_id, payload, deadline, match=match, once=once)
     response.headers.update(etag(revision))
     return task

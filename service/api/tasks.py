@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service import schemas
+from service.api.accepting import ACCEPTED, RespondAsync, accepted
 from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, query_once, takes
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
@@ -32,7 +33,8 @@ class PageQuery(schemas.Request):
 @router.post(
     "",
     status_code=201,
-    responses={201: {"headers": ETAG | LOCATION | HEADERS}, **documented(*BODY, ModelNotFound)},
+    response_model=CreatedTask,
+    responses={201: {"headers": ETAG | LOCATION | HEADERS}, **ACCEPTED, **documented(*BODY, ModelNotFound)},
     openapi_extra=takes_either(CreateTask, "support"),
     dependencies=[Depends(no_query)],
 )
@@ -41,11 +43,14 @@ async def create(
     tenant: Tenant,
     deadline: Deadline,
     once: OnceKey,
+    respond_async: RespondAsync,
     payload: Annotated[CreateTask, Depends(json_or_form(CreateTask, "support"))],
     request: Request,
     response: Response,
-) -> CreatedTask:
-    """Adapt a model to a support set; the answer is sent when the task has been committed."""
+) -> CreatedTask | Response:
+    """Adapt a model to a support set; the answer is sent when the task has been committed, or it is a job."""
+    if respond_async or len(payload.support) > service.settings.job_examples:
+        return accepted(request, await service.jobs.adapt(tenant, payload, once, was_preferred=respond_async))
     task, revision = await service.tasks.adapt(tenant, payload, deadline, once)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{router.prefix}/{task.id}"
     response.headers.update(etag(revision))

@@ -35,10 +35,10 @@ def write_cursor(last_id: str) -> str:
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str) -> str:
-    """The id of a task in a cursor. Raises InvalidRequest when `write_cursor` did not write it."""
+def read_cursor(cursor: str, prefix: str = "task") -> str:
+    """The id in a cursor, of a task or of another kind. Raises InvalidRequest when `write_cursor` did not write it."""
     last_id = _unmarked(cursor)
-    if not is_id(last_id, "task"):
+    if not is_id(last_id, prefix):
         raise _not_a_cursor()
     return last_id
 

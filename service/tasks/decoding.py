@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -16,6 +17,8 @@ from service.schemas import Example, Input, Kind
 from service.settings import Settings
 
 TURN = {"image": 8, "text": 256, "vector": 1_024}  # inputs a thread decodes before another request has its turn
+
+ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default=lambda num_inputs: None)
 
 Result = TypeVar("Result")
 Targets: TypeAlias = codec.Labelled | codec.Measured
@@ -77,6 +80,7 @@ class Decoding:
         turn = TURN[model.card.modality]
         for first in range(0, len(inputs), turn):
             rows, errors = await self.in_thread(partial(decode, inputs[first : first + turn], first=first))
+            ON_DECODED.get()(min(first + turn, len(inputs)))
             parts.append(rows)
             wrong += errors
             if len(wrong) >= MAX_LISTED:

@@ -7,7 +7,7 @@ from service import codec
 from service.catalog import Catalog
 from service.engine.arrays import Array
 from service.errors import ExampleExists, ExampleNotFound, FieldError, TooFewLabels, VersionNotFound
-from service.once import Once
+from service.once import Receipt
 from service.schemas import CreatedTask, Example, ExtendedTask, ExtendSupport, Kind, SupportPage
 from service.storage import history
 from service.storage.database import Database
@@ -42,7 +42,7 @@ class SupportSets:
         deadline: float,
         *,
         match: Match = None,
-        once: Once | None = None,
+        once: Receipt | None = None,
     ) -> tuple[ExtendedTask, int]:
         """Teach a task more, labels that it did not know among it; the task and its revision."""
         spent = Spent()

@@ -10,7 +10,7 @@ from service.catalog import Catalog
 from service.engine.engine import Engine
 from service.ids import new_id
 from service.metrics import Metrics
-from service.once import Once
+from service.once import Receipt
 from service.schemas import (
     CreatedTask,
     CreatePredictions,
@@ -57,15 +57,26 @@ class Tasks:
         """End the decode threads."""
         self._decoding.close()
 
+    async def check(self, request: CreateTask) -> None:
+        """Raise what `adapt` would raise before it decodes any input."""
+        kind = cast(Kind, self._catalog.resolve(request.model).card.kinds[0])
+        await self._decoding.targets(request.support, kind)
+
     async def adapt(
-        self, tenant: str, request: CreateTask, deadline: float, once: Once | None = None
+        self,
+        tenant: str,
+        request: CreateTask,
+        deadline: float,
+        once: Receipt | None = None,
+        *,
+        task_id: str | None = None,
     ) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
         model, spent = self._catalog.resolve(request.model), Spent()
         kind = cast(Kind, model.card.kinds[0])
         rows, targets = await self._decoding.support(request.support, model, kind, deadline)
         version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
-        task = NewTask(tenant, new_id("task"), request.name, model.card.name, kind, request.metadata)
+        task = NewTask(tenant, task_id or new_id("task"), request.name, model.card.name, kind, request.metadata)
         examples = new_examples(request.support, 0, rows, features)
 
         async def work(session: AsyncSession) -> TaskRecord:
@@ -81,10 +92,10 @@ class Tasks:
         """Answers of the task's current version to each input."""
         return await self._predicting.predict(tenant, task_id, request, deadline)
 
-    async def get(self, tenant: str, task_id: str) -> tuple[Task, int]:
-        """The task as of its current version, and its revision."""
+    async def get(self, tenant: str, task_id: str, *, match: Match = None) -> tuple[Task, int]:
+        """The task as of its current version, and its revision, which must be one of `match`."""
         async with self._database.read() as session:
-            record = await find_task(session, tenant, task_id)
+            record = await find_task(session, tenant, task_id, match)
         return task_of(record), record.revision
 
     async def page(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import Conflict, DeadlineExceeded
 from service.metrics import Metrics
-from service.once import Once, answer_of, insert_once
+from service.once import Receipt, answer_of
 from service.settings import Settings
 from service.storage import changes, history, queries
 from service.storage.database import Database
@@ -68,7 +68,7 @@ class Writing:
         self,
         work: Work[TaskRecord],
         answer: Callable[[TaskRecord], M],
-        once: Once | None = None,
+        once: Receipt | None = None,
         *,
         status: int = 200,
         location: str | None = None,
@@ -83,7 +83,7 @@ class Writing:
             body = answer(record)
             if once is not None:
                 told = answer_of(body, status=status, revision=record.revision, location=location)
-                await insert_once(session, record.tenant, once, record.id, told)
+                await once.store(session, record.tenant, record.id, told)
             return body, record.revision
 
         return await self._database.write(whole)
@@ -97,7 +97,7 @@ class Writing:
         *,
         deadline: float,
         match: Match = None,
-        once: Once | None = None,
+        once: Receipt | None = None,
         status: int = 200,
     ) -> tuple[M, int]:
         """Make the task's next version from its current one; if another is written meanwhile, again from that.

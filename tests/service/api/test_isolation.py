@@ -25,7 +25,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/tasks/{task_id}/evaluations"): {"examples": [EXAMPLE]},
     ("post", "/v1/tasks/{task_id}/readapt"): {},
 }
-PARAMETERS = {"example_id": "e0", "name": "curves"}
+PARAMETERS = {"example_id": "e0", "name": "curves", "job_id": "job_01JD0000000000000000000000"}
 COMPUTES = ("/predictions", "/evaluations")
 
 
@@ -42,7 +42,7 @@ class Route:
         return "predict" if self.method == "get" or self.path.endswith(COMPUTES) else "adapt"
 
     async def call(self, client: httpx.AsyncClient, task: str, key: str | None, **options: Any) -> httpx.Response:
-        path = self.path.format(task_id=task, **PARAMETERS)
+        path = self.path.format(**{**PARAMETERS, "task_id": task, "job_id": options.pop("job", PARAMETERS["job_id"])})
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return await client.request(self.method, path, headers=headers, **options)
 
@@ -106,6 +106,25 @@ async def test_another_tenants_task_does_not_exist(client: httpx.AsyncClient, sq
             answer = await route.call(client, task, owner, **options)
             assert answer.status_code != 404, (route, options, answer.text)
         assert answer.is_success, (route, answer.text)
+
+
+async def test_another_tenants_job_does_not_exist(sqlite_url: str) -> None:
+    owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("owner", "other")]
+    async with serving(sqlite_url, auth="on", job_workers=0) as client:
+        found = [route for route in await routes(client) if route.path.startswith("/v1/jobs")]
+        headers = {"Authorization": f"Bearer {owner}", "Prefer": "respond-async", "Idempotency-Key": "one"}
+        job = (await client.post("/v1/tasks", json=TASK, headers=headers)).json()["id"]
+        theirs = await client.post("/v1/tasks", json=TASK, headers=headers | {"Authorization": f"Bearer {other}"})
+        assert theirs.status_code == 202 and theirs.json()["id"] != job
+        assert {(route.method, route.path) for route in found} >= {("delete", "/v1/jobs/{job_id}")}
+        for route in sorted(found, key=lambda each: each.method, reverse=True):  # what deletes comes last
+            answer = await route.call(client, "", other, job=job)
+            if "{job_id}" in route.path:
+                assert_problem(answer, 404, "job_not_found")
+            else:
+                assert [each["id"] for each in answer.json()["items"]] == [theirs.json()["id"]]
+        ours = await client.get(f"/v1/jobs/{job}", headers=headers)
+        assert ours.json()["state"] == "queued"
 
 
 async def test_lists_hold_the_tenants_own(client: httpx.AsyncClient, sqlite_url: str) -> None:

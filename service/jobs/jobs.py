@@ -1,0 +1,135 @@
+"""Jobs as their tenants know them: accepted, looked at, waited for, cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import codec
+from service.errors import DatabaseUnavailable, JobFinished, JobNotFound, Overloaded
+from service.ids import new_id
+from service.jobs.answers import accepted, job_of
+from service.once import Once, insert_once
+from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState
+from service.settings import Settings
+from service.storage import jobs
+from service.storage.database import Database
+from service.storage.jobs import JobRecord, NewJob
+from service.storage.matching import Match
+from service.storage.requests import StoredAnswer
+from service.tasks import Tasks
+
+WATCH_EVERY_S = 0.25  # how often to look at a job that somebody watches
+
+
+class Jobs:
+    """Every operation on jobs, for one tenant at a time."""
+
+    def __init__(
+        self, database: Database, tasks: Tasks, settings: Settings, wake: asyncio.Event, is_stopping: Callable[[], bool]
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._max_queued = settings.max_queued_jobs
+        self._wake = wake
+        self.num_watchers = 0
+        self._is_stopping = is_stopping
+
+    async def adapt(
+        self, tenant: str, request: CreateTask, once: Once | None = None, *, was_preferred: bool
+    ) -> StoredAnswer:
+        """Accept a task to be made. Raises what can be known without decoding an input."""
+        await self._tasks.check(request)
+        return await self._accept(
+            tenant, "adapt", new_id("task"), request, len(request.support), None, once, was_preferred
+        )
+
+    async def extend(
+        self,
+        tenant: str,
+        task_id: str,
+        request: ExtendSupport,
+        *,
+        match: Match = None,
+        once: Once | None = None,
+        was_preferred: bool,
+    ) -> StoredAnswer:
+        """Accept more support for a task, which must be at a revision of `match` now and when its turn has come."""
+        await self._tasks.get(tenant, task_id, match=match)
+        return await self._accept(tenant, "extend", task_id, request, len(request.support), match, once, was_preferred)
+
+    async def get(self, tenant: str, job_id: str) -> Job:
+        """The job as it is now. Raises JobNotFound."""
+        async with self._database.read() as session:
+            return job_of(await _find_job(session, tenant, job_id))
+
+    async def page(self, tenant: str, *, limit: int, cursor: str | None, state: JobState | None) -> JobPage:
+        """A page of jobs, newest first."""
+        after = codec.read_cursor(cursor, "job") if cursor is not None else None
+        async with self._database.read() as session:
+            found = await jobs.list_jobs(session, tenant, limit=limit + 1, after=after, state=state)
+        cursor = codec.write_cursor(found[limit - 1].id) if len(found) > limit else None
+        return JobPage(items=[job_of(record) for record in found[:limit]], next_cursor=cursor)
+
+    async def cancel(self, tenant: str, job_id: str) -> Job:
+        """End the job without effect, also while it is being done. Raises JobNotFound, or JobFinished if it is over."""
+
+        async def work(session: AsyncSession) -> JobRecord:
+            await jobs.cancel_job(session, tenant, job_id, datetime.now(UTC))
+            return await _find_job(session, tenant, job_id)
+
+        record = await self._database.write(work)
+        if record.state != "cancelled":
+            raise JobFinished(f"The job has {record.state}.")
+        return job_of(record)
+
+    async def watch(self, tenant: str, job_id: str) -> AsyncIterator[Job]:
+        """The job now and whenever it has changed, until it is over or this process stops."""
+        last: Job | None = None
+        while not self._is_stopping():
+            with suppress(DatabaseUnavailable):  # whoever watches waits anyway
+                try:
+                    job = await self.get(tenant, job_id)
+                except JobNotFound:
+                    return
+                if job != last:
+                    yield (last := job)
+                if job.state not in jobs.OPEN:
+                    return
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _accept(
+        self,
+        tenant: str,
+        kind: JobKind,
+        task_id: str,
+        request: BaseModel,
+        size: int,
+        match: Match,
+        once: Once | None,
+        was_preferred: bool,
+    ) -> StoredAnswer:
+        payload = (await asyncio.to_thread(request.model_dump_json, exclude_unset=True)).encode()
+        job = NewJob(tenant, new_id("job"), kind, task_id, size, None if match is None else sorted(match), payload)
+
+        async def work(session: AsyncSession) -> StoredAnswer:
+            if await jobs.num_queued(session, tenant) >= self._max_queued:
+                raise Overloaded(f"{self._max_queued} jobs are waiting already.", retry_after_s=5)
+            record = await jobs.insert_job(session, job, datetime.now(UTC))
+            answer = accepted(record, was_preferred=was_preferred)
+            await insert_once(session, tenant, once, None, answer)
+            return answer
+
+        answer = await self._database.write(work)
+        self._wake.set()
+        return answer
+
+
+async def _find_job(session: AsyncSession, tenant: str, job_id: str) -> JobRecord:
+    record = await jobs.get_job(session, tenant, job_id)
+    if record is None:
+        raise JobNotFound(f"There is no job {job_id[:80]!r}.")
+    return record
