@@ -54,13 +54,14 @@ class Metrics:
             "kshot_cache_swept", "Params dropped because their task moved on or is gone.", registry=registry
         )
 
-        # the life of tasks
+        self._count_tasks(registry)
+
+    def _count_tasks(self, registry: CollectorRegistry) -> None:
+        """The life of tasks, and jobs."""
         self.lost_writes = Counter(
             "kshot_lost_writes", "Versions computed again because another was written first.", registry=registry
         )
         self.expired_tasks = Counter("kshot_expired_tasks", "Tasks deleted by their age.", registry=registry)
-
-        # jobs
         self.jobs = Gauge(
             "kshot_jobs", "Jobs in the database that are queued or running.", ["state"], registry=registry
         )
