@@ -1,35 +1,75 @@
 """The commands that make a task and ask it: `kshot adapt` and `kshot predict`."""
 
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from threading import Timer
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, print_json
+from service import files
+from service.files import BadFile, Columns, Row
+from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
+
+if TYPE_CHECKING:
+    from service.schemas import Predictions
+
+SHOW_AFTER_S = 1.0
+POSITION = re.compile(r"\b(?:support|inputs)\.(\d+)(?:\.(input|label|target|id|image))?(?:\.(\d+))?\b")
+
+Kind = Annotated[
+    Literal["csv", "jsonl", "json"] | None,
+    typer.Option("--format", help="What a file is, whatever it is called.", show_default="by its name; - is jsonl"),
+]
+Ignored = Annotated[list[str] | None, typer.Option("--ignore", help="A column to leave out; may be repeated.")]
+LabelColumn = Annotated[str | None, typer.Option(help="The column, or field, of the labels.", show_default="label")]
+TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to predict.", show_default="target")]
 
 
 def adapt(
     source: Annotated[
-        Path, typer.Argument(exists=True, help="A JSON body of POST /v1/tasks, or a folder with a folder a label.")
+        Path,
+        typer.Argument(
+            help="A folder with a folder of images a label; a file .csv or .jsonl; a JSON body of POST /v1/tasks; - "
+            "for standard input.",
+        ),
     ],
-    model: Annotated[str, typer.Option(help="The model to adapt, when the source is a folder.")] = "glyphs",
-    name: Annotated[str | None, typer.Option(help="A name for the task, when the source is a folder.")] = None,
+    model: Annotated[str, typer.Option(help="The model to adapt; a JSON body names its own.")] = "glyphs",
+    name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
+    label_column: LabelColumn = None,
+    target_column: TargetColumn = None,
+    ignore: Ignored = None,
+    kind: Kind = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
 ) -> None:
-    """Make a task from labelled examples and print its id."""
+    """Make a task from labelled examples and print its id.
+
+    A CSV has a first line of names. A column text (or input) is the input, or image (or path) the path of one from
+    the file's folder; without these, all columns but label, target and id are the numbers of a vector. Lines of JSON
+    have the same as fields; "input" may also be a list of numbers or {"image": "<base64>"}.
+    """
     from service.schemas import CreateTask
 
-    with clear_errors(), connect(url) as kshot:
-        if source.is_dir():
-            images = sorted(path for path in source.glob("*/*") if path.is_file() and not path.name.startswith("."))
-            if not images:
-                raise typer.BadParameter(f"{source} holds no folders of images, one a label.")
-            task = kshot.adapt(model, images, labels=[path.parent.name for path in images], name=name)
-        else:
-            task = kshot.create(CreateTask.model_validate_json(source.read_bytes()))
+    source_kind = _kind(source, kind)
+    if source_kind == "json":
+        with clear_errors(), connect(url) as kshot:
+            task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
+    else:
+        columns = Columns(label_column, target_column, frozenset(ignore or ()))
+        rows = _read(files.read_examples, source, source_kind, columns)
+        with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
+            inputs = [row.input for row in rows]
+            task = kshot.adapt(model, inputs, name=name, on_progress=show, **_known(rows))
     if as_json:
         print_json(task.model_dump(mode="json"))
         return
@@ -39,28 +79,125 @@ def adapt(
 
 def predict(
     task: Annotated[str, typer.Argument(help="The id that `kshot adapt` printed.")],
-    files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, help="A JSON body of .../predictions, or images.")
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Images, folders of them, files .csv or .jsonl; or a JSON body of .../predictions; - for standard "
+            "input.",
+        ),
     ],
+    label_column: LabelColumn = None,
+    target_column: TargetColumn = None,
+    ignore: Ignored = None,
+    kind: Kind = None,
     url: Url = LOCAL,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object of JSON a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Ask a task about images, or about the inputs of a JSON body."""
-    from service.schemas import Classification, CreatePredictions, Regression
+    """Ask a task about images, texts or vectors. Files are read as `kshot adapt` reads them; labels are left out."""
+    from service.schemas import CreatePredictions
 
-    with clear_errors(), connect(url) as kshot:
-        if files[0].suffix == ".json":
-            request = CreatePredictions.model_validate_json(files[0].read_bytes())
-            answer, names = kshot.ask(task, request), [str(number) for number in range(len(request.inputs))]
-        else:
-            answer, names = kshot.predict(task, files), [str(path) for path in files]
+    kinds = [_kind(source, kind) for source in sources]
+    if "json" in kinds:
+        if len(sources) > 1:
+            fail("A JSON body is a whole request: name no other file beside it.")
+        with clear_errors(), connect(url) as kshot:
+            request = CreatePredictions.model_validate_json(files.read_bytes(sources[0]))
+            answer, names = kshot.ask(task, request), [f"inputs.{number}" for number in range(len(request.inputs))]
+    else:
+        columns = Columns(label_column, target_column, frozenset(ignore or ()), are_read=False)
+        rows = [row for each in zip(sources, kinds, strict=True) for row in _read(files.read_rows, *each, columns)]
+        if not rows:
+            fail(f"There is nothing to ask about in {', '.join(map(str, sources))}.")
+        with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("asking") as show:
+            answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
+        names = [row.id or row.where for row in rows]
+    lines = list(_lines(answer, names))
     if as_json:
-        print_json(answer.model_dump(mode="json"))
-        return
+        for line in lines:
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    elif as_csv:
+        _print_csv(lines)
+    else:
+        _print_table(lines)
+
+
+def _lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for name, found in zip(names, answer.predictions, strict=True):
+        yield {"input": name, **found.model_dump()}
+
+
+def _print_csv(lines: Sequence[dict[str, Any]]) -> None:
+    rows = [_flat(line) for line in lines]
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _flat(line: dict[str, Any]) -> dict[str, Any]:
+    """One value a column; of the scores only the best."""
+    if "label" in line:
+        return {"input": line["input"], "label": line["label"], "probability": line["scores"][line["label"]]}
+    return {key: json.dumps(value) if isinstance(value, list) else value for key, value in line.items()}
+
+
+def _print_table(lines: Sequence[dict[str, Any]]) -> None:
     table = Table("input", "answer", "", box=None)
-    for shown, found in zip(names, answer.predictions, strict=True):
-        if isinstance(found, Classification):
-            table.add_row(shown, found.label, f"{found.scores[found.label]:.1%}")
-        elif isinstance(found, Regression):
-            table.add_row(shown, str(found.mean), f"± {found.std}")
+    for line in lines:
+        if "label" in line:
+            table.add_row(line["input"], line["label"], f"{line['scores'][line['label']]:.1%}")
+        else:
+            table.add_row(line["input"], str(line["mean"]), f"± {line['std']}")
     Console().print(table)
+
+
+def _kind(source: Path, given: str | None) -> str:
+    if source != files.STDIN and not source.exists():
+        fail(f"There is no file {source}.")
+    return files.kind_of(source, given)
+
+
+def _read(read: Callable[[Path, str, Columns], list[Row]], source: Path, kind: str, columns: Columns) -> list[Row]:
+    with clear_errors():
+        try:
+            return read(source, kind, columns)
+        except BadFile as error:
+            fail(str(error))
+
+
+def _known(rows: Sequence[Row]) -> dict[str, Any]:
+    """What is known of the rows, as the client takes it: of each row, or of none."""
+    columns = {"ids": "id", "labels": "label", "targets": "target"}
+    found = {name: [getattr(row, column) for row in rows] for name, column in columns.items()}
+    return {name: None if values[0] is None else values for name, values in found.items()}
+
+
+def _placed(rows: Sequence[Row], text: str) -> str:
+    """A sentence of the service with the places in the sender's files instead of positions in the request."""
+
+    def place(found: re.Match[str]) -> str:
+        position, field, part = found.groups()
+        if int(position) >= len(rows):
+            return found[0]
+        about = "" if field in (None, "input", "image") else f": {field}"
+        return rows[int(position)].where + about + ("" if part is None else f": number {int(part) + 1}")
+
+    return POSITION.sub(place, text)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar, if it takes longer than a second and somebody sees it."""
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True)
+    task = bar.add_task(what, total=None)
+    timer = Timer(SHOW_AFTER_S, bar.start)
+    timer.daemon = True
+    if console.is_terminal:
+        timer.start()
+    try:
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+    finally:
+        timer.cancel()
+        if bar.live.is_started:
+            bar.stop()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -29,8 +29,11 @@ def api_key() -> str | None:
 
 
 @contextmanager
-def clear_errors() -> Iterator[None]:
-    """What goes wrong between here and the service, as a sentence instead of a traceback."""
+def clear_errors(placed: Callable[[str], str] = str) -> Iterator[None]:
+    """What goes wrong between here and the service, as a sentence instead of a traceback.
+
+    `placed` puts the places that the service names into the words of who sent it.
+    """
     from pydantic import ValidationError
 
     from service.errors import KshotError
@@ -39,7 +42,9 @@ def clear_errors() -> Iterator[None]:
         yield
     except KshotError as error:
         several = error.errors if len(error.errors) > 1 else ()  # of one, the sentence tells already
-        fail("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)]))
+        fail(placed("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)])))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ValidationError as error:
         fail(f"The file is not a valid request: {error}")
 

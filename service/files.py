@@ -1,0 +1,220 @@
+"""Examples and queries as people have them: folders of images, CSV, lines of JSON. Errors name file and line."""
+
+import base64
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+Input: TypeAlias = str | list[float] | bytes | Path  # a text, a vector, an image, the path of an image
+
+STDIN = Path("-")
+KINDS = {".json": "json", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+TEXTS, IMAGES = ("input", "text"), ("image", "path")  # what holds the whole input of a row
+MAX_CELL = 2**24  # characters
+
+
+class BadFile(Exception):
+    """A file cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column, or field of a line, is the label, which the target, and which ones are nothing of ours."""
+
+    label: str | None = None
+    target: str | None = None
+    ignored: frozenset[str] = frozenset()
+    are_read: bool = True  # not of queries, whose labels may be there and are nobody's business
+
+    def named(self) -> tuple[str | None, str | None]:
+        """Names of label and target: those that were chosen, else both of ours."""
+        if not self.are_read:
+            return (None, None)
+        return (self.label, self.target) if self.label or self.target else ("label", "target")
+
+    def are_inputs(self, header: Sequence[str]) -> list[str]:
+        """The columns that a vector is made of."""
+        others = {"id", "label", "target", self.label, self.target} | self.ignored
+        return [name for name in header if name not in others]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example or query: where it stands, what it is, what is known of it."""
+
+    where: str
+    input: Input
+    id: str | None = None
+    label: str | None = None
+    target: float | list[float] | None = None
+
+
+def kind_of(source: Path, given: str | None) -> str:
+    """json, jsonl, csv, folder or image: as it is called, unless it was said."""
+    if given is not None:
+        return given
+    if source == STDIN:
+        return "jsonl"
+    return "folder" if source.is_dir() else KINDS.get(source.suffix.lower(), "image")
+
+
+def read_rows(source: Path, kind: str, columns: Columns) -> list[Row]:
+    """What a source holds. Raises BadFile."""
+    if kind == "folder":
+        found = sorted(path for path in source.rglob("*") if path.is_file() and not _is_hidden(path, source))
+        return [Row(str(path), path) for path in found]
+    if kind == "image":
+        return [Row(str(source), source)]
+    with _opened(source) as lines:
+        return list((_csv_rows if kind == "csv" else _json_rows)(lines, source, columns))
+
+
+def read_examples(source: Path, kind: str, columns: Columns) -> list[Row]:
+    """What a source holds to learn from; the label of an image in a folder is the folder right above it."""
+    rows = read_rows(source, kind, columns)
+    if kind == "folder":
+        rows = [Row(row.where, row.input, label=Path(row.where).parent.name) for row in rows]
+        rows = [row for row in rows if Path(row.where).parent != source]
+    if not rows:
+        raise BadFile(f"{source} holds no examples" + ("; expected a folder of images a label" * (kind == "folder")))
+    for name in ("id", "label", "target"):
+        lacking = [row for row in rows if getattr(row, name) is None]
+        if lacking and len(lacking) < len(rows):
+            raise BadFile(f"{lacking[0].where}: has no {name}, while others have one")
+    return rows
+
+
+def read_bytes(source: Path) -> bytes:
+    """The content of a file, or of standard input."""
+    return sys.stdin.buffer.read() if source == STDIN else source.read_bytes()
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[TextIO]:
+    """The lines of a file; without a byte order mark, which spreadsheets write."""
+    data = io.BytesIO(read_bytes(source))
+    try:
+        yield io.TextIOWrapper(data, "utf-8-sig", newline="")
+    except UnicodeDecodeError:
+        raise BadFile(f"{source} is not text in UTF-8") from None
+
+
+def _csv_rows(lines: TextIO, source: Path, columns: Columns) -> Iterator[Row]:
+    csv.field_size_limit(MAX_CELL)
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, source, columns)
+        for cells in reader:
+            where = f"{source}:{reader.line_num}"
+            if len(cells) not in (0, len(header)):
+                raise BadFile(f"{where}: expected {len(header)} cells as in the first line, got {len(cells)}")
+            if cells:
+                yield _row(dict(zip(header, cells, strict=True)), where, source, columns)
+    except csv.Error as error:
+        raise BadFile(f"{source}:{reader.line_num}: {error}") from None
+
+
+def _check_header(header: Sequence[str], source: Path, columns: Columns) -> None:
+    if not any(header) or all(_is_number(name) for name in header):
+        raise BadFile(f"{source}:1: expected the names of the columns")
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise BadFile(f"{source}:1: the column {twice[0]!r} is there twice")
+    for name in (columns.label, columns.target, *sorted(columns.ignored)):
+        if name is not None and name not in header:
+            raise BadFile(f"{source}:1: there is no column {name!r}; there are {', '.join(header)}")
+
+
+def _json_rows(lines: TextIO, source: Path, columns: Columns) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        where = f"{source}:{number}"
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadFile(f"{where}: expected an object of JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise BadFile(f'{where}: expected an object of JSON, such as {{"input": ..., "label": ...}}')
+        yield _row(found, where, source, columns)
+
+
+def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Row:
+    """A line of a file as a row; what is missing is null."""
+    label, target = (found.get(name) if name else None for name in columns.named())
+    if not isinstance(label, str | int | None) or isinstance(label, bool):
+        raise BadFile(f"{where}: expected a text as the label")
+    if columns.are_read and label is None and target is None:
+        names = " nor ".join(filter(None, columns.named()))
+        raise BadFile(f"{where}: has neither {names}; --label-column or --target-column names another column")
+    name = found.get("id")
+    return Row(
+        where,
+        _input(found, where, source, columns),
+        None if name is None else str(name),
+        None if label is None else str(label),
+        None if target is None else _target(target, f"{where}: the target"),
+    )
+
+
+def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Input:
+    for name in IMAGES:
+        if name in found and name not in columns.ignored:
+            path = source.parent / str(found[name])
+            if not path.is_file():
+                raise BadFile(f"{where}: there is no file {path}")
+            return path
+    for name in TEXTS:
+        if name in found and name not in columns.ignored:
+            return _whole(found[name], where)
+    names = columns.are_inputs(list(found))
+    return _whole([found[name] for name in names] or None, where, names)
+
+
+def _whole(value: Any, where: str, names: Sequence[str] = ()) -> Input:
+    """An input as it stands in one place, or in the columns of these names."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        shown = [f"the column {name!r}" for name in names] or [f"number {at + 1}" for at in range(len(value))]
+        return [_number(number, f"{where}: {what}") for number, what in zip(value, shown, strict=True)]
+    if isinstance(value, dict):
+        return _image(value, where)
+    raise BadFile(f"{where}: expected a text, a list of numbers or an image as the input")
+
+
+def _image(value: Mapping[str, Any], where: str) -> bytes:
+    try:
+        return base64.b64decode(value["image"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise BadFile(f'{where}: expected an image as {{"image": "<base64>"}}') from None
+
+
+def _target(value: Any, what: str) -> float | list[float]:
+    if isinstance(value, list):
+        return [_number(number, f"{what}, number {position}") for position, number in enumerate(value, 1)]
+    return _number(value, what)
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or not _is_number(value):
+        raise BadFile(f"{what}: expected a number, got {str(value)[:80]!r}")
+    return float(value)
+
+
+def _is_number(value: float | str) -> bool:
+    try:
+        float(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_hidden(path: Path, below: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(below).parts)

@@ -1,0 +1,137 @@
+"""`kshot adapt` and `kshot predict` against a service with real models, from files as people have them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import copy
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.app import create_app
+from service.cli import app
+from service.settings import Settings
+from tests.service.api.live import live
+from tests.service.codec.pictures import saved, stroke
+
+Kshot = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def kshot(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kshot]:
+    """Runs the command against a service of its own."""
+    path = copy(sqlite_template, tmp_path_factory.mktemp("commands") / "kshot.db")
+    settings = Settings(database_url=f"sqlite+aiosqlite:///{path}", threads=1, auth="off")
+    with live(create_app(settings)) as url:
+        runner = CliRunner(env={"COLUMNS": "200", "KSHOT_URL": url, "KSHOT_API_KEY": ""})
+        yield lambda *arguments, **options: runner.invoke(app, [str(each) for each in arguments], **options)
+
+
+def made(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("task_")
+    return result.stdout.strip()
+
+
+def refused(result: Result, *words: str) -> None:
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    assert all(word in result.output for word in words), result.output
+    assert "support." not in result.output and "inputs." not in result.output
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    for name, size in (("tall", (30, 60)), ("wide", (60, 20))):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in (1, 2):
+            (tmp_path / "pets" / name / f"{number}.png").write_bytes(saved(stroke(size)))
+    return tmp_path / "pets"
+
+
+def test_a_folder(kshot: Kshot, pets: Path) -> None:
+    task = made(kshot("adapt", pets, "--name", "pets"))
+    shown = kshot("predict", task, pets / "tall" / "1.png", pets / "wide")
+    assert shown.exit_code == 0 and [line.split()[1] for line in shown.stdout.splitlines()[1:]] == [
+        "tall",
+        "wide",
+        "wide",
+    ]
+    lines = [json.loads(line) for line in kshot("predict", task, pets, "--json").stdout.splitlines()]
+    assert [Path(line["input"]).parent.name for line in lines] == [line["label"] for line in lines]
+    assert lines[0]["scores"].keys() == {"tall", "wide"}
+
+    (pets / "wide" / "3.png").write_bytes(b"GIF89a")
+    refused(kshot("adapt", pets), str(pets / "wide" / "3.png"), "not a PNG, JPEG or WebP")
+    refused(kshot("predict", task, pets), str(pets / "wide" / "3.png"))
+    (pets / "tall" / "3.png").write_bytes(b"GIF89a")
+    refused(kshot("adapt", pets), str(pets / "tall" / "3.png"), str(pets / "wide" / "3.png"))
+
+
+def vector(way: int, number: int) -> list[float]:
+    return [float(way) + 0.01 * ((7 * number + 3 * column) % 11) for column in range(64)]
+
+
+def table(path: Path) -> Path:
+    header = ",".join([*(f"x{column}" for column in range(64)), "y", "id"])
+    rows = [[*vector(way, number), "ab"[way], f"r{way}{number}"] for way in range(2) for number in range(3)]
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]))
+    return path
+
+
+def test_a_csv_of_vectors(kshot: Kshot, tmp_path: Path) -> None:
+    path = table(tmp_path / "data.csv")
+    task = made(kshot("adapt", path, "--model", "vectors", "--label-column", "y"))
+    printed = kshot("predict", task, path, "--label-column", "y", "--csv").stdout
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert [(row["input"], row["label"]) for row in rows] == [
+        (f"r{way}{n}", "ab"[way]) for way in range(2) for n in range(3)
+    ]
+    assert all(float(row["probability"]) > 0.5 for row in rows)
+    again = kshot("predict", task, "-", "--format", "csv", "--ignore", "y", "--csv", input=path.read_text())
+    assert again.stdout == printed
+
+    refused(kshot("adapt", path, "--model", "vectors"), "data.csv:2", "has neither label nor target")
+    short = path.read_text().replace(",y,", ",label,").replace("x63", "extra")
+    path.write_text(short)
+    refused(kshot("adapt", path, "--model", "vectors", "--ignore", "extra"), f"{path}:2", "64")
+    refused(kshot("adapt", path, "--model", "glyphs"), f"{path}:2", "expected an image")
+    path.write_text(short.replace(",b,", ",\u3000,"))
+    refused(kshot("adapt", path, "--model", "vectors"), f"{path}:5: label", "blank")
+
+
+def test_lines_of_json(kshot: Kshot, tmp_path: Path) -> None:
+    path = tmp_path / "curve.jsonl"
+    lines = [{"input": [x], "target": 2 * x + 1} for x in range(-3, 4)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    task = made(kshot("adapt", path, "--model", "curves"))
+    shown = kshot("predict", task, path, "--json")
+    assert [json.loads(line).keys() for line in shown.stdout.splitlines()] == [{"input", "mean", "std"}] * 7
+    assert made(kshot("adapt", "-", "--model", "curves", input=path.read_text()))
+    assert "mean" in kshot("predict", task, path, "--csv").stdout.splitlines()[0]
+    nan = path.read_text() + '\n{"input": [NaN], "target": 1}'
+    refused(kshot("adapt", "-", "--model", "curves", input=nan), "-:8: number 1", "finite")
+    refused(kshot("predict", task, "-", input='\n{"input": [1, 2]}'), "-:2")
+    refused(kshot("predict", task, "-", input=""), "nothing to ask about")
+
+
+def test_a_body_of_json(kshot: Kshot, tmp_path: Path) -> None:
+    body = {"model": "curves", "support": [{"input": [x], "target": x} for x in (0.0, 1.0, 2.0)]}
+    (tmp_path / "task.json").write_text(json.dumps(body))
+    (tmp_path / "ask.json").write_text('{"inputs": [[0.5]]}')
+    task = made(kshot("adapt", tmp_path / "task.json"))
+    shown = kshot("predict", task, tmp_path / "ask.json", "--json")
+    assert json.loads(shown.stdout)["input"] == "inputs.0"
+    refused(kshot("predict", task, tmp_path / "nope.png"), "There is no file", "nope.png")
+    two = kshot("predict", task, tmp_path / "ask.json", tmp_path / "ask.json")
+    assert two.exit_code == 1 and "no other file" in two.output
+
+
+def test_a_file_that_may_not_be_read(kshot: Kshot, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = pets / "tall" / "2.png"
+    gone.unlink()
+    gone.symlink_to(pets)  # a folder where a file should be
+    assert made(kshot("adapt", pets))
+    (pets / "data.csv").write_text("image,label\ntall/2.png,a\n")
+    refused(kshot("adapt", pets / "data.csv"), "data.csv:2: there is no file")
