@@ -14,13 +14,13 @@ LEDGER = Path("docs/results.md")
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="The name of a model that ships.")],
+    recipe: Annotated[str, typer.Argument(help="The name of a model that ships, or omniglot.")],
     chosen: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An argument of the recipe; may be repeated.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to work; a run that was cut short resumes there.", show_default="runs/RECIPE"),
+        typer.Option(help="Where to work; a run that was cut short resumes there.", show_default="runs/MODEL"),
     ] = None,
     cache: Cache = CACHE,
 ) -> None:
@@ -31,14 +31,15 @@ def train(
 
     if recipe not in RECIPES:
         raise typer.BadParameter(f"There is no recipe {recipe!r}; there are {', '.join(RECIPES)}.")
-    folder = out or Path("runs") / recipe
     try:
         run = with_data(lambda: RECIPES[recipe](cache, **_arguments(chosen or [])), cache)
-    except (TypeError, FileNotFoundError) as error:  # an argument it does not have; a data set that is not there
+    except (TypeError, ValueError, FileNotFoundError) as error:  # an argument it does not have or take; absent data
         raise typer.BadParameter(str(error)) from None
+    folder = out or Path("runs") / run.card.name
     run_to_the_end(run, folder)
-    digest = publish(run, folder / "models" / recipe)
-    typer.echo(f"{folder / 'models' / recipe}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
+    model = folder / "models" / run.card.name
+    digest = publish(run, model)
+    typer.echo(f"{model}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
 
 
 def evaluate(

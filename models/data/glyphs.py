@@ -1,5 +1,6 @@
 """Training episodes of drawn characters: all ways of a task from one alphabet, seen under one symmetry."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,13 @@ class GlyphEpisodes:
     def num_identities(self) -> int:
         """Characters, each counted once for every symmetry."""
         return len(self.images) // DRAWERS * NUM_SYMMETRIES
+
+    def sized(self, num_tasks: int, ways: int, drawers: int) -> "GlyphEpisodes":
+        """The same source of episodes of another size; at most one task an alphabet, and the ways there are."""
+        other = copy.copy(self)
+        other.num_tasks, other.drawers = min(num_tasks, len(self.alphabets)), drawers
+        other.ways = min(ways, len(self.images) // DRAWERS)
+        return other
 
     def __call__(self, step: int) -> GlyphBatch:
         """The batch of this step."""

@@ -1,4 +1,4 @@
-"""Every training run that ships a model: a function of the folder of data sets, by the model's name."""
+"""Every training run: a function of the folder of data sets, by its name; all but the comparison ship a model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from models.training.curves import curves
 from models.training.glyphs import glyphs
 from models.training.glyphs_maml import glyphs_maml
+from models.training.omniglot import omniglot
 from models.training.train import Run
 from models.training.vectors import vectors
 
@@ -14,4 +15,5 @@ RECIPES: dict[str, Callable[[Path], Run]] = {
     "glyphs-maml": glyphs_maml,
     "vectors": vectors,
     "curves": curves,
+    "omniglot": omniglot,
 }
