@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         2, description="Jobs that this process does at once; with 0 it only accepts them for others."
     )
     job_examples: PositiveInt = Field(
-        5_000, description="A support set of more examples becomes a job, also when the client did not ask for one."
+        2_000, description="A support set of more examples becomes a job, also when the client did not ask for one."
     )
     max_queued_jobs: PositiveInt = Field(100, description="Jobs of one tenant that may wait; beyond it: 429.")
     job_poll_s: Annotated[float, Field(ge=0.01)] = Field(

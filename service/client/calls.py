@@ -1,5 +1,6 @@
 """What the calls of every resource share: how one is asked, and what the service is known to allow."""
 
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -8,9 +9,12 @@ from pydantic import BaseModel
 from service.client.requests import at, key_header, request_of
 from service.client.retrying import trying
 from service.client.steps import Steps
-from service.schemas import Limits
+from service.client.waiting import result_of, until_over
+from service.schemas import Job, Limits
 
 M = TypeVar("M", bound=BaseModel)
+
+ACCEPTED = 202
 
 
 class Calls:
@@ -29,8 +33,21 @@ class Calls:
     def _write(
         self, answer: type[M], path: str, payload: Any, *, key: str | None, if_match: int | None = None
     ) -> Steps[M]:
-        """What a POST that writes answers; it happens once, under this idempotency key or a new one."""
-        return self._ask(answer, "POST", path, payload, if_match=if_match, headers=key_header(key))
+        """What a POST that writes answers; it happens once, under this idempotency key or a new one.
+
+        Where the service makes a job of it, that is waited for.
+        """
+        response = yield from self._send("POST", path, payload, if_match=if_match, headers=key_header(key))
+        if response.status_code != ACCEPTED:
+            return answer.model_validate_json(response.content)
+        job = Job.model_validate_json(response.content)
+        over = yield from until_over(job, partial(self._ask, Job, "GET", at("jobs", job.id)))
+        return answer.model_validate(result_of(over).model_dump())
+
+    def _later(self, path: str, payload: BaseModel, *, key: str | None, if_match: int | None = None) -> Steps[Job]:
+        """The job that a POST becomes."""
+        headers = {**key_header(key), "Prefer": "respond-async"}
+        return self._ask(Job, "POST", path, payload, if_match=if_match, headers=headers)
 
     def _send(self, *request: Any, **options: Any) -> Steps[httpx.Response]:
         """The answer to a request of `request_of`, as it is."""

@@ -19,6 +19,11 @@ def error_of(response: httpx.Response) -> KshotError:
     except ValidationError:  # not from the service: a proxy, or nothing of ours at this address
         kind = Unavailable if response.status_code in (502, 503, 504) else InternalError
         return kind(f"HTTP {response.status_code}: {response.text[:200]}", retry_after_s=retry_after_s)
+    return error_in(problem, retry_after_s)
+
+
+def error_in(problem: Problem, retry_after_s: float | None = None) -> KshotError:
+    """The error that a problem tells of."""
     kinds = list(_tree(KshotError))
     by_status = [kind for kind in kinds if kind.status == problem.status]
     by_code = [kind for kind in kinds if kind.code == problem.code]

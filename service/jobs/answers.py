@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from service.schemas import CreatedTask, ExtendedTask, Job, JobKind, Problem, Progress
 from service.storage.jobs import JobRecord
@@ -23,12 +23,19 @@ def job_of(record: JobRecord) -> Job:
         state=record.state,
         task=record.task_id,
         progress=Progress(done=record.num_done, total=record.num_total),
-        result=None if record.answer is None else RESULTS[record.kind].validate_json(record.answer),
+        result=None if record.answer is None else _result(record.kind, record.answer),
         problem=None if record.problem is None else Problem(**record.problem),
         created_at=record.created_at,
         started_at=record.started_at,
         finished_at=record.finished_at,
     )
+
+
+def _result(kind: str, answer: bytes) -> CreatedTask | None:
+    try:
+        return RESULTS[kind].validate_json(answer)
+    except ValidationError:  # a service of another version answered it otherwise; the task itself is there to be read
+        return None
 
 
 def accepted(record: JobRecord, *, was_preferred: bool) -> StoredAnswer:

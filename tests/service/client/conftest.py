@@ -18,7 +18,9 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture
 def url(sqlite_url: str) -> Iterator[str]:
-    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off", max_inputs=8))) as url:
+    with live(
+        create_app(Settings(database_url=sqlite_url, threads=1, auth="off", max_inputs=8, job_examples=50))
+    ) as url:
         yield url
 
 

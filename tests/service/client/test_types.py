@@ -15,6 +15,7 @@ def blocking(kshot: Client, photos: list[Path]) -> None:
     assert_type(kshot.predict("t", photos, on_progress=lambda done, total: None), schemas.Predictions)
     assert_type(kshot.tasks(model="glyphs"), Iterator[schemas.Task])
     assert_type(kshot.support("t"), Iterator[schemas.SupportExample])
+    assert_type(kshot.wait(kshot.adapt_later("glyphs", photos, labels="ab")), schemas.Job)
     assert_type(kshot.delete("t"), None)
     assert_type(kshot.models(), list[schemas.Model])
     kshot.adapt("glyphs", photos, lables="ab")  # type: ignore[call-arg]
@@ -26,6 +27,7 @@ async def awaiting(kshot: AsyncClient, photos: list[Path]) -> None:
     assert_type(await kshot.predict("t", photos, on_progress=lambda done, total: None), schemas.Predictions)
     assert_type(kshot.tasks(model="glyphs"), AsyncIterator[schemas.Task])
     assert_type(kshot.support("t"), AsyncIterator[schemas.SupportExample])
+    assert_type(await kshot.wait(await kshot.adapt_later("glyphs", photos, labels="ab")), schemas.Job)
     assert_type(await kshot.delete("t"), None)
     assert_type(await kshot.models(), list[schemas.Model])
     await kshot.adapt("glyphs", photos, lables="ab")  # type: ignore[call-arg]

@@ -1,0 +1,83 @@
+"""Calls about jobs: ask for one, look at it, wait for it, cancel it."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from service.client.calling import Turn, call, pages
+from service.client.calls import Calls
+from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.refusals import as_invalid_request
+from service.client.requests import at
+from service.client.steps import Steps
+from service.client.waiting import until_over
+from service.schemas import CreateTask, ExtendSupport, Job, JobPage, JobState, Task
+
+
+class JobCalls(Calls):
+    """`/v1/jobs`, and what becomes a job. The calls that answer at once wait by themselves where there is a job."""
+
+    @call
+    def adapt_later(
+        self,
+        model: str,
+        inputs: Iterable[Raw],
+        *,
+        labels: Labels | None = None,
+        targets: Targets | None = None,
+        ids: Iterable[str] | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Steps[Job]:
+        """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
+        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        fields = {"model": model, "name": name, "support": support, "metadata": metadata}
+        with as_invalid_request():
+            request = CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+        return (yield from self._later(at("tasks"), request, key=idempotency_key))
+
+    @call
+    def extend_later(
+        self,
+        task: Task | str,
+        inputs: Iterable[Raw],
+        *,
+        labels: Labels | None = None,
+        targets: Targets | None = None,
+        ids: Iterable[str] | None = None,
+        if_match: int | None = None,
+        idempotency_key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Steps[Job]:
+        """As `extend`, but accepted and done later."""
+        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        with as_invalid_request():
+            request = ExtendSupport.model_validate({"support": support})
+        return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
+
+    @call
+    def job(self, job: Job | str) -> Steps[Job]:
+        """The job as it is now."""
+        return self._ask(Job, "GET", at("jobs", _id(job)))
+
+    @pages
+    def jobs(self, *, state: JobState | None = None) -> Turn[Job]:
+        """Every job, newest first, fetched page by page."""
+        return lambda cursor: self._ask(JobPage, "GET", at("jobs"), query={"state": state, "cursor": cursor})
+
+    @call
+    def wait(self, job: Job | str, *, on_progress: Progress | None = None) -> Steps[Job]:
+        """The job when it is over; `on_progress(done, total)` is told how many of its examples have been decoded."""
+        ask = partial(self._ask, Job, "GET", at("jobs", _id(job)))
+        return (yield from until_over((yield from ask()), ask, on_progress))
+
+    @call
+    def cancel(self, job: Job | str) -> Steps[Job]:
+        """End a job without effect. Raises JobFinished if it has had one, or has failed."""
+        return self._ask(Job, "DELETE", at("jobs", _id(job)))
+
+
+def _id(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.id
