@@ -1,7 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from models.card import read_card
@@ -9,22 +8,13 @@ from models.checkpoint import load
 from models.training import measure
 from models.training.evaluate import evaluate
 from models.training.publish import publish
-from tests.models.training.tiny import omniglot, tiny_run
+from tests.models.training.tiny import tiny_run, write_omniglot
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A folder of data sets with made-up characters in place of Omniglot's, in its layout."""
-    folder = tmp_path / "omniglot"
-    folder.mkdir()
-    for split, seed in (("background", 0), ("evaluation", 1)):
-        made = omniglot(seed=seed)
-        alphabet = made.alphabet + (25 if split == "background" else 30)
-        bits = np.packbits(made.images.reshape(-1, *made.images.shape[2:]), axis=2)
-        for part, half in enumerate(np.array_split(np.arange(len(bits)), 2), start=1):
-            path = folder / f"omniglot_{split}_105_1bit_part{part}.npz"
-            np.savez(path, bits=bits[half], alphabet=alphabet.repeat(20)[half])
-        np.savez(folder / f"omniglot_{split}_28_g4.npz", alphabets=np.array([f"alphabet {n}" for n in range(50)]))
+    write_omniglot(tmp_path)
     return tmp_path
 
 

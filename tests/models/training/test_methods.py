@@ -16,7 +16,13 @@ from models.training.publish import publish
 from models.training.train import train
 from models.types import Classes
 from tests.models.training import tiny
-from tests.models.training.test_evaluate import data as data  # made-up characters in Omniglot's layout
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of data sets with made-up characters."""
+    tiny.write_omniglot(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", METHODS)

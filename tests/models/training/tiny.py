@@ -32,6 +32,20 @@ def omniglot(num_characters: int = 12, seed: int = 0) -> Omniglot:
     return Omniglot(images, np.arange(num_characters) % 2, ("first", "second"))
 
 
+def write_omniglot(data: Path) -> None:
+    """Made-up characters in place of Omniglot's, in the layout of a folder of data sets."""
+    folder = data / "omniglot"
+    folder.mkdir()
+    for split, seed in (("background", 0), ("evaluation", 1)):
+        made = omniglot(seed=seed)
+        alphabet = made.alphabet + (25 if split == "background" else 30)
+        bits = np.packbits(made.images.reshape(-1, *made.images.shape[2:]), axis=2)
+        for part, half in enumerate(np.array_split(np.arange(len(bits)), 2), start=1):
+            path = folder / f"omniglot_{split}_105_1bit_part{part}.npz"
+            np.savez(path, bits=bits[half], alphabet=alphabet.repeat(20)[half])
+        np.savez(folder / f"omniglot_{split}_28_g4.npz", alphabets=np.array([f"alphabet {n}" for n in range(50)]))
+
+
 def tiny_run() -> Run:
     torch.manual_seed(0)
     batches = GlyphEpisodes(omniglot(), GlyphInput(28), Style(), num_tasks=1, ways=4, drawers=3)
