@@ -2,6 +2,8 @@
 
 import math
 import select
+import sqlite3
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, exc, make_url
@@ -35,29 +37,29 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: i
     engine = create_async_engine(
         url,
         # isolation_level None keeps pysqlite from opening and closing transactions behind our back
-        connect_args={"isolation_level": None, "timeout": busy_timeout_s},
+        connect_args={"isolation_level": None, "timeout": busy_timeout_s, "factory": partial(_connect_sqlite, writes)},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=busy_timeout_s,
         hide_parameters=True,
         skip_autocommit_rollback=not writes,
     )
-    pragmas = ["journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}"]
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        try:
-            cursor = connection.cursor()
-            for pragma in pragmas:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-        except Exception:
-            connection.close()  # the pool does not know it yet, and its thread would live on
-            raise
-
     if writes:
         event.listen(engine.sync_engine, "begin", begin_immediate)
     return engine
+
+
+def _connect_sqlite(writes: bool, *arguments: Any, **options: Any) -> sqlite3.Connection:
+    """A connection with its settings made, in one step: a request cancelled between two would leave a lock behind."""
+    connection = sqlite3.Connection(*arguments, **options)
+    pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}")
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def begin_immediate(connection: Connection) -> None:
