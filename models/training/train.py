@@ -46,6 +46,7 @@ class Run:
     save_steps: int = 200
     max_norm: float = 10.0
     stop: Callable[[], bool] | None = None  # the objective's own end, before the last step
+    finish: Callable[[Learner], None] | None = None  # what is set when training has ended
 
 
 OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {
@@ -85,6 +86,8 @@ def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
             if time.monotonic() > deadline:
                 return done == run.num_steps
     run.learner.eval()
+    if run.finish is not None:
+        run.finish(run.learner)
     return True
 
 

@@ -32,6 +32,11 @@ ROWS: dict[str, Row] = {
     "prototypical, identity": (IDENTITY, {"name": "prototypical"}, vector_task),
     "prototypical, conv4": (CONV4, {"name": "prototypical"}, glyph_task),
     "prototypical, resnet": ({"name": "resnet", "widths": [8, 16]}, {"name": "prototypical"}, glyph_task),
+    "prototypical, resnet with views": (
+        {"name": "resnet", "widths": [8, 16], "views_deg": [-8.0, 8.0], "root": True},
+        {"name": "prototypical"},
+        glyph_task,
+    ),
     "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
     "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
     "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),

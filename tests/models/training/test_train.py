@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from models.training.glyphs import SHARPER, sharpen
 from models.training.train import Run, rate_at, train
 from tests.models.training.tiny import tiny_run
 
@@ -52,6 +53,14 @@ def test_training_moves_the_weights_and_logs_its_figures(straight: Run, tmp_path
     (row,) = csv.reader((tmp_path / "log.csv").read_text().splitlines())
     assert row[0] == str(run.num_steps)
     assert {cell.split("=")[0] for cell in row[1:]} == {"turns", "named", "right", "norm"}
+
+
+def test_what_ends_a_run_is_done_once_however_often_it_is_resumed(straight: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        run = Run(**{**vars(tiny_run()), "finish": sharpen})
+        assert train(run, tmp_path)
+        change = weights(run)["head.log_scale"] - weights(straight)["head.log_scale"]
+        assert change.exp().item() == pytest.approx(SHARPER)
 
 
 def test_a_run_may_end_by_its_own_rule(tmp_path: Path) -> None:
