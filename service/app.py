@@ -20,7 +20,7 @@ from service.catalog import Catalog, Served
 from service.engine.ask import Key
 from service.engine.engine import Engine
 from service.engine.freshness import Fetch
-from service.engine.loading import load_checkpoints, model_folders
+from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
 from service.jobs.sweeping import expire_jobs, reap
 from service.keyring import Keyring
@@ -38,14 +38,17 @@ SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service as an ASGI app. It touches neither device nor database before its lifespan begins."""
+def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None = None) -> FastAPI:
+    """The service as an ASGI app, with the models of the settings unless others are given.
+
+    It touches neither device nor database before its lifespan begins.
+    """
     settings = settings or Settings()
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics, lambda: app.state.is_stopping()) as service:
+        async with running(settings, metrics, lambda: app.state.is_stopping(), checkpoints) as service:
             app.state.service = service
             try:
                 yield
@@ -77,9 +80,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def running(settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool]) -> AsyncIterator[Service]:
+async def running(
+    settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool], checkpoints: Checkpoints | None
+) -> AsyncIterator[Service]:
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
-    checkpoints = load_checkpoints(model_folders(settings.models))
+    if checkpoints is None:
+        checkpoints = load_checkpoints(model_folders(settings.models))
     catalog = Catalog(Served(found.digest, found.card, found.inputs) for found in checkpoints.values())
     database = Database(
         settings.database_url,

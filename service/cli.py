@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service import data_sets, task_commands, training
-from service.terminal import LOCAL, AsJson, Url, api_key, clear_errors, connect, fail, print_json
+from service.terminal import LOCAL, AsJson, Url, api_key, clear_database_errors, clear_errors, connect, fail, print_json
 
 app = typer.Typer(
     name="kshot",
@@ -24,6 +24,7 @@ keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the databas
 app.add_typer(keys, name="keys")
 app.add_typer(data_sets.app, name="data")
 
+COLUMNS = ("in force", "meaning")
 AUTHENTICATION = {
     "on": "Authentication is on: requests need a key, which `kshot keys create` makes.",
     "off": "Authentication is off: whoever reaches this address may do everything.",
@@ -51,7 +52,8 @@ def serve(
 
     from service.process import run
 
-    run(listener, url, auth=auth, migrate=migrate, demo=demo)
+    with listener:
+        run(listener, url, auth=auth, migrate=migrate, demo=demo)
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")
@@ -60,7 +62,9 @@ def migrate() -> None:
     from service.settings import Settings
     from service.storage.migrate import head, upgrade
 
-    upgrade(Settings().database_url)
+    url = Settings().database_url
+    with clear_database_errors(url):
+        upgrade(url)
     typer.echo(f"The database is at revision {head()}.")
 
 
@@ -75,7 +79,7 @@ def settings(
     if markdown:
         typer.echo(page(), nl=False)
         return
-    table = Table("setting", "in force", "meaning", box=None)
+    table = Table(Column("setting", no_wrap=True), *(Column(each, overflow="fold") for each in COLUMNS), box=None)
     for name, value, _, meaning in rows(Settings()):
         table.add_row(name, value, meaning)
     Console().print(table)

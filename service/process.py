@@ -8,19 +8,27 @@ from typing import Literal
 
 import uvicorn
 
+from models.card import DamagedCheckpoint
 from service import logs
 from service.app import create_app
+from service.engine.loading import load_checkpoints, model_folders
 from service.settings import Settings
 from service.storage.migrate import upgrade
+from service.terminal import clear_database_errors, fail
 
 
 def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrate: bool | None, demo: bool) -> None:
     """Serve until SIGINT or SIGTERM, then finish what was accepted. `migrate` None means: if it is SQLite."""
     settings = Settings(auth=auth)
     if settings.database_url.startswith("sqlite") if migrate is None else migrate:
-        upgrade(settings.database_url)
+        with clear_database_errors(settings.database_url):
+            upgrade(settings.database_url)
+    try:
+        checkpoints = load_checkpoints(model_folders(settings.models))
+    except DamagedCheckpoint as error:
+        fail(f"A model cannot be served: {error}")
     logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
-    app = create_app(settings)
+    app = create_app(settings, checkpoints)
     config = uvicorn.Config(
         app,
         lifespan="on",

@@ -49,6 +49,24 @@ def clear_errors(placed: Callable[[str], str] = str) -> Iterator[None]:
         fail(f"The file is not a valid request: {error}")
 
 
+@contextmanager
+def clear_database_errors(url: str) -> Iterator[None]:
+    """Why this database cannot be used, as a sentence."""
+    from alembic.util import CommandError
+    from sqlalchemy import exc, make_url
+
+    from service.errors import DatabaseUnavailable
+
+    try:
+        yield
+    except (CommandError, ValueError, exc.ArgumentError, exc.NoSuchModuleError) as error:
+        fail(f"The database of KSHOT_DATABASE_URL cannot be used: {error}")
+    except (DatabaseUnavailable, exc.SQLAlchemyError) as error:
+        cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+        reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
+        fail(f"The database {make_url(url).render_as_string()} cannot be used: {reason}")
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong, and end with exit code 1."""
     typer.echo(message, err=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from models import checkpoint, zoo
 from models.card import DESCRIPTION
 from models.checkpoint import Checkpoint
+
+Checkpoints: TypeAlias = dict[str, Checkpoint]  # by digest
 
 
 def model_folders(own: Path | None) -> list[Path]:
@@ -14,7 +17,7 @@ def model_folders(own: Path | None) -> list[Path]:
     return [found.parent for root in roots for found in sorted(root.glob(f"*/{DESCRIPTION}"))]
 
 
-def load_checkpoints(folders: Sequence[Path]) -> dict[str, Checkpoint]:
+def load_checkpoints(folders: Sequence[Path]) -> Checkpoints:
     """The models in these folders by digest. Raises DamagedCheckpoint."""
     loaded = [checkpoint.load(folder) for folder in folders]
     return {found.digest: found for found in loaded}

@@ -1,6 +1,8 @@
 """The command `kshot`: quick help, an example everywhere, clear errors."""
 
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from models import zoo
 from service.cli import app
 from service.reference import page, rows
 from service.settings import Settings
@@ -58,6 +61,55 @@ def test_settings_in_force_hide_the_password(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("KSHOT_DATABASE_URL", "postgresql+psycopg://kshot:secret@db/kshot")
     output = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["settings"]).output
     assert "kshot:***@db" in output and "secret" not in output
+
+
+def test_settings_are_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", f"sqlite+aiosqlite:////{'long/' * 30}end.db")
+    output = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["settings"]).output
+    assert "…" not in output and "end.db" in output
+    words = {word for _, _, _, meaning in rows(Settings()) for word in meaning.split() if len(word) < 12}
+    assert words <= set(output.split())
+
+
+UNUSABLE = {
+    "nonsense": "Could not parse",
+    "mysql://root@localhost/kshot": "no driver for 'mysql'",
+    "sqlite+aiosqlite://": "in memory",
+    "sqlite+aiosqlite:////nowhere/at/all/kshot.db": "unable to open",
+    "postgresql+psycopg://kshot:secret@127.0.0.1:1/kshot": "refused",
+    "postgresql+psycopg://kshot:secret@127.0.0.1:port/kshot": "cannot be used",
+}
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", url)
+    result = CliRunner().invoke(app, ["migrate"])
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert UNUSABLE[url] in result.output and "secret" not in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_database_of_another_version(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite+aiosqlite:///")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'newer'")
+    database.close()
+    monkeypatch.setenv("KSHOT_DATABASE_URL", sqlite_url)
+    result = CliRunner().invoke(app, ["migrate"])
+    assert result.exit_code == 1 and "'newer'" in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(("name", "content"), [("model.json", "{"), ("weights.safetensors", "x")])
+def test_a_damaged_model_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_url: str, name: str, content: str
+) -> None:
+    shutil.copytree(Path(next(iter(zoo.__path__))) / "curves", tmp_path / "mine" / "curves")
+    (tmp_path / "mine" / "curves" / name).write_text(content)
+    monkeypatch.setenv("KSHOT_MODELS", str(tmp_path / "mine"))
+    monkeypatch.setenv("KSHOT_DATABASE_URL", sqlite_url)
+    result = CliRunner().invoke(app, ["serve", "--port", "0"])
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert str(tmp_path / "mine" / "curves" / name) in result.output
 
 
 def test_migrate_can_be_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

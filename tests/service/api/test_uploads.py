@@ -250,6 +250,16 @@ async def test_a_form_sent_again(client: httpx.AsyncClient) -> None:
     assert await count(client) == 2
 
 
+async def test_a_form_as_a_job(client: httpx.AsyncClient) -> None:
+    accepted = await create(client, headers={"Prefer": "respond-async"})
+    assert accepted.status_code == 202, accepted.text
+    async with asyncio.timeout(120):
+        while (job := (await client.get(accepted.headers["location"])).json())["state"] in ("queued", "running"):
+            await asyncio.sleep(0.05)
+    assert job["state"] == "succeeded", job
+    assert (await client.get("/v1/tasks")).json()["items"][0]["labels"] == ["tall", "wide"]
+
+
 async def test_forms_need_keys_too(sqlite_url: str) -> None:
     owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("owner", "other")]
     async with serving(sqlite_url, auth="on") as client:
