@@ -49,8 +49,9 @@ def glyphs(data: Path, num_steps: int = 6500, choosing: bool = False) -> Run:
         head={"name": "prototypical"},
         created_at="",
         card={
-            "recipe": f"{num_steps} steps, {__name__}",
+            "recipe": f"kshot train glyphs ({num_steps} steps, {__name__})",
             "split": f"Omniglot background: {names} trained on; recipe chosen with 25-29 held out",
+            "alphabets": list(alphabets),
             "data": {f"omniglot background, {names}": trained.digest()},
             "licence": "Apache-2.0; trained on Omniglot (MIT, Brenden Lake)",
         },

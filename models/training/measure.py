@@ -24,15 +24,19 @@ DIGIT_SHOTS = 5
 
 
 def measure_glyphs(checkpoint: Checkpoint, data: Path, dtype: torch.dtype, test: bool) -> list[Figure]:
-    """All figures in one type; `test` reads evaluation alphabets and digits, otherwise the alphabets for choosing."""
+    """All figures in one type; `test` reads evaluation alphabets and digits, otherwise the alphabets for choosing.
+
+    Of a model that was trained on these too, only the speed is left to measure without a test set.
+    """
     frame = checkpoint.inputs
     assert isinstance(frame, GlyphInput)
     learner = copy.deepcopy(checkpoint.learner)
     learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
-    omniglot = load_omniglot(data, "evaluation") if test else load_omniglot(data, "background").only(VALIDATED)
-    figures = _omniglot(learner, omniglot, frame)
+    figures = []
     if test:
-        figures += _digits(learner, frame)
+        figures = _omniglot(learner, load_omniglot(data, "evaluation"), frame) + _digits(learner, frame)
+    elif not set(VALIDATED) & set(checkpoint.card.card.get("alphabets", ())):
+        figures = _omniglot(learner, load_omniglot(data, "background").only(VALIDATED), frame)
     return [*figures, _speed(learner, frame)]
 
 

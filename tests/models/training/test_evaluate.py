@@ -49,3 +49,9 @@ def test_choosing_reads_no_test_set_and_writes_nothing(published: Path, data: Pa
     assert "5-way 1-shot" in names
     assert not any("digits" in name for name in names)
     assert read_card(published) == before
+
+
+def test_what_was_trained_on_the_alphabets_for_choosing_is_not_measured_on_them(published: Path, data: Path) -> None:
+    card = read_card(published)
+    (published / "model.json").write_text(replace(card, card={**card.card, "alphabets": list(range(30))}).to_json())
+    assert [figure.unit for figure in evaluate(published, data)["fp32"]] == ["images/s"]
