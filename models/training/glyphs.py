@@ -37,7 +37,6 @@ def glyphs(data: Path, num_steps: int = 6500, choosing: bool = False) -> Run:
     frame = GlyphInput()
     background = load_omniglot(data, "background")
     trained = background.only(alphabets)
-    held = [alphabet for alphabet in BACKGROUND if alphabet not in alphabets]
     names = f"alphabets {alphabets[0]}-{alphabets[-1]}"
     batches = GlyphEpisodes(trained, frame, Style(coarse=0.15), num_tasks=2, ways=40, drawers=3)
     card = Card(
@@ -67,7 +66,7 @@ def glyphs(data: Path, num_steps: int = 6500, choosing: bool = False) -> Run:
         warmup_steps=schedule_steps // 20,
         schedule_steps=schedule_steps,
         weight_decay=5e-4,
-        validate=held_out(background.only(held), frame) if held else None,
+        validate=held_out(background.only(VALIDATED), frame) if choosing else None,
         finish=sharpen,
     )
 
@@ -76,7 +75,7 @@ def sharpen(learner: Learner) -> None:
     """Set the scale for the features as they are served, which training does not see."""
     assert isinstance(learner.head, Prototypical)
     with torch.no_grad():
-        learner.head.log_scale += math.log(SHARPER)
+        learner.head.log_scale.add_(math.log(SHARPER))
 
 
 def held_out(omniglot: Omniglot, frame: GlyphInput) -> Callable[[Learner], Metrics]:
