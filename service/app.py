@@ -10,7 +10,19 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
-from service.api import files, health, jobs, limits, models, openapi, predictions, support, tasks, versions
+from service.api import (
+    evaluations,
+    files,
+    health,
+    jobs,
+    limits,
+    models,
+    openapi,
+    predictions,
+    support,
+    tasks,
+    versions,
+)
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
@@ -19,7 +31,7 @@ from service.api.replays import Replay, on_replay
 from service.catalog import Catalog, Served
 from service.engine.ask import Key
 from service.engine.engine import Engine
-from service.engine.freshness import Fetch
+from service.engine.freshness import Fetch, FetchVersions, Version
 from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
 from service.jobs.sweeping import expire_jobs, reap
@@ -27,7 +39,7 @@ from service.keyring import Keyring
 from service.metrics import Metrics
 from service.once import sweep
 from service.settings import Settings
-from service.storage import migrate, queries
+from service.storage import history, migrate, queries
 from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
 from service.sweeps import repeating
@@ -72,7 +84,7 @@ def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None
     app.state.metrics = metrics
     app.state.service = None
     app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
-    for resource in (tasks, support, versions, files, predictions, jobs, models, limits):
+    for resource in (tasks, support, versions, files, predictions, evaluations, jobs, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
@@ -95,7 +107,7 @@ async def running(
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        engine = Engine(checkpoints, _fetch_from(database), settings, metrics)
+        engine = Engine(checkpoints, _fetch_from(database), _fetch_versions_from(database), settings, metrics)
         stack.push_async_callback(engine.stop)
         await engine.start()
         served = Tasks(database, engine, catalog, settings, metrics)
@@ -138,5 +150,13 @@ def _fetch_from(database: Database) -> Fetch:
     async def fetch(wanted: Sequence[tuple[str, str, int | None]]) -> Mapping[Key, Fetched]:
         async with database.read() as session:
             return await queries.fetch_params(session, [Wanted(*each) for each in wanted])
+
+    return fetch
+
+
+def _fetch_versions_from(database: Database) -> FetchVersions:
+    async def fetch(wanted: Sequence[Version]) -> Mapping[Version, Fetched]:
+        async with database.read() as session:
+            return await history.fetch_versions(session, wanted)
 
     return fetch

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     # limits of one request
     max_ways: PositiveInt = Field(256, description="Labels of a task.")
     max_examples: PositiveInt = Field(5_000, description="Support examples of a task.")
-    max_inputs: PositiveInt = Field(1_024, description="Inputs of one prediction request.")
+    max_inputs: PositiveInt = Field(1_024, description="Inputs of one prediction or evaluation.")
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
     max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
 

@@ -49,11 +49,20 @@ def decode_support(
     Raises InvalidRequest with every bad field, or LimitExceeded.
     """
     check_count(len(kept) + len(examples), max_examples, "support", "examples")
-    wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
-    refuse([*_repeated_ids(examples), *_misplaced(examples, wanted, other, kind)])
+    refuse([*_repeated_ids(examples), *_misplaced(examples, kind, "support")])
     check = _check_labels if kind == "classification" else _check_values
     check([*kept, *examples], len(kept), max_ways)
     return targets_of([*kept, *examples], kind)
+
+
+def check_truth(examples: Sequence[Example], kind: Kind, *, kept: Sequence[Taught], max_ways: int) -> None:
+    """Raise InvalidRequest or LimitExceeded for examples to evaluate on that do not go with what a task has `kept`."""
+    refuse(list(_misplaced(examples, kind, "examples")))
+    if kind == "regression":
+        return refuse(list(_bad_targets([*kept, *examples], len(kept), "examples")))
+    labels = [example.label or "" for example in examples]
+    check_count(len(set(labels)), max_ways, "examples", "labels")
+    return refuse(list(_look_alikes([*(each.label or "" for each in kept), *labels], len(kept), "examples")))
 
 
 def targets_of(examples: Sequence[Taught], kind: Kind) -> Labelled | Measured:
@@ -92,13 +101,13 @@ def refuse(wrong: Sequence[FieldError]) -> None:
 def _check_labels(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
     labels = [example.label or "" for example in examples]
     check_count(len(set(labels)), max_ways, "support", "labels")
-    refuse(list(_look_alikes(labels, num_kept)))
+    refuse(list(_look_alikes(labels, num_kept, "support")))
     if len(set(labels)) < 2:
         refuse([FieldError("support", "expected examples of two labels or more, got one label only")])
 
 
 def _check_values(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
-    refuse(list(_bad_targets(examples, num_kept)))
+    refuse(list(_bad_targets(examples, num_kept, "support")))
 
 
 def _repeated_ids(examples: Sequence[Example]) -> Iterator[FieldError]:
@@ -108,39 +117,40 @@ def _repeated_ids(examples: Sequence[Example]) -> Iterator[FieldError]:
             yield FieldError(f"support.{position}.id", f"is the id of support.{seen[example.id]} already")
 
 
-def _misplaced(examples: Sequence[Example], wanted: str, other: str, kind: Kind) -> Iterator[FieldError]:
+def _misplaced(examples: Sequence[Example], kind: Kind, path: str) -> Iterator[FieldError]:
+    wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
     for position, example in enumerate(examples):
         if getattr(example, wanted) is None:
-            yield FieldError(f"support.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
+            yield FieldError(f"{path}.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
         if getattr(example, other) is not None:
-            yield FieldError(f"support.{position}.{other}", f"does not belong in a {kind} task")
+            yield FieldError(f"{path}.{position}.{other}", f"does not belong in a {kind} task")
 
 
-def _look_alikes(labels: Sequence[str], num_kept: int) -> Iterator[FieldError]:
+def _look_alikes(labels: Sequence[str], num_kept: int, path: str) -> Iterator[FieldError]:
     """Labels that differ and yet look alike: readers and later requests could not tell them apart."""
     seen: dict[str, tuple[str, int]] = {}
     for position, label in enumerate(labels):
         first, where = seen.setdefault(unicodedata.normalize("NFKC", label).strip(), (label, position))
         if first != label:
-            whose = _whose(where, num_kept)
+            whose = _whose(where, num_kept, path)
             message = f"{label!r} and {first!r} of {whose} differ only in Unicode form or outer spaces"
-            yield FieldError(f"support.{position - num_kept}.label", message)
+            yield FieldError(f"{path}.{position - num_kept}.label", message)
 
 
-def _bad_targets(examples: Sequence[Taught], num_kept: int) -> Iterator[FieldError]:
+def _bad_targets(examples: Sequence[Taught], num_kept: int, path: str) -> Iterator[FieldError]:
     first = examples[0].target
     expected = f"a list of {len(first)} numbers" if isinstance(first, list) else "a number"
     for position, example in enumerate(examples[num_kept:]):
         target = example.target
         if _length(target) != _length(first):
-            yield FieldError(f"support.{position}.target", f"expected {expected}, as in {_whose(0, num_kept)}")
+            yield FieldError(f"{path}.{position}.target", f"expected {expected}, as in {_whose(0, num_kept, path)}")
         elif np.abs(np.asarray(target, np.float64)).max() > LARGEST:
-            yield FieldError(f"support.{position}.target", f"must not be larger than {LARGEST:g} in size")
+            yield FieldError(f"{path}.{position}.target", f"must not be larger than {LARGEST:g} in size")
 
 
-def _whose(position: int, num_kept: int) -> str:
+def _whose(position: int, num_kept: int, path: str) -> str:
     """Where an example lies: in the request, or in the task already."""
-    return "the task" if position < num_kept else f"support.{position - num_kept}"
+    return "the task" if position < num_kept else f"{path}.{position - num_kept}"
 
 
 def _length(target: float | list[float] | None) -> int | None:

@@ -45,9 +45,15 @@ class Query:
 
     key: Key
     inputs: Array
+    version: int | None = None  # a stated one; else the current one
     found: Fetched | CachedTask | None = None
     read_at: float = 0.0  # in time.monotonic() seconds
     num_drops: int = 0  # of the cache, at that moment: what was dropped since must not be put back
+
+    @property
+    def wanted(self) -> tuple[str, str, int | None]:
+        """The params that are asked for."""
+        return (*self.key, self.version)
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,9 +88,9 @@ def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None
     loaded: dict[object, CachedTask] = {}  # a task asked twice in a batch is loaded once
     for query in queries:
         if not isinstance(query.found, CachedTask):
-            query.found = loaded.get(query.key) or _load(compute, digest, query)
-        loaded[query.key] = query.found
-    return (yield from compute.predict(digest, [(loaded[query.key].params, query.inputs) for query in queries]))
+            query.found = loaded.get(query.wanted) or _load(compute, digest, query)
+        loaded[query.wanted] = query.found
+    return (yield from compute.predict(digest, [(loaded[query.wanted].params, query.inputs) for query in queries]))
 
 
 def _load(compute: Compute, digest: str, query: Query) -> CachedTask:

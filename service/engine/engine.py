@@ -12,7 +12,7 @@ from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads
-from service.engine.freshness import CurrentParams, Fetch
+from service.engine.freshness import CurrentParams, Fetch, FetchVersions
 from service.engine.scheduler import Job, Scheduler
 from service.engine.worker import Lane, Work, Worker
 from service.errors import DeadlineExceeded, NotReady
@@ -46,7 +46,12 @@ class Engine:
     """
 
     def __init__(
-        self, checkpoints: Mapping[str, Checkpoint], fetch: Fetch, settings: Settings, metrics: Metrics
+        self,
+        checkpoints: Mapping[str, Checkpoint],
+        fetch: Fetch,
+        fetch_versions: FetchVersions,
+        settings: Settings,
+        metrics: Metrics,
     ) -> None:
         device = choose_device(settings.device)
         self._compute = Compute(checkpoints, device, choose_dtype(settings.dtype, device))
@@ -55,6 +60,7 @@ class Engine:
         self._cache = Cache(settings.cache_mib * MIB, metrics)
         self._params = CurrentParams(
             fetch,
+            fetch_versions,
             self._cache,
             timeout_s=settings.statement_timeout_s,
             max_staleness_s=settings.max_staleness_s,
@@ -137,13 +143,13 @@ class Engine:
         return await self._answered(ask, tenant, (ask.kind, digest), deadline)
 
     async def predict(
-        self, tenant: str, task_id: str, digest: str, inputs: Array, deadline: float
+        self, tenant: str, task_id: str, digest: str, inputs: Array, deadline: float, version: int | None = None
     ) -> Answer[ScoreArrays]:
-        """Scores of inputs [Q *X] under the task's current version.
+        """Scores of inputs [Q *X] under the task's current version, or the one stated, which is read and not cached.
 
-        Raises TaskNotFound, TaskMoved (it is on another digest now), and what `adapt` raises.
+        Raises TaskNotFound, TaskMoved (it is on another digest now), VersionGone, and what `adapt` raises.
         """
-        ask: Ask[ScoreArrays] = Ask(digest, Query((tenant, task_id), inputs), self._loop.create_future())
+        ask: Ask[ScoreArrays] = Ask(digest, Query((tenant, task_id), inputs, version), self._loop.create_future())
         return await self._answered(ask, tenant, ("predict", digest), deadline)
 
     async def _answered(
@@ -196,6 +202,7 @@ class Engine:
         for ask, answer in outcomes:
             if (
                 isinstance(ask.work, Query)
+                and ask.work.version is None
                 and isinstance(ask.work.found, CachedTask)
                 and ask.work.num_drops == self._cache.num_drops
             ):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
@@ -15,10 +15,14 @@ log = logging.getLogger(__name__)
 
 # (tenant, task, cached version or None) for each task of a batch -> those that exist; ONE statement
 Fetch: TypeAlias = Callable[[Sequence[tuple[str, str, int | None]]], Awaitable[Mapping[Key, Fetched]]]
-
+# (tenant, task, version) -> those that exist and were not erased; ONE statement
+Version: TypeAlias = tuple[str, str, int]
+FetchVersions: TypeAlias = Callable[[Sequence[Version]], Awaitable[Mapping[Version, Fetched]]]
+Wanted: TypeAlias = tuple[str, str, int | None]
 
 SLOW = "The database does not answer in time."
 
+Result = TypeVar("Result")
 Found: TypeAlias = Fetched | CachedTask | Exception
 
 
@@ -30,13 +34,28 @@ class TaskMoved(Exception):
         self.model_digest = model_digest
 
 
+class VersionGone(Exception):
+    """The stated version is not there any more: it was erased, or it went by itself, or with its task."""
+
+
 class CurrentParams:
-    """Finds the params of a batch's tasks: in the cache where the database says they are current, else as stored."""
+    """Finds the params of a batch's tasks: in the cache where the database says they are current, else as stored.
+
+    A query that states a version gets the params of that one, as stored.
+    """
 
     def __init__(
-        self, fetch: Fetch, cache: Cache, *, timeout_s: float, max_staleness_s: float, metrics: Metrics
+        self,
+        fetch: Fetch,
+        fetch_versions: FetchVersions,
+        cache: Cache,
+        *,
+        timeout_s: float,
+        max_staleness_s: float,
+        metrics: Metrics,
     ) -> None:
         self._fetch = fetch
+        self._fetch_versions = fetch_versions
         self._timeout_s = timeout_s
         self._cache = cache
         self._max_staleness_s = max_staleness_s
@@ -45,11 +64,13 @@ class CurrentParams:
     async def find(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """The asks that can be served now, each query with what was `found`; the others get their error."""
         now = monotonic()
-        found = await self._look_up({ask.work.key for ask in asks if isinstance(ask.work, Query)}, now)
+        queries = [ask.work for ask in asks if isinstance(ask.work, Query)]
+        found = await self._look_up({query.key for query in queries if query.version is None}, now)
+        found |= await self._look_up_versions({(*query.key, query.version) for query in queries if query.version})
         served = []
         for ask in asks:
             if isinstance(ask.work, Query):
-                answer = found[ask.work.key]
+                answer = found[ask.work.wanted]
                 if not isinstance(answer, Exception) and answer.model_digest != ask.digest:
                     answer = TaskMoved(answer.model_digest)
                 if isinstance(answer, Exception):
@@ -59,23 +80,37 @@ class CurrentParams:
             served.append(ask)
         return served
 
-    async def _look_up(self, keys: set[Key], now: float) -> dict[Key, Found]:
+    async def _look_up(self, keys: set[Key], now: float) -> dict[Wanted, Found]:
         if not keys:
             return {}
         kept = {key: self._cache.get(key) for key in keys}
+        stored = await self._read(self._fetch([(*key, task.version if task else None) for key, task in kept.items()]))
+        if isinstance(stored, DatabaseUnavailable):
+            return {(*key, None): self._while_away(task, stored) for key, task in kept.items()}
+        if isinstance(stored, ComputationFailed):
+            return {(*key, None): stored for key in keys}
+        return {(*key, None): self._current(key, stored.get(key), task, now) for key, task in kept.items()}
+
+    async def _look_up_versions(self, wanted: set[Version]) -> dict[Wanted, Found]:
+        """Past the cache, which keeps what is current: a stated version is asked for rarely, and may be erased."""
+        if not wanted:
+            return {}
+        stored = await self._read(self._fetch_versions(list(wanted)))
+        if isinstance(stored, Exception):
+            return dict.fromkeys(wanted, stored)
+        return {each: stored.get(each) or VersionGone() for each in wanted}
+
+    async def _read(self, reading: Awaitable[Result]) -> Result | DatabaseUnavailable | ComputationFailed:
         try:
             async with asyncio.timeout(self._timeout_s):
-                stored = await self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
+                return await reading
         except TimeoutError:
-            return {
-                key: self._while_away(task, DatabaseUnavailable(SLOW, retry_after_s=1)) for key, task in kept.items()
-            }
+            return DatabaseUnavailable(SLOW, retry_after_s=1)
         except DatabaseUnavailable as error:
-            return {key: self._while_away(task, error) for key, task in kept.items()}
+            return error
         except Exception:
             log.exception("reading params failed")
-            return dict.fromkeys(keys, ComputationFailed("The task's params could not be read."))
-        return {key: self._current(key, stored.get(key), task, now) for key, task in kept.items()}
+            return ComputationFailed("The task's params could not be read.")
 
     def _current(self, key: Key, stored: Fetched | None, kept: CachedTask | None, now: float) -> Found:
         if stored is None:

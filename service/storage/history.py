@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import JSON
 
 from service.storage.json_rows import json_rows
-from service.storage.records import Member, VersionRecord, WholeVersion
+from service.storage.records import Fetched, Member, VersionRecord, WholeVersion
 from service.storage.tables import Example, Membership, Params, Task, Version
 
 
@@ -62,6 +62,17 @@ async def current_versions(session: AsyncSession, tasks: Sequence[tuple[str, str
     """The version that each of these (tenant, task) is at, in one statement; a task that is gone is absent."""
     rows = await session.execute(_CURRENT, {"wanted": json.dumps(list(tasks))})
     return {(tenant, task_id): version for tenant, task_id, version in rows}
+
+
+async def fetch_versions(
+    session: AsyncSession, wanted: Sequence[tuple[str, str, int]]
+) -> dict[tuple[str, str, int], Fetched]:
+    """These (tenant, task, version) with their params, in one statement; what is gone or erased is absent."""
+    rows = await session.execute(_RETAINED, {"wanted": json.dumps(list(wanted))})
+    return {
+        (row.tenant, row.task_id, row.number): Fetched(row.number, row.model_digest, row.labels, row.data, row.digest)
+        for row in rows
+    }
 
 
 _has_params = (
@@ -132,4 +143,26 @@ _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("valu
 
 _CURRENT = select(Task.tenant, Task.id, Task.version).join_from(
     _wanted, Task, and_(Task.tenant == _wanted.c.value[0].as_string(), Task.id == _wanted.c.value[1].as_string())
+)
+
+_RETAINED = (
+    select(
+        Version.tenant,
+        Version.task_id,
+        Version.number,
+        Version.model_digest,
+        Version.labels,
+        Params.data,
+        Params.digest,
+    )
+    .join_from(
+        _wanted,
+        Version,
+        and_(
+            Version.tenant == _wanted.c.value[0].as_string(),
+            Version.task_id == _wanted.c.value[1].as_string(),
+            Version.number == _wanted.c.value[2].as_integer(),
+        ),
+    )
+    .join(Params, and_(Params.task_id == Version.task_id, Params.number == Version.number))
 )

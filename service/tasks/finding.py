@@ -2,11 +2,11 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.errors import PreconditionFailed, TaskNotFound
+from service.errors import PreconditionFailed, TaskNotFound, VersionErased, VersionNotFound
 from service.ids import is_id
-from service.storage import queries
+from service.storage import history, queries
 from service.storage.matching import Match
-from service.storage.records import TaskRecord
+from service.storage.records import TaskRecord, VersionRecord
 
 
 async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> TaskRecord:
@@ -16,6 +16,16 @@ async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Mat
         raise _no_task(task_id)
     if match is not None and record.revision not in match:
         raise _moved_on(record)
+    return record
+
+
+async def find_version(session: AsyncSession, tenant: str, task_id: str, number: int) -> VersionRecord:
+    """A version whose params are there. Raises VersionNotFound or VersionErased."""
+    record = await history.get_version(session, tenant, task_id, number)
+    if record is None:
+        raise VersionNotFound(f"The task has no version {number}.")
+    if not record.is_available:
+        raise VersionErased(f"Version {number} used an example that has been forgotten since.")
     return record
 
 

@@ -1,11 +1,14 @@
 """Asking a task: its inputs are decoded for the model that it is pinned to, and follow it when it moves to another."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service import codec
-from service.catalog import Catalog
-from service.engine.arrays import ClassScores
+from service.catalog import Catalog, Served
+from service.engine.arrays import Array, ClassScores, ScoreArrays
+from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
 from service.errors import Conflict, TaskNotFound
@@ -18,6 +21,8 @@ from service.tasks.finding import find_task
 
 MAX_PINNED = 100_000  # tasks whose model this process remembers
 MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
+
+Decode: TypeAlias = Callable[[Served], Awaitable[Array]]  # inputs at hand, for this model
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,33 @@ class Predicting:
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
+
+        async def decode(model: Served) -> Array:
+            return await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+
+        answer, scalar = await self.ask(tenant, task_id, decode, deadline)
+        return Predictions(
+            task=task_id,
+            version=answer.version,
+            predictions=codec.classifications(answer.labels or [], answer.result.probabilities, request.top)
+            if isinstance(answer.result, ClassScores)
+            else codec.regressions(answer.result.mean, answer.result.std, scalar=scalar),
+            timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+        )
+
+    async def ask(self, tenant: str, task_id: str, decode: Decode, deadline: float) -> tuple[Answer[ScoreArrays], bool]:
+        """Scores of the task's current version, and whether its targets are single numbers."""
         for _ in range(MAX_MOVES):
             pinned = await self._pinned_of(tenant, task_id)
-            model = self._catalog.get(pinned.digest)
-            inputs = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+            inputs = await decode(self._catalog.get(pinned.digest))
             try:
-                answer = await self._engine.predict(tenant, task_id, model.digest, inputs, deadline)
+                answer = await self._engine.predict(tenant, task_id, pinned.digest, inputs, deadline)
             except (TaskMoved, TaskNotFound) as error:
                 self._pinned.pop((tenant, task_id), None)
                 if isinstance(error, TaskNotFound):
                     raise
                 continue
-            return Predictions(
-                task=task_id,
-                version=answer.version,
-                predictions=codec.classifications(answer.labels or [], answer.result.probabilities, request.top)
-                if isinstance(answer.result, ClassScores)
-                else codec.regressions(answer.result.mean, answer.result.std, scalar=pinned.scalar),
-                timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
-            )
+            return answer, pinned.scalar
         raise Conflict("The task is being moved to another model digest; try again.", retry_after_s=1)
 
     def remember(self, record: TaskRecord) -> _Pinned:

@@ -29,6 +29,7 @@ from service.storage.records import NewTask, TaskRecord
 from service.tasks.adapting import Adapting, Spent, new_examples
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
+from service.tasks.evaluating import Evaluating
 from service.tasks.exporting import Exporting
 from service.tasks.finding import find_task, why_not
 from service.tasks.predicting import Predicting
@@ -52,6 +53,7 @@ class Tasks:
         self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._writing)
         self.versions = Versions(database, catalog, self._writing)
         self.exporting = Exporting(database, self._decoding)
+        self.evaluating = Evaluating(database, engine, catalog, self._decoding, self._predicting, settings)
 
     def close(self) -> None:
         """End the decode threads."""

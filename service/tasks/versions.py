@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog import Catalog
-from service.errors import VersionErased, VersionNotFound
 from service.once import Once
 from service.schemas import Rollback, Task, VersionList
 from service.storage import changes, history
@@ -13,7 +12,7 @@ from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import TaskRecord
 from service.tasks.answers import task_of, version_of
-from service.tasks.finding import find_task, why_not
+from service.tasks.finding import find_task, find_version, why_not
 from service.tasks.writing import Writing
 
 
@@ -42,11 +41,7 @@ class Versions:
             number = await changes.move_task(session, tenant, task_id, now, match=match, is_new_version=True)
             if number is None:
                 raise await why_not(session, tenant, task_id, match)
-            source = await history.get_version(session, tenant, task_id, request.version)
-            if source is None:
-                raise VersionNotFound(f"The task has no version {request.version}.")
-            if not source.is_available:
-                raise VersionErased(f"Version {request.version} used an example that has been forgotten since.")
+            source = await find_version(session, tenant, task_id, request.version)
             self._catalog.get(source.model_digest)  # raises ModelUnavailable: the task could not be asked any more
             await changes.copy_version(session, tenant, task_id, source.number, number, now)
             return await self._writing.settle(session, tenant, task_id, number)

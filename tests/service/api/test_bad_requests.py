@@ -287,7 +287,7 @@ RAW = [
 
 
 @pytest.mark.parametrize("case", RAW, ids=lambda case: case.name)
-@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/{task}/predictions"])
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/{task}/predictions", "/v1/tasks/{task}/evaluations"])
 async def test_raw(service: Service, path: str, case: Raw) -> None:
     answer = await service.client.post(path.format(task=service.task), content=case.content, headers=case.headers)
     assert_problem(answer, case.status, case.code)
@@ -328,6 +328,7 @@ async def test_query(service: Service, query: str, paths: list[str]) -> None:
         ("GET", "/v1/tasks/{task}"),
         ("DELETE", "/v1/tasks/{task}"),
         ("POST", "/v1/tasks/{task}/predictions"),
+        ("POST", "/v1/tasks/{task}/evaluations"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/vectors"),
         ("GET", "/v1/limits"),

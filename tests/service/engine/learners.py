@@ -96,6 +96,7 @@ class Store:
     """What the engine reads: tasks by (tenant, id); counts its reads, takes `delay_s`; `before` runs ahead of each."""
 
     tasks: dict[tuple[str, str], Stored] = field(default_factory=dict)
+    retained: dict[tuple[str, str, int], Stored] = field(default_factory=dict)
     num_reads: int = 0
     delay_s: float = 0.0
     before: Callable[[], None] = lambda: None
@@ -103,6 +104,7 @@ class Store:
     def put(self, task: str, digest: str, adapted: Adapted, version: int = 1, tenant: str = "t") -> None:
         data = pack_params(adapted.params, {})
         self.tasks[tenant, task] = Stored(version, digest, ["a", "b"], data, sha256(data).hexdigest())
+        self.retained[tenant, task, version] = self.tasks[tenant, task]
 
     async def fetch(self, wanted: Sequence[tuple[str, str, int | None]]) -> dict[tuple[str, str], Stored]:
         self.num_reads += 1
@@ -116,10 +118,16 @@ class Store:
                 found[tenant, task] = current if stored.version == cached else stored
         return found
 
+    async def fetch_versions(self, wanted: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], Stored]:
+        self.num_reads += 1
+        self.before()
+        await asyncio.sleep(self.delay_s)
+        return {each: self.retained[each] for each in wanted if each in self.retained}
+
 
 @asynccontextmanager
 async def running(store: Store, **settings: object) -> AsyncIterator[Engine]:
-    engine = Engine(CHECKPOINTS, store.fetch, Settings(**settings), Metrics())  # type: ignore[arg-type]
+    engine = Engine(CHECKPOINTS, store.fetch, store.fetch_versions, Settings(**settings), Metrics())  # type: ignore[arg-type]
     await engine.start()
     try:
         yield engine

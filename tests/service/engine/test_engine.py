@@ -10,7 +10,7 @@ import pytest
 
 from service.engine.arrays import Adapted, ClassScores, ValueScores
 from service.engine.engine import Engine
-from service.engine.freshness import TaskMoved
+from service.engine.freshness import TaskMoved, VersionGone
 from service.engine.slices import slice_rows
 from service.errors import ComputationFailed, DatabaseUnavailable, DeadlineExceeded, NotReady, Overloaded, TaskNotFound
 from tests.service.engine.learners import (
@@ -141,6 +141,45 @@ async def test_a_task_that_moved_to_another_digest_is_not_answered_by_the_old_on
         with pytest.raises(TaskMoved) as moved:
             await probabilities(engine, "1", queries(1), "ridge")
     assert moved.value.model_digest == "fragile"
+
+
+async def test_stated_versions_are_answered_beside_the_current_one_and_not_kept() -> None:
+    store, rows = Store(), queries(3)
+    async with running(store) as engine:
+        expected = {}
+        for version in (1, 2, 3):
+            store.put("1", "ridge", await adapted(engine, version), version)
+            expected[version] = await probabilities(engine, "1", rows)
+        engine.drop(("t", "1"), 3)
+        asked = [3, None, 1, 2, 1]
+        answers = await asyncio.gather(*(engine.predict("t", "1", "ridge", rows, soon(), version) for version in asked))
+        assert [answer.version for answer in answers] == [3, 3, 1, 2, 1]
+        for answer in answers:
+            assert isinstance(answer.result, ClassScores)
+            np.testing.assert_allclose(answer.result.probabilities, expected[answer.version], atol=1e-6)
+        assert engine.cached_versions() == {("t", "1"): 3}
+        engine.drop(("t", "1"), 3)
+        await engine.predict("t", "1", "ridge", rows, soon(), 3)
+        assert engine.cached_versions() == {}
+
+
+async def test_a_stated_version_that_is_gone_or_cannot_be_read_fails_alone() -> None:
+    store, rows = Store(), queries(3)
+
+    def away() -> None:
+        raise DatabaseUnavailable("away", retry_after_s=1)
+
+    async with running(store, max_staleness_s=60) as engine:
+        store.put("1", "ridge", await adapted(engine, 1))
+        whole, gone = await asyncio.gather(
+            probabilities(engine, "1", rows),
+            engine.predict("t", "1", "ridge", rows, soon(), 2),
+            return_exceptions=True,
+        )
+        assert isinstance(whole, np.ndarray) and isinstance(gone, VersionGone)
+        store.before = away
+        with pytest.raises(DatabaseUnavailable):  # what is cached may serve as the current version only
+            await engine.predict("t", "1", "ridge", rows, soon(), 1)
 
 
 async def test_damaged_params_fail_alone() -> None:

@@ -62,6 +62,8 @@ async def assert_indexed(session: AsyncSession) -> None:
     assert_keyed(members, "examples", "memberships")
     current = await plan(session, history._CURRENT, wanted=json.dumps([["default", task.id]] * 100))
     assert_keyed(current, "tasks")
+    retained = await plan(session, history._RETAINED, wanted=wanted)
+    assert_keyed(retained, "versions", "params")
     page = queries._TASKS.where(Task.tenant == "default", Task.id < task.id).order_by(Task.id.desc()).limit(20)
     for statement in (page, page.where(Task.name == "digits"), page.where(Task.model == "glyphs")):
         found = await plan(session, statement)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.errors import Conflict
-from service.storage import queries
+from service.storage import changes, history, queries
 from service.storage.database import Database
 from service.storage.records import NewTask, TaskRecord, Wanted
 from service.storage.tables import Table
@@ -113,6 +113,21 @@ async def test_fetch_gives_params_only_where_stale(database: Database, statement
         found = fetched["default", key]
         assert (found.version, found.params, found.labels) == (1, new_version().params, ["cat", "dog"])
         assert found.params_digest == hashlib.sha256(new_version().params).hexdigest()
+
+
+async def test_versions_are_fetched_as_stored_and_only_for_their_tenant(
+    database: Database, statements: list[str]
+) -> None:
+    one, other = [await store(database, new_task()) for _ in range(2)]
+    await database.write(lambda session: changes.forget_example(session, "default", other.id, "e0"))
+    asked = [("default", one.id, 1), ("default", one.id, 2), ("default", other.id, 1), ("b", one.id, 1)]
+    statements.clear()
+    async with database.read() as session:
+        fetched = await history.fetch_versions(session, asked)
+    assert len(statements) == 1 and list(fetched) == asked[:1]
+    found = fetched[asked[0]]
+    assert (found.version, found.model_digest, found.labels) == (1, "d" * 64, ["cat", "dog"])
+    assert found.params_digest == hashlib.sha256(found.params or b"").hexdigest()
 
 
 @pytest.mark.parametrize("count", [0, 1, 1_000])

@@ -13,7 +13,7 @@ from tests.conftest import NUMBERS, administer, on_server
 from tests.service.api.serving import client_of, input_dim
 from tests.service.tasks.life import Life
 
-LIMITS = {"max_ways": 4, "max_examples": 14, "max_versions": 4}
+LIMITS = {"max_ways": 4, "max_examples": 14, "max_inputs": 12, "max_versions": 4}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

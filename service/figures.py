@@ -1,0 +1,134 @@
+"""What an evaluation is asked with and what it tells, over the wire."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from service.schemas import MAX_ROWS, MAX_VERSION, Example, Request, Response, Timing
+
+VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
+
+
+class CreateEvaluation(Request):
+    """Examples whose answers are known; the version to ask (by default the current one), and another beside it."""
+
+    examples: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
+    version: VersionNumber | None = None
+    compare_with: VersionNumber | None = None
+
+
+class LabelFigures(Response):
+    """One label: precision is null if it was never predicted, recall if it was never true."""
+
+    precision: float | None
+    recall: float | None
+    support: int
+
+
+class Confusion(Response):
+    """`counts[i][j]` examples of `labels[i]` were taken for `labels[j]`."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class Bin(Response):
+    """Answers whose probability was above `low`, up to `high`: its mean, and how many were right; null if none."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class ClassificationFigures(Response):
+    """How one version classified the examples. `unknown_labels` are those that it does not know: always wrong."""
+
+    accuracy: float
+    labels: dict[str, LabelFigures]
+    unknown_labels: list[str]
+    confusion: Confusion
+    log_loss: float
+    calibration_error: float
+    bins: list[Bin]
+
+
+class Coverage(Response):
+    """The share of the targets inside the central interval that should hold a share of `level`."""
+
+    level: float
+    share: float
+
+
+class RegressionFigures(Response):
+    """How one version predicted the targets; of lists, the mean over their places. `r2` is null if no place varies."""
+
+    mse: float
+    r2: float | None
+    coverage: Coverage
+
+
+class Interval(Response):
+    """A confidence interval."""
+
+    level: float
+    low: float
+    high: float
+
+
+class ClassificationDifference(Response):
+    """The evaluated version minus the other; `interval`, of the accuracy, is of the two on the same examples."""
+
+    accuracy: float
+    interval: Interval
+    log_loss: float
+    calibration_error: float
+
+
+class RegressionDifference(Response):
+    """The evaluated version minus the other; `interval`, of the mse, is paired, and null for a single example."""
+
+    mse: float
+    interval: Interval | None
+    r2: float | None
+    coverage: float
+
+
+class ClassificationComparison(ClassificationFigures):
+    """The other version on the same examples."""
+
+    version: int
+    difference: ClassificationDifference
+
+
+class RegressionComparison(RegressionFigures):
+    """The other version on the same examples."""
+
+    version: int
+    difference: RegressionDifference
+
+
+class Evaluated(Response):
+    """What was evaluated, on how many examples."""
+
+    task: str
+    version: int
+    num_examples: int
+
+
+class ClassificationEvaluation(ClassificationFigures, Evaluated):
+    """A classifier held against examples whose labels are known."""
+
+    comparison: ClassificationComparison | None
+    timing: Timing
+
+
+class RegressionEvaluation(RegressionFigures, Evaluated):
+    """A regression held against examples whose targets are known."""
+
+    comparison: RegressionComparison | None
+    timing: Timing
+
+
+Evaluation: TypeAlias = ClassificationEvaluation | RegressionEvaluation

@@ -1,0 +1,163 @@
+"""A task held against examples whose answers are known: one version of it, or two on the same examples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import numpy as np
+
+from service import codec, evaluation
+from service.catalog import Catalog, Served
+from service.engine.arrays import Array, ClassScores, ScoreArrays, ValueScores
+from service.engine.ask import Answer
+from service.engine.engine import Engine
+from service.engine.freshness import VersionGone
+from service.errors import Conflict
+from service.figures import (
+    ClassificationComparison,
+    ClassificationEvaluation,
+    CreateEvaluation,
+    Evaluation,
+    RegressionComparison,
+    RegressionEvaluation,
+)
+from service.schemas import Example, Kind, Timing
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.records import TaskRecord, VersionRecord
+from service.tasks.adapting import Spent
+from service.tasks.decoding import Decoding
+from service.tasks.finding import find_task, find_version
+from service.tasks.predicting import Decode, Predicting
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What stands for the examples of a task where new ones are checked against them."""
+
+    label: str | None
+    target: float | list[float] | None
+
+
+class Evaluating:
+    """Figures of tasks, for one tenant at a time. Nothing is stored."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        catalog: Catalog,
+        decoding: Decoding,
+        predicting: Predicting,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._catalog = catalog
+        self._decoding = decoding
+        self._predicting = predicting
+        self._settings = settings
+
+    async def evaluate(self, tenant: str, task_id: str, request: CreateEvaluation, deadline: float) -> Evaluation:
+        """The figures of the stated version or of the current one, and of the one to compare it with, if any."""
+        codec.check_count(len(request.examples), self._settings.max_inputs, "examples", "examples")
+        asked = [request.version] if request.compare_with is None else [request.version, request.compare_with]
+        record, versions = await self._find(tenant, task_id, asked)
+        await self._check(request.examples, record, versions[0])
+        rows: dict[str, Array] = {}  # by digest: two versions on one model need them once
+
+        async def decode(model: Served) -> Array:
+            if model.digest not in rows:
+                inputs = [example.input for example in request.examples]
+                rows[model.digest] = await self._decoding.inputs(inputs, model, deadline, "examples.{}.input")
+            return rows[model.digest]
+
+        spent, answers = Spent(), []
+        for version in versions:
+            answers.append(await self._ask(tenant, task_id, version, decode, deadline))
+            spent.add(answers[-1])
+        return await self._decoding.in_thread(partial(_figures, task_id, request.examples, answers, spent.timing()))
+
+    async def _find(
+        self, tenant: str, task_id: str, numbers: Sequence[int | None]
+    ) -> tuple[TaskRecord, list[VersionRecord | None]]:
+        """The task and the stated versions of it, each with params and on a model that is loaded; or why not."""
+        async with self._database.read() as session:
+            record = await find_task(session, tenant, task_id)
+            versions = [
+                None if number is None else await find_version(session, tenant, task_id, number) for number in numbers
+            ]
+        for version in versions:
+            self._catalog.get(version.model_digest if version else record.model_digest)
+        return record, versions
+
+    async def _check(self, examples: Sequence[Example], record: TaskRecord, version: VersionRecord | None) -> None:
+        kind, max_ways = cast(Kind, record.kind), self._settings.max_ways
+        kept = [_Known(None, 0.0 if record.output_dim is None else [0.0] * record.output_dim)]
+        if kind == "classification":
+            kept = [_Known(label, None) for label in (version or record).labels or []]
+        await self._decoding.in_thread(partial(codec.check_truth, examples, kind, kept=kept, max_ways=max_ways))
+
+    async def _ask(
+        self, tenant: str, task_id: str, version: VersionRecord | None, decode: Decode, deadline: float
+    ) -> Answer[ScoreArrays]:
+        if version is None:
+            return (await self._predicting.ask(tenant, task_id, decode, deadline))[0]
+        digest, number = version.model_digest, version.number
+        rows = await decode(self._catalog.get(digest))
+        try:
+            return await self._engine.predict(tenant, task_id, digest, rows, deadline, number)
+        except VersionGone:
+            await self._find(tenant, task_id, [number])  # says what is gone: the task, the version or its params
+            raise Conflict(f"Version {number} could not be read; try again.", retry_after_s=1) from None
+
+
+def _figures(
+    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+) -> Evaluation:
+    """The first answer's figures; with two answers, the other's beside them."""
+    figures = _classification if isinstance(answers[0].result, ClassScores) else _regression
+    return figures(task_id, examples, answers, timing)
+
+
+def _classification(
+    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+) -> ClassificationEvaluation:
+    truth = [example.label or "" for example in examples]
+    asked = [(answer.labels or [], truth, cast(ClassScores, answer.result).probabilities) for answer in answers]
+    figures = [evaluation.classification_figures(*each) for each in asked]
+    comparison = None
+    if len(answers) == 2:
+        hits = [evaluation.hits(*each) for each in asked]
+        difference = evaluation.classification_difference(figures[0], figures[1], hits[0], hits[1])
+        comparison = ClassificationComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+    return ClassificationEvaluation(
+        task=task_id,
+        version=answers[0].version,
+        num_examples=len(examples),
+        **dict(figures[0]),
+        comparison=comparison,
+        timing=timing,
+    )
+
+
+def _regression(
+    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+) -> RegressionEvaluation:
+    truth = np.array([np.atleast_1d(cast(float, example.target)) for example in examples], np.float64)
+    asked = [cast(ValueScores, answer.result) for answer in answers]
+    figures = [evaluation.regression_figures(truth, each.mean, each.std) for each in asked]
+    comparison = None
+    if len(answers) == 2:
+        errors = [evaluation.squared_errors(truth, each.mean) for each in asked]
+        difference = evaluation.regression_difference(figures[0], figures[1], errors[0], errors[1])
+        comparison = RegressionComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+    return RegressionEvaluation(
+        task=task_id,
+        version=answers[0].version,
+        num_examples=len(examples),
+        **dict(figures[0]),
+        comparison=comparison,
+        timing=timing,
+    )
