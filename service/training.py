@@ -1,8 +1,9 @@
 """The commands that make and measure models: `kshot train` and `kshot evaluate`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,36 +11,89 @@ from rich.table import Table
 
 from service.data_sets import CACHE, Cache, with_data
 
+if TYPE_CHECKING:
+    from models.training.ranks import Ranks
+    from models.training.train import Run
+
 LEDGER = Path("docs/results.md")
+OWN = "own"  # the recipe for a user's own data
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="The name of a model that ships, or omniglot.")],
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A model that ships, omniglot, or own, which --data implies.", show_default=False),
+    ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--data", help="Your own labelled data: a folder of images, .csv or .jsonl.", show_default=False),
+    ] = None,
     chosen: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An argument of the recipe; may be repeated.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Where to work; a run that was cut short resumes there.", show_default="runs/MODEL"),
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to work.", show_default="runs/MODEL")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was cut short there; start if there is none.")
+    ] = False,
     cache: Cache = CACHE,
 ) -> None:
     """Meta-train a model by its recipe; the result is a folder that KSHOT_MODELS can hold."""
-    from models.training.publish import publish
+    from models.training.ranks import joined
+
+    if (recipe or OWN) == OWN and own is None:
+        raise typer.BadParameter("Name a recipe, or data of your own with --data.")
+    with joined() as ranks:
+        try:
+            run = ranks.in_turn(lambda: _made(recipe or OWN, own, _arguments(chosen or []), cache))
+            folder = out or Path("runs") / run.card.name
+            ended = ranks.from_first((_ended(folder, resume) if ranks.first else "").encode())
+            if ended:
+                raise typer.BadParameter(ended.decode())
+            _train(run, folder, ranks)
+        except typer.BadParameter:
+            if ranks.first:
+                raise
+            raise typer.Exit(2) from None
+
+
+def _made(recipe: str, own: Path | None, arguments: dict[str, Any], cache: Path) -> "Run":
+    """The run that is asked for; a public data set that it misses is downloaded first."""
     from models.training.recipes import RECIPES
-    from models.training.train import train as run_to_the_end
 
     if recipe not in RECIPES:
         raise typer.BadParameter(f"There is no recipe {recipe!r}; there are {', '.join(RECIPES)}.")
+    source = {"source": own} if own else {}
     try:
-        run = with_data(lambda: RECIPES[recipe](cache, **_arguments(chosen or [])), cache)
-    except (TypeError, ValueError, FileNotFoundError) as error:  # an argument it does not have or take; absent data
+        run = with_data(lambda: RECIPES[recipe](cache, **source, **arguments), cache)
+    except (TypeError, ValueError, FileNotFoundError) as error:  # what it does not have or take
         raise typer.BadParameter(str(error)) from None
-    folder = out or Path("runs") / run.card.name
-    run_to_the_end(run, folder)
-    model = folder / "models" / run.card.name
-    digest = publish(run, model)
-    typer.echo(f"{model}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
+    return replace(run, arguments=arguments)  # without the source, whose digest is in the card
+
+
+def _ended(folder: Path, resume: bool) -> str:
+    """Why no run may work in this folder, if one may not."""
+    from models.training.resume import NAME
+
+    if next(folder.glob("models/*/model.json"), None):
+        return f"{folder} holds a finished run. Work elsewhere with --out, or remove it."
+    if (folder / NAME).is_file() and not resume:
+        return f"{folder} holds a run that was cut short. Go on with --resume, or work elsewhere with --out."
+    return ""
+
+
+def _train(run: "Run", folder: Path, ranks: "Ranks") -> None:
+    from models.training.publish import publish
+    from models.training.resume import NotResumable
+    from models.training.train import train as run_to_the_end
+
+    try:
+        run_to_the_end(run, folder, ranks=ranks)
+    except NotResumable as error:
+        raise typer.BadParameter(str(error)) from None
+    if ranks.first:
+        published = folder / "models" / run.card.name
+        digest = publish(run, published)
+        typer.echo(f"{published}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
 
 
 def evaluate(

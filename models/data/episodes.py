@@ -1,5 +1,6 @@
-"""Episodes: which classes and which of their rows make a task. Every draw depends on (seed, step) alone."""
+"""Episodes: which classes and which of their rows make a task. Every draw depends on (seed, step, task) alone."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -17,30 +18,40 @@ class Batch:
     query: Rows
     target: Target
 
+    @property
+    def num_episodes(self) -> int:
+        """Tasks."""
+        return len(self.query.mask)
 
-def generator(seed: int, step: int) -> Generator:
-    """The randomness of one step: the same after a resume, whatever came before."""
-    return Generator().manual_seed(seed * 1_000_003 + step)
+
+def generator(seed: int, step: int, task: int | None = None) -> Generator:
+    """The randomness of one step, or of one task in it: the same after a resume, whatever came before."""
+    if task is None:
+        return Generator().manual_seed(seed * 1_000_003 + step)
+    mixed = hashlib.blake2b(f"{seed} {step} {task}".encode(), digest_size=8).digest()
+    return Generator().manual_seed(int.from_bytes(mixed, "big") >> 1)
 
 
 def full_rows(values: Shaped[Tensor, "T S *F"]) -> Rows:
     """Rows without padding."""
     T, S = values.shape[:2]
-    return Rows(values, torch.ones(T, S, dtype=torch.bool), torch.arange(T * S))
+    mask = torch.ones(T, S, dtype=torch.bool, device=values.device)
+    return Rows(values, mask, torch.arange(T * S, device=values.device))
 
 
 def full_batch(support: Shaped[Tensor, "T N K *F"], query: Shaped[Tensor, "T N R *F"]) -> Batch:
     """Tasks of equal ways and shots, class by class, as a batch."""
     T, N, K = support.shape[:3]
     R = query.shape[2]
-    classes = torch.arange(N)
-    target = Classes(classes.repeat_interleave(K).expand(T, -1), torch.ones(T, N, dtype=torch.bool))
-    answers = Classes(classes.repeat_interleave(R).expand(T, -1), target.ways)
+    classes = torch.arange(N, device=support.device)
+    ways = torch.ones(T, N, dtype=torch.bool, device=support.device)
+    target = Classes(classes.repeat_interleave(K).expand(T, -1), ways)
+    answers = Classes(classes.repeat_interleave(R).expand(T, -1), ways)
     return Batch(Support(full_rows(support.flatten(1, 2)), target), full_rows(query.flatten(1, 2)), answers)
 
 
 def draw(
-    pool: list[Int64[Tensor, "M"]], num_tasks: int, ways: int, rows: int, generator: Generator
+    pool: list[Int64[Tensor, "_"]], num_tasks: int, ways: int, rows: int, generator: Generator
 ) -> Int64[Tensor, "T N R"]:
     """Rows of `ways` classes a task; `pool` lists the rows of each class, and none is drawn twice in a task."""
     tasks = []

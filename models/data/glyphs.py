@@ -20,6 +20,11 @@ class GlyphBatch:
     images: UInt8[Tensor, "T N M H W"]
     identity: Int64[Tensor, "T N"]
 
+    @property
+    def num_episodes(self) -> int:
+        """Tasks, each counted once for every drawer, as each is the support of the others in turn."""
+        return self.images.shape[0] * self.images.shape[2]
+
 
 class GlyphEpisodes:
     """Makes the batch of a step from its seed and number alone; big alphabets come more often."""

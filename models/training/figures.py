@@ -68,7 +68,7 @@ def encode_all(learner: Learner, inputs: Shaped[Tensor, "B *X"], rows: int = 256
 def episode_answers(
     head: Head,
     features: Shaped[Tensor, "B *F"],
-    pool: list[Int64[Tensor, "M"]],
+    pool: list[Int64[Tensor, "_"]],
     *,
     ways: int,
     shots: int,

@@ -1,27 +1,27 @@
 """The trainer: owns the optimiser, the schedule, the log and resuming. Randomness is by (seed, step)."""
 
-import csv
+import copy
 import ctypes
 import math
-import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors import safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from models.card import Card
 from models.learner import Learner
+from models.training import resume
 from models.training.lanes import Lanes
 from models.training.objectives.episodic import Metrics, Objective
+from models.training.ranks import ALONE, Ranks
+from models.training.watch import Watch
 
+LOG_STEPS = 20
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # from malloc.h
 
 
@@ -47,6 +47,7 @@ class Run:
     max_norm: float = 10.0
     stop: Callable[[], bool] | None = None  # the objective's own end, before the last step
     finish: Callable[[Learner], None] | None = None  # what is set when training has ended
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # what the recipe was asked for
 
 
 OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {
@@ -55,40 +56,76 @@ OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], float], torch.optim.Opt
 }
 
 
-def train(run: Run, folder: Path, max_seconds: float = math.inf) -> bool:
-    """Train `run.learner` in place, resuming from `folder` if a run was cut short there; True when it is finished."""
+def train(run: Run, folder: Path, max_seconds: float = math.inf, ranks: Ranks = ALONE) -> bool:
+    """Train `run.learner` in place, going on from where a run in `folder` was cut short; True when it is finished.
+
+    Raises NotResumable where the folder holds another run. Of several processes the first alone writes.
+    """
     _keep_memory()
     folder.mkdir(parents=True, exist_ok=True)
     objective = run.objective if isinstance(run.objective, nn.Module) else nn.Module()
-    trained = nn.ModuleDict({"learner": run.learner, "objective": objective})
+    trained = nn.ModuleDict({"learner": run.learner, "objective": objective}).to(ranks.device)
     trained.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
     optimiser = OPTIMISERS[run.optimiser](_groups(trained, run.weight_decay), run.rate)
-    saved = folder / "resume.safetensors"
-    first = _resume(saved, trained, optimiser) if saved.is_file() else 0
-    lanes = Lanes(trained, run.objective, run.num_lanes)  # after resuming: each lane copies the running statistics
+    config = config_of(run, ranks)
+    path = folder / resume.NAME
+    first = _resumed(path, config, trained, optimiser, ranks)
+    lanes = Lanes(trained, run.objective, run.num_lanes, ranks)  # each lane copies the running statistics
     deadline = time.monotonic() + max_seconds
-    with _progress() as progress, (folder / "log.csv").open("a", newline="") as log:
-        bar = progress.add_task("train", total=run.num_steps, completed=first, figures="")
+    with Watch(folder, first, run.num_steps) if ranks.first else nullcontext() as watch:
         for step in range(first, run.num_steps):
-            if run.stop is not None and run.stop():
-                _save(saved, step, trained, optimiser)
+            if run.stop is not None and run.stop():  # alike in all processes: what objectives remember is averaged
+                if watch:
+                    resume.write(path, resume.pack(step, config, trained, optimiser))
+                    watch.saved(True)
                 break
-            metrics = _step(run, lanes, optimiser, step)
+            metrics, episodes = _step(run, lanes, optimiser, step)
             done = step + 1
-            if run.validate and (done % run.validate_steps == 0 or done == run.num_steps):
-                metrics = {**metrics, **_validated(run.validate, run.learner)}
-            if done % 20 == 0 or done == run.num_steps:
-                csv.writer(log).writerow([done, *(f"{name}={value:.4f}" for name, value in metrics.items())])
-                log.flush()
-            progress.update(bar, completed=done, figures=" ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
-            if done % run.save_steps == 0 or done == run.num_steps or time.monotonic() > deadline:
-                _save(saved, done, trained, optimiser)
-            if time.monotonic() > deadline:
-                return done == run.num_steps
+            last = done == run.num_steps
+            late = max_seconds < math.inf and bool(ranks.from_first(bytes(time.monotonic() > deadline)))
+            if watch:
+                judged = run.validate is not None and (last or done % run.validate_steps == 0)
+                figures = {**metrics, **_validated(run, ranks)} if judged else metrics
+                watch.saw(done, figures, episodes, note=last or judged or done % LOG_STEPS == 0)
+                if last or late or done % run.save_steps == 0:
+                    resume.write(path, resume.pack(done, config, trained, optimiser))
+                    watch.saved(last)
+            if late and not last:
+                return False
+    trained.to("cpu")
     run.learner.eval()
     if run.finish is not None:
         run.finish(run.learner)
     return True
+
+
+def config_of(run: Run, ranks: Ranks = ALONE) -> dict[str, Any]:
+    """All that a run's weights depend on, as far as it can be named: what a resumed run must agree in."""
+    named = ("num_steps", "rate", "optimiser", "warmup_steps", "schedule_steps", "weight_decay", "max_norm", "seed")
+    parts = ("name", "inputs", "encoder", "head")
+    return {
+        **{name: getattr(run.card, name) for name in parts},
+        **{name: getattr(run, name) for name in named},
+        "batches of a step": run.num_lanes * ranks.size,
+        "data": run.card.card.get("data"),
+        "arguments": dict(run.arguments),
+    }
+
+
+def _resumed(
+    path: Path, config: Mapping[str, Any], trained: nn.Module, optimiser: torch.optim.Optimizer, ranks: Ranks
+) -> int:
+    """Put every process where the first one's file says the run stands; the steps already done."""
+    content = ranks.from_first(path.read_bytes() if ranks.first and path.is_file() else b"")
+    if not content:
+        return 0
+    try:
+        standing = resume.unpack(content)
+        resume.check(standing, config)
+    except resume.NotResumable as error:
+        raise resume.NotResumable(f"{path.parent} cannot be gone on with: {error}") from None
+    resume.restore(standing, trained, optimiser)
+    return standing.step
 
 
 def rate_at(run: Run, step: int) -> float:
@@ -98,16 +135,16 @@ def rate_at(run: Run, step: int) -> float:
     return run.rate * warm * 0.5 * (1 + math.cos(math.pi * step / length))
 
 
-def _step(run: Run, lanes: Lanes, optimiser: torch.optim.Optimizer, step: int) -> Metrics:
+def _step(run: Run, lanes: Lanes, optimiser: torch.optim.Optimizer, step: int) -> tuple[Metrics, int]:
     torch.manual_seed(run.seed * 1_000_003 + step)
     for group in optimiser.param_groups:
         group["lr"] = rate_at(run, step)
     for replica in lanes.replicas:
         replica.train()
-    metrics = lanes.backward(run.batches, step)
+    metrics, episodes = lanes.backward(run.batches, step)
     norm = nn.utils.clip_grad_norm_(lanes.trained.parameters(), run.max_norm)
     optimiser.step()
-    return {**metrics, "norm": norm.item()}
+    return {**metrics, "norm": norm.item()}, episodes
 
 
 def _groups(trained: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -119,45 +156,13 @@ def _groups(trained: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _validated(validate: Callable[[Learner], Metrics], learner: Learner) -> Metrics:
+def _validated(run: Run, ranks: Ranks) -> Metrics:
+    """What the run's own validation says of its learner, on the CPU, where validations have their data."""
+    learner = run.learner if ranks.device.type == "cpu" else copy.deepcopy(run.learner).to("cpu")
     learner.eval()
+    assert run.validate
     with torch.inference_mode():
-        return validate(learner)
-
-
-def _save(path: Path, step: int, trained: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Whole or not at all: written beside, flushed, then renamed."""
-    tensors = {f"trained.{name}": leaf for name, leaf in trained.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": leaf for name, leaf in state.items()}
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
-        file.write(save({name: leaf.contiguous() for name, leaf in tensors.items()}, {"step": str(step)}))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def _resume(path: Path, trained: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    weights: dict[str, Tensor] = {}
-    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    with safe_open(path, "pt") as file:
-        step = int(file.metadata()["step"])
-        for name in file.keys():  # noqa: SIM118 - this file is no mapping
-            kind, rest = name.split(".", 1)
-            if kind == "trained":
-                weights[rest] = file.get_tensor(name)
-            else:
-                number, key = rest.split(".", 1)
-                state[int(number)][key] = file.get_tensor(name)
-    trained.load_state_dict(weights)
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return step
-
-
-def _progress() -> Progress:
-    left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*left, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+        return run.validate(learner)
 
 
 def _keep_memory() -> None:

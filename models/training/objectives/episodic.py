@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.data.episodes import Batch
 from models.learner import Learner
-from models.types import Classes, Gaussian, Scores, Target, Values
+from models.types import Classes, Gaussian, Logits, Scores, Target, Values
 
 Metrics: TypeAlias = Mapping[str, float]
 Objective: TypeAlias = Callable[[Learner, Any], Metrics]  # fills .grad; an nn.Module's own parameters are trained too
@@ -21,7 +21,10 @@ def episodic(learner: Learner, batch: Batch) -> Metrics:
     scores = learner.predict(learner.adapt(batch.support), batch.query)
     loss = score_loss(scores, batch.target)
     torch.autograd.backward(loss)
-    return {"loss": loss.item()}
+    figures = {"loss": loss.item()}
+    if isinstance(scores, Logits) and isinstance(batch.target, Classes):
+        figures["accuracy"] = (scores.values.argmax(-1) == batch.target.index).float().mean().item()
+    return figures
 
 
 def score_loss(scores: Scores, target: Target) -> Float[Tensor, ""]:

@@ -24,7 +24,7 @@ class Turns(nn.Module):
     def forward(self, learner: Learner, batch: GlyphBatch) -> Metrics:
         """Fills .grad with the sum of both losses; the encoder and the big classifier run in bf16, the head in fp32."""
         shape = batch.images.shape[:3]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(batch.images.device.type, torch.bfloat16):
             features = learner.encoder(batch.images.flatten(0, 2))
             cosine = F.linear(F.normalize(features, dim=-1), F.normalize(self.directions, dim=-1)).float()
         features = features.float()

@@ -2,6 +2,7 @@ import csv
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from models.training.glyphs import SHARPER, sharpen
+from models.training.resume import NotResumable
 from models.training.train import Run, rate_at, train
 from tests.models.training.tiny import tiny_run
 
@@ -24,14 +26,32 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_a_killed_run_resumes_bit_equal(straight: Run, tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-m", "tests.models.training.tiny", str(tmp_path)], check=False)
+@pytest.mark.parametrize("moment", ["batch", "save"])
+def test_a_killed_run_resumes_bit_equal(moment: str, straight: Run, tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-m", "tests.models.training.tiny", moment, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "resume.safetensors").is_file()
     resumed = tiny_run()
     assert train(resumed, tmp_path)
     for name, leaf in weights(straight).items():
         assert torch.equal(leaf, weights(resumed)[name]), name
+
+
+def test_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
+    assert not train(tiny_run(), tmp_path, max_seconds=0.0)
+    for change in ({"rate": 0.2}, {"arguments": {"ways": 3}}, {"num_lanes": 1}):
+        with pytest.raises(NotResumable, match=r"holds another run: .* there, .* here"):
+            train(replace(tiny_run(), **change), tmp_path)
+    with pytest.raises(NotResumable, match=r"rate is 0\.1 there, 0\.2 here"):
+        train(replace(tiny_run(), rate=0.2), tmp_path)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    assert not train(tiny_run(), tmp_path, max_seconds=0.0)
+    path = tmp_path / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(NotResumable, match="damaged"):
+        train(tiny_run(), tmp_path)
 
 
 def test_a_run_out_of_time_says_so_and_goes_on(straight: Run, tmp_path: Path) -> None:
@@ -45,14 +65,15 @@ def test_a_run_out_of_time_says_so_and_goes_on(straight: Run, tmp_path: Path) ->
 
 
 def test_training_moves_the_weights_and_logs_its_figures(straight: Run, tmp_path: Path) -> None:
-    start, run = tiny_run(), tiny_run()
+    start, run = tiny_run(), replace(tiny_run(), validate=lambda learner: {"held": 0.5}, validate_steps=4)
     train(run, tmp_path)
     assert not torch.equal(
         weights(start)["encoder.blocks.0.first.weight"], weights(run)["encoder.blocks.0.first.weight"]
     )
-    (row,) = csv.reader((tmp_path / "log.csv").read_text().splitlines())
-    assert row[0] == str(run.num_steps)
-    assert {cell.split("=")[0] for cell in row[1:]} == {"turns", "named", "right", "norm"}
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["4", "6"]
+    assert set(rows[0]) == {"step", "turns", "named", "right", "norm", "held", "episodes_per_s", "seconds"}
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_ends_a_run_is_done_once_however_often_it_is_resumed(straight: Run, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
-"""A training run small enough for a test: made-up characters, a two-block encoder. Run as a program, it dies midway."""
+"""A training run small enough for a test: made-up characters, a two-block encoder. As a program it dies midway."""
 
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from models.card import Card
 from models.checkpoint import build
@@ -15,6 +18,7 @@ from models.data.glyphs import GlyphBatch, GlyphEpisodes
 from models.data.omniglot import DRAWERS, SIDE, Omniglot
 from models.inputs.image import GlyphInput
 from models.training.objectives.turns import Turns
+from models.training.ranks import joined
 from models.training.train import Run, train
 
 DIES_AT_BATCH = 7
@@ -70,18 +74,37 @@ def tiny_run() -> Run:
     )
 
 
-def dying_run() -> Run:
+def dying_run(moment: str) -> Run:
+    """Dies while a batch is made, or while the state is saved for the second time."""
     run = tiny_run()
-    make = run.batches
+    make, flush, saves = run.batches, os.fsync, iter((False, True))
 
     def batches(step: int) -> GlyphBatch:
-        if step == DIES_AT_BATCH:
+        if moment == "batch" and step == DIES_AT_BATCH:
             os.kill(os.getpid(), signal.SIGKILL)
         batch: GlyphBatch = make(step)
         return batch
 
-    return Run(**{**vars(run), "batches": batches})
+    def fsync(file: Any) -> None:
+        if moment == "save" and next(saves):
+            os.kill(os.getpid(), signal.SIGKILL)
+        flush(file)
+
+    os.fsync = fsync  # type: ignore[assignment]  # its parameter has another name
+    return replace(run, batches=batches)
+
+
+def rank_run(folder: Path) -> None:
+    """One of several processes that torchrun would start: two lanes in all, and the weights as each has them."""
+    with joined() as ranks:
+        run = replace(tiny_run(), num_lanes=1)
+        train(run, folder / "run", ranks=ranks)
+        weights = {name: leaf.contiguous() for name, leaf in run.learner.state_dict().items()}
+        save_file(weights, folder / f"{ranks.rank}.safetensors")
 
 
 if __name__ == "__main__":
-    train(dying_run(), Path(sys.argv[1]))
+    if sys.argv[1] == "rank":
+        rank_run(Path(sys.argv[2]))
+    else:
+        train(dying_run(sys.argv[1]), Path(sys.argv[2]))
