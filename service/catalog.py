@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from models.card import Card
 from models.inputs import Input
@@ -16,6 +17,11 @@ class Served:
     digest: str
     card: Card
     inputs: Input
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What makes inputs ready for this model, whole: its name and every option."""
+        return {"name": self.card.inputs["name"], **asdict(self.inputs)}
 
 
 class Catalog:
@@ -44,6 +50,10 @@ class Catalog:
             if model.digest.startswith(prefix):
                 return model
         raise ModelNotFound(f"No loaded digest of the model {name!r} begins with {prefix!r}.")
+
+    def find(self, digest: str) -> Served | None:
+        """The model of a task, if its digest is loaded here."""
+        return self._by_digest.get(digest)
 
     def get(self, digest: str) -> Served:
         """The model of a task. Raises ModelUnavailable if its digest is not loaded here."""

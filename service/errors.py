@@ -15,6 +15,7 @@ KshotError
 ├── MethodNotAllowed         405
 ├── Conflict                 409
 │   ├── ModelUnavailable          the task's model digest is not loaded here
+│   ├── CannotReadapt             the task's inputs do not fit the other model digest
 │   ├── ExampleExists             the task has an example of this id
 │   ├── TooFewLabels              forgetting this would leave nothing to learn from
 │   └── JobFinished               it is too late to cancel
@@ -146,6 +147,12 @@ class ModelUnavailable(Conflict):
     """The task is pinned to a model digest that is not loaded here."""
 
     code, title = "model_unavailable", "The task's model is not loaded"
+
+
+class CannotReadapt(Conflict):
+    """What is stored of the task does not fit the model digest that it should move to."""
+
+    code, title = "cannot_readapt", "The task does not fit the other model digest"
 
 
 class ExampleExists(Conflict):

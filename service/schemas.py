@@ -98,6 +98,12 @@ class Rollback(Request):
     version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
 
 
+class Readapt(Request):
+    """Move to another digest of the task's model: the newest, or the one that begins with these letters."""
+
+    model_digest: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")] | None = None
+
+
 class CreatePredictions(Request):
     """Queries to a task; `top` keeps only the n best labels in the scores."""
 

@@ -36,6 +36,7 @@ from service.tasks import Tasks
 DEFAULT_TENANT = "default"
 JSON = "application/json"
 COMPUTED = ("/predictions", "/evaluations")  # POST to these stores nothing
+EXPORTED = "/export"  # GET of this hands over what a task was taught, which predicting does not show
 
 BEARER = HTTPBearer(
     scheme_name="key", description="An API key (`kshot keys create`); none where KSHOT_AUTH=off.", auto_error=False
@@ -81,9 +82,10 @@ async def tenant(
 
 
 def _scope_of(request: Request) -> Scope:
-    """Reading needs `predict`, and so does what only computes; all else needs `adapt`."""
+    """Reading needs `predict`, and so does what only computes; exporting and all else needs `adapt`."""
     path: str = request.scope["route"].path
-    return "predict" if request.method == "GET" or path.endswith(COMPUTED) else "adapt"
+    reads = request.method == "GET" and not path.endswith(EXPORTED)
+    return "predict" if reads or path.endswith(COMPUTED) else "adapt"
 
 
 def deadline(request: Request) -> float:
@@ -127,13 +129,16 @@ TaskId = Annotated[str, Depends(known_task)]
 Deadline = Annotated[float, Depends(deadline)]
 
 
-def json_body(model: type[M], *others: str) -> Callable[[Request, Service], Awaitable[M]]:
+def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[[Request, Service], Awaitable[M]]:
     """A dependency that reads this model from the body; `others` are media types that the route takes beside JSON.
 
     FastAPI would parse first and validate Python objects after; from bytes it is faster, and errors are ours.
+    An `optional` body that is left out is one without fields.
     """
 
     async def read(request: Request, service: Running) -> M:
+        if optional and not await request.body():
+            return model()
         if media_type(request) != JSON:
             expected = " or ".join([JSON, *others])
             raise UnsupportedMediaType(f"Expected a body of the type {expected}, in UTF-8 and not compressed.")
@@ -161,7 +166,7 @@ def media_type(request: Request) -> str | None:
     return header.get_content_type() if charset == "utf-8" and is_plain else None
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
+def takes(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_body`."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
+    return {"requestBody": {"required": not optional, "content": {JSON: {"schema": schema}}}}

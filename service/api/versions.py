@@ -1,22 +1,24 @@
-"""/v1/tasks/{task_id}/versions, and the way back to one of them."""
+"""/v1/tasks/{task_id}/versions, the way back to one of them, and the way to another model digest."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from service.api.deps import Running, TaskId, Tenant, json_body, no_query, takes
+from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, takes
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
 from service.errors import (
+    CannotReadapt,
     Conflict,
+    ModelNotFound,
     ModelUnavailable,
     PreconditionFailed,
     TaskNotFound,
     VersionErased,
     VersionNotFound,
 )
-from service.schemas import Rollback, Task, VersionList
+from service.schemas import CreatedTask, Readapt, Rollback, Task, VersionList
 
 router = APIRouter(
     prefix="/v1/tasks/{task_id}", tags=["versions"], responses=documented(*ANY), dependencies=[Depends(no_query)]
@@ -50,5 +52,29 @@ async def rollback(
 ) -> Task:
     """Make the next version from an earlier one: its params, bit for bit, and its support."""
     task, revision = await service.tasks.versions.rollback(tenant, task_id, payload, match=match, once=once)
+    response.headers.update(etag(revision))
+    return task
+
+
+@router.post(
+    "/readapt",
+    responses={
+        200: {"headers": ETAG | HEADERS},
+        **documented(*BODY, TaskNotFound, ModelNotFound, CannotReadapt, ModelUnavailable, Conflict, PreconditionFailed),
+    },
+    openapi_extra=takes(Readapt, optional=True),
+)
+async def readapt(
+    service: Running,
+    tenant: Tenant,
+    deadline: Deadline,
+    task_id: TaskId,
+    match: IfMatch,
+    once: OnceKey,
+    payload: Annotated[Readapt, Depends(json_body(Readapt, optional=True))],
+    response: Response,
+) -> CreatedTask:
+    """Adapt a task anew, from its stored inputs, to the newest digest of its model; on that already, it stays as is."""
+    task, revision = await service.tasks.readapting.readapt(tenant, task_id, payload, deadline, match=match, once=once)
     response.headers.update(etag(revision))
     return task

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import FieldError, InvalidRequest, LimitExceeded
-from service.schemas import Example, Kind
+from service.schemas import Kind
 
 LARGEST = 1e15  # models square what they are sent, and squares must stay finite in single precision
 
@@ -41,8 +41,15 @@ class Taught(Protocol):
     def target(self) -> float | list[float] | None: ...  # noqa: D102
 
 
+class Sent(Taught, Protocol):
+    """An example as sent, perhaps with an id."""
+
+    @property
+    def id(self) -> str | None: ...  # noqa: D102
+
+
 def decode_support(
-    examples: Sequence[Example], kind: Kind, *, max_examples: int, max_ways: int, kept: Sequence[Taught] = ()
+    examples: Sequence[Sent], kind: Kind, *, max_examples: int, max_ways: int, kept: Sequence[Taught] = ()
 ) -> Labelled | Measured:
     """The targets of a support set: those that a task has `kept`, then these. The limits count them all.
 
@@ -55,7 +62,7 @@ def decode_support(
     return targets_of([*kept, *examples], kind)
 
 
-def check_truth(examples: Sequence[Example], kind: Kind, *, kept: Sequence[Taught], max_ways: int) -> None:
+def check_truth(examples: Sequence[Taught], kind: Kind, *, kept: Sequence[Taught], max_ways: int) -> None:
     """Raise InvalidRequest or LimitExceeded for examples to evaluate on that do not go with what a task has `kept`."""
     refuse(list(_misplaced(examples, kind, "examples")))
     if kind == "regression":
@@ -110,14 +117,14 @@ def _check_values(examples: Sequence[Taught], num_kept: int, max_ways: int) -> N
     refuse(list(_bad_targets(examples, num_kept, "support")))
 
 
-def _repeated_ids(examples: Sequence[Example]) -> Iterator[FieldError]:
+def _repeated_ids(examples: Sequence[Sent]) -> Iterator[FieldError]:
     seen: dict[str, int] = {}
     for position, example in enumerate(examples):
         if example.id is not None and seen.setdefault(example.id, position) != position:
             yield FieldError(f"support.{position}.id", f"is the id of support.{seen[example.id]} already")
 
 
-def _misplaced(examples: Sequence[Example], kind: Kind, path: str) -> Iterator[FieldError]:
+def _misplaced(examples: Sequence[Taught], kind: Kind, path: str) -> Iterator[FieldError]:
     wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
     for position, example in enumerate(examples):
         if getattr(example, wanted) is None:

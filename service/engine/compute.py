@@ -17,6 +17,8 @@ from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
 from service.engine.slices import pieces, slice_rows
 
+RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
+
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
 
 
@@ -33,6 +35,7 @@ class Compute:
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
         self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
+        self.own_sizes: dict[str, Mapping[str, int]] = {}  # of the axes of params that are the same for all tasks
 
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
@@ -53,6 +56,8 @@ class Compute:
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
                 _, predict_ms = yield from timed(self.predict(digest, [query]))
+                sizes = _sizes(query[0], self.layout(digest))
+                self.own_sizes[digest] = {axis: sizes[axis] for axis in sizes if axis not in RAGGED}
                 self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
                 if is_measured:
                     head_ms = max(adapt_ms - encode_ms, 0.1 * adapt_ms)

@@ -110,6 +110,14 @@ class Engine:
         """The axes of each leaf of this model's params."""
         return self._compute.layout(digest)
 
+    def own_sizes(self, digest: str) -> Mapping[str, int]:
+        """The sizes of those axes of this model's params that are the same for every task."""
+        return self._compute.own_sizes[digest]
+
+    def encodes(self, digest: str) -> bool:
+        """Whether this model makes features of inputs, which its head adapts to."""
+        return self._compute.encodes(digest)
+
     def dtype_of(self, digest: str) -> str:
         """The precision that this model's encoder runs in here, such as "bfloat16"."""
         return self._compute.dtype_of(digest)

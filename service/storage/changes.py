@@ -1,5 +1,6 @@
 """What moves a task on: each function is a part of one transaction, which `move_task` opens by locking the task."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +21,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from service.storage.inserts import insert_features
 from service.storage.matching import Match, is_match
-from service.storage.tables import Example, Membership, Params, Table, Task, UtcDateTime, Version
+from service.storage.records import ExampleRecord
+from service.storage.tables import Example, Features, Membership, Params, Table, Task, UtcDateTime, Version
+
+# no object of these tables is ever held in a session, so there is nothing to bring up to date
+PLAIN = {"synchronize_session": False}
 
 _Other = aliased(Membership)
 
@@ -49,7 +55,7 @@ async def move_task(
     if is_new_version:
         values["version"] = Task.version + 1
     moved = update(Task).where(*wanted).values(values).returning(Task.version)
-    result = await session.execute(moved, execution_options={"synchronize_session": False})
+    result = await session.execute(moved, execution_options=PLAIN)
     return result.scalar_one_or_none()
 
 
@@ -81,9 +87,24 @@ async def copy_version(
     await _copy(session, Membership, reopened, own, _covers(source), absent)
 
 
+async def replace_features(
+    session: AsyncSession, tenant: str, task_id: str, model_digest: str, examples: Sequence[ExampleRecord]
+) -> None:
+    """Store what a model made of the task's current examples, in the place of what it may have made before."""
+    members = select(Membership.ordinal).where(_of(Membership, tenant, task_id), Membership.until_version.is_(None))
+    old = delete(Features).where(
+        _of(Features, tenant, task_id), Features.model_digest == model_digest, Features.ordinal.in_(members)
+    )
+    await _execute(session, old)
+    await insert_features(session, {"tenant": tenant, "task_id": task_id}, model_digest, examples)
+
+
 async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldest: int) -> None:
-    """Delete the versions before `oldest`, and the examples that none of those left uses."""
-    await _execute(session, delete(Version).where(_of(Version, tenant, task_id), Version.number < oldest))
+    """Delete the versions before `oldest`, and the examples and features that none of those left uses."""
+    past = delete(Version).where(_of(Version, tenant, task_id), Version.number < oldest)
+    digests = set(await session.scalars(past.returning(Version.model_digest), execution_options=PLAIN))
+    if digests:
+        await _prune_features(session, tenant, task_id, digests)
     own, is_past = _of(Membership, tenant, task_id), Membership.until_version <= oldest
     # found by the memberships that ended, so that a write that ends none does not walk through the examples
     ended = select(Membership.ordinal).where(own, is_past)
@@ -95,6 +116,14 @@ async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldes
     unused = delete(Example).where(_of(Example, tenant, task_id), Example.ordinal.in_(ended), ~is_used)
     await _execute(session, unused)
     await _execute(session, delete(Membership).where(own, is_past))
+
+
+async def _prune_features(session: AsyncSession, tenant: str, task_id: str, digests: set[str]) -> None:
+    """Delete what those of these models made of the examples that no version left was adapted on."""
+    kept = await session.scalars(select(Version.model_digest).where(_of(Version, tenant, task_id)).distinct())
+    if stale := digests - set(kept):
+        unused = delete(Features).where(_of(Features, tenant, task_id), Features.model_digest.in_(stale))
+        await _execute(session, unused)
 
 
 async def expire_tasks(session: AsyncSession, before: datetime, limit: int) -> int:
@@ -136,5 +165,4 @@ async def _copy(
 
 
 async def _execute(session: AsyncSession, statement: Executable) -> None:
-    # no object of these tables is ever held in the session, so there is nothing to bring up to date
-    await session.execute(statement, execution_options={"synchronize_session": False})
+    await session.execute(statement, execution_options=PLAIN)

@@ -47,17 +47,24 @@ async def insert_examples(
         }
         for example in examples
     ]
-    features = [
-        {"ordinal": example.ordinal, "model_digest": version.model_digest, "data": example.features}
-        for example in examples
-        if example.features is not None
-    ]
     since = [
         {"ordinal": example.ordinal, "since_version": version.number, "until_version": None} for example in examples
     ]
     await insert_rows(session, Example, [keys | row for row in rows])
     await insert_rows(session, Membership, [keys | row for row in since])
-    await insert_rows(session, Features, [keys | row for row in features])
+    await insert_features(session, keys, version.model_digest, examples)
+
+
+async def insert_features(
+    session: AsyncSession, keys: dict[str, Any], model_digest: str, examples: Sequence[ExampleRecord]
+) -> None:
+    """What a model made of examples, if it made anything."""
+    rows = [
+        {"ordinal": example.ordinal, "model_digest": model_digest, "data": example.features}
+        for example in examples
+        if example.features is not None
+    ]
+    await insert_rows(session, Features, [keys | row for row in rows])
 
 
 async def insert_rows(session: AsyncSession, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:

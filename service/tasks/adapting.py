@@ -13,8 +13,9 @@ from service.catalog import Served
 from service.engine.arrays import Adapted, Array, LabelledArrays
 from service.engine.ask import Answer
 from service.engine.engine import Engine
+from service.errors import CannotReadapt
 from service.ids import new_id
-from service.schemas import Example, Origin, Timing
+from service.schemas import Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion
 from service.tasks.decoding import Decoding, Targets
 
@@ -46,12 +47,21 @@ class Adapting:
         self._decoding = decoding
 
     async def first(
-        self, tenant: str, model: Served, rows: Array, targets: Targets, deadline: float, spent: Spent
+        self,
+        tenant: str,
+        model: Served,
+        rows: Array,
+        targets: Targets,
+        deadline: float,
+        spent: Spent,
+        *,
+        number: int = 1,
+        origin: Origin = "adapt",
     ) -> tuple[NewVersion, Array | None]:
-        """The first version of a task, and the features of its support."""
+        """A task's first version on this model, and what the model made of its support."""
         answer = await self._engine.adapt(tenant, model.digest, labelled_arrays(rows, targets), deadline)
         spent.add(answer)
-        version = await self._version(model, 1, "adapt", rows, targets, answer.result)
+        version = await self._version(model, number, origin, rows, targets, answer.result)
         return version, answer.result.features
 
     async def next(
@@ -66,12 +76,10 @@ class Adapting:
         spent: Spent,
     ) -> NewVersion:
         """A later version, adapted to stored examples; what the encoder made of them is not made again."""
-        rows = _array([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
-        features = [example.features for example in examples if example.features is not None]
-        support = labelled_arrays(rows, targets)
-        if len(features) == len(examples):
-            blank = self._engine.blank_features(model.digest)
-            support = labelled_arrays(_array(features, blank.dtype, blank.shape[1:]), targets, encoded=True)
+        rows = stored_rows(examples, model)
+        features = stored_features(examples, self._engine.blank_features(model.digest))
+        encoded = None if features is None else labelled_arrays(features, targets, encoded=True)
+        support = encoded or labelled_arrays(rows, targets)
         answer = await self._engine.adapt(tenant, model.digest, support, deadline)
         spent.add(answer)
         return await self._version(model, number, origin, rows, targets, answer.result)
@@ -86,12 +94,14 @@ class Adapting:
         self, model: Served, number: int, origin: Origin, rows: Array, targets: Targets, adapted: Adapted
     ) -> NewVersion:
         dtype = self._engine.dtype_of(model.digest)
-        return await self._decoding.in_thread(partial(_version, model, number, origin, rows, targets, adapted, dtype))
+        make = partial(version_of, model, number, origin, rows, targets, adapted.params, dtype)
+        return await self._decoding.in_thread(make)
 
 
-def _version(
-    model: Served, number: int, origin: Origin, rows: Array, targets: Targets, adapted: Adapted, dtype: str
+def version_of(
+    model: Served, number: int, origin: Origin, rows: Array, targets: Targets, params: codec.Params, dtype: str
 ) -> NewVersion:
+    """A version with these params, which were computed here."""
     header = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
     return NewVersion(
         number=number,
@@ -103,7 +113,7 @@ def _version(
         dtype=dtype,
         libraries=LIBRARIES,
         seed=0,  # no method served so far draws random numbers when it adapts
-        params=codec.pack_params(adapted.params, header),
+        params=codec.pack_params(params, header),
         origin=origin,
     )
 
@@ -115,8 +125,14 @@ def labelled_arrays(rows: Array, targets: Targets, *, encoded: bool = False) -> 
     return LabelledArrays(rows, None, 0, targets.values, encoded)
 
 
+def refuse_kind(kind: Kind, model: Served) -> None:
+    """Raise CannotReadapt unless the model can do this kind of task."""
+    if kind not in model.card.kinds:
+        raise CannotReadapt(f"The task is a {kind}; {model.card.name}@{model.digest[:12]} does {model.card.kinds[0]}.")
+
+
 def new_examples(
-    examples: Sequence[Example], first_ordinal: int, rows: Array, features: Array | None
+    examples: Sequence[codec.Sent], first_ordinal: int, rows: Array, features: Array | None
 ) -> list[ExampleRecord]:
     """Rows to store, as the model saw them; the ids of examples that were sent without one are made here."""
     return [
@@ -130,6 +146,17 @@ def new_examples(
         )
         for position, example in enumerate(examples)
     ]
+
+
+def stored_rows(examples: Sequence[ExampleRecord], model: Served) -> Array:
+    """The inputs [S *X] of stored examples, as this model takes them."""
+    return _array([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
+
+
+def stored_features(examples: Sequence[ExampleRecord], blank: Array) -> Array | None:
+    """What their version's model made of stored examples [S *F], if that is stored of all; `blank` is of none."""
+    features = [example.features for example in examples if example.features is not None]
+    return _array(features, blank.dtype, blank.shape[1:]) if len(features) == len(examples) else None
 
 
 def _array(rows: Sequence[bytes], dtype: str | np.dtype[np.generic], shape: Sequence[int]) -> Array:

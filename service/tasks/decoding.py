@@ -49,7 +49,7 @@ class Decoding:
         targets = await self.targets(examples, kind)
         return await self.inputs([example.input for example in examples], model, deadline, "support.{}.input"), targets
 
-    async def targets(self, examples: Sequence[Example], kind: Kind, kept: Sequence[codec.Taught] = ()) -> Targets:
+    async def targets(self, examples: Sequence[codec.Sent], kind: Kind, kept: Sequence[codec.Taught] = ()) -> Targets:
         """The targets of the examples that a task has kept, then of these."""
         return await self.in_thread(
             partial(

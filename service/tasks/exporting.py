@@ -1,19 +1,30 @@
-"""Tasks as files: the params of one version, to be used without the service."""
+"""Tasks as files: the params of one version, to be used without the service; and a whole task, to be imported."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from service import codec
-from service.errors import ComputationFailed, VersionErased, VersionNotFound
-from service.storage import history
+from service.catalog import Catalog, Served
+from service.engine.arrays import Array
+from service.engine.engine import Engine
+from service.errors import ComputationFailed, Conflict, VersionErased, VersionNotFound
+from service.storage import history, queries
 from service.storage.database import Database
-from service.storage.records import WholeVersion
+from service.storage.records import ExampleRecord, WholeVersion
+from service.tasks.adapting import stored_features, stored_rows
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
 
 WEIGHTS_FORMAT = 1  # of the header of weights; a reader that knows another must refuse it
+
+
+MAX_TRIES = 8  # to read a task between two writes
+
+PARAMS = "params/"  # arrays of a whole task: its params by leaf, and
+INPUTS, FEATURES = "inputs", "features"  # the rows of its support, and what the encoder made of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +39,10 @@ class File:
 class Exporting:
     """Files of tasks, for one tenant at a time."""
 
-    def __init__(self, database: Database, decoding: Decoding) -> None:
+    def __init__(self, database: Database, engine: Engine, catalog: Catalog, decoding: Decoding) -> None:
         self._database = database
+        self._engine = engine
+        self._catalog = catalog
         self._decoding = decoding
 
     async def weights(self, tenant: str, task_id: str, version: int | None) -> File:
@@ -39,6 +52,22 @@ class Exporting:
         """
         found = await self._version(tenant, task_id, version)
         return await self._decoding.in_thread(partial(_weights, task_id, found))
+
+    async def task(self, tenant: str, task_id: str) -> File:
+        """The task with its support, as of its current version. Raises TaskNotFound or ModelUnavailable."""
+        found, examples = await self._whole(tenant, task_id)
+        model = self._catalog.get(found.model_digest)  # which alone knows the shape of what is stored
+        blank = self._engine.blank_features(model.digest)
+        return await self._decoding.in_thread(partial(_task, task_id, found, examples, model, blank))
+
+    async def _whole(self, tenant: str, task_id: str) -> tuple[WholeVersion, list[ExampleRecord]]:
+        for _ in range(MAX_TRIES):
+            found = await self._version(tenant, task_id, None)
+            async with self._database.read() as session:
+                examples = await queries.get_support(session, tenant, task_id, found.number)
+            if len(examples) == found.num_support:  # else written between two statements
+                return found, examples
+        raise Conflict("Others keep writing to this task; try again.", retry_after_s=1)
 
     async def _version(self, tenant: str, task_id: str, version: int | None) -> WholeVersion:
         async with self._database.read() as session:
@@ -69,6 +98,31 @@ def provenance_of(version: WholeVersion) -> dict[str, Any]:
         "seed": version.seed,
         "created_at": version.created_at.isoformat(),
     }
+
+
+def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord], model: Served, blank: Array) -> File:
+    content = {
+        "task": task_id,
+        "name": version.name,
+        "kind": version.kind,
+        "metadata": version.metadata,
+        "labels": version.labels,
+        "support": [_example(example) for example in examples],
+        "model": version.model,
+        "model_digest": version.model_digest,
+        "preprocessing": model.preprocessing,
+        "provenance": provenance_of(version),
+    }
+    arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version).items()}
+    arrays[INPUTS] = stored_rows(examples, model)
+    features = stored_features(examples, blank)
+    data, digest = codec.pack_task(content, arrays if features is None else arrays | {FEATURES: features})
+    return File(f"{task_id}.safetensors", data, digest)
+
+
+def _example(example: ExampleRecord) -> dict[str, Any]:
+    told = {"id": example.example_id, "label": example.label, "target": example.target}
+    return {field: value for field, value in told.items() if value is not None}
 
 
 def _weights(task_id: str, version: WholeVersion) -> File:

@@ -32,7 +32,9 @@ from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
 from service.tasks.exporting import Exporting
 from service.tasks.finding import find_task, why_not
+from service.tasks.importing import Importing
 from service.tasks.predicting import Predicting
+from service.tasks.readapting import Readapting
 from service.tasks.support import SupportSets
 from service.tasks.versions import Versions
 from service.tasks.writing import Writing
@@ -52,7 +54,9 @@ class Tasks:
         self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
         self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._writing)
         self.versions = Versions(database, catalog, self._writing)
-        self.exporting = Exporting(database, self._decoding)
+        self.readapting = Readapting(catalog, self._adapting, self._writing)
+        self.exporting = Exporting(database, engine, catalog, self._decoding)
+        self.importing = Importing(settings, engine, catalog, self._decoding, self._adapting, self._writing)
         self.evaluating = Evaluating(database, engine, catalog, self._decoding, self._predicting, settings)
 
     def close(self) -> None:

@@ -41,14 +41,18 @@ class State:
 
 @dataclass(frozen=True)
 class Change:
-    """The next version of a task, the examples that come with it, and the id of the one that goes."""
+    """The next version of a task, the examples that come with it, and the id of the one that goes.
+
+    `encoded` are examples that stay, with the features that another model than before has made of them.
+    """
 
     version: NewVersion
     added: Sequence[ExampleRecord] = ()
     forgotten: str | None = None
+    encoded: Sequence[ExampleRecord] = ()
 
 
-Make: TypeAlias = Callable[[State], Awaitable[Change]]
+Make: TypeAlias = Callable[[State], Awaitable[Change | None]]  # none: the task is as it should be already
 
 
 class _Lost(Exception):
@@ -109,6 +113,10 @@ class Writing:
                 state = await self._state(tenant, task_id, match)
                 if len(state.examples) == state.record.num_support:  # else written between two statements
                     change = await make(state)
+                    if change is None:
+                        return await self.commit(
+                            partial(find_task, tenant=tenant, task_id=task_id, match=match), answer, once, status=status
+                        )
                     try:
                         return await self.commit(
                             partial(self._apply, state, change, match), answer, once, status=status
@@ -143,6 +151,8 @@ class Writing:
         keys = {"tenant": tenant, "task_id": task_id}
         await insert_version(session, keys, change.version, now)
         await insert_examples(session, keys, change.version, change.added, now)
+        if change.encoded:
+            await changes.replace_features(session, tenant, task_id, change.version.model_digest, change.encoded)
         return await self.settle(session, tenant, task_id, number)
 
     @asynccontextmanager

@@ -39,7 +39,8 @@ class Route:
 
     @property
     def scope(self) -> str:
-        return "predict" if self.method == "get" or self.path.endswith(COMPUTES) else "adapt"
+        reads = self.method == "get" and not self.path.endswith("/export")
+        return "predict" if reads or self.path.endswith(COMPUTES) else "adapt"
 
     async def call(self, client: httpx.AsyncClient, task: str, key: str | None, **options: Any) -> httpx.Response:
         path = self.path.format(**{**PARAMETERS, "task_id": task, "job_id": options.pop("job", PARAMETERS["job_id"])})

@@ -1,0 +1,153 @@
+"""Tasks from files, of this service or another: with the very params of the file, or adapted anew from its inputs."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import codec
+from service.catalog import Catalog, Served
+from service.codec import Params, TaskFile
+from service.engine.arrays import Array
+from service.engine.engine import Engine
+from service.errors import CannotReadapt, FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
+from service.ids import new_id
+from service.once import Once
+from service.schemas import CreatedTask
+from service.settings import Settings
+from service.storage import queries
+from service.storage.records import NewTask, NewVersion, TaskRecord
+from service.tasks.adapting import Adapting, Spent, new_examples, refuse_kind, version_of
+from service.tasks.answers import task_of
+from service.tasks.decoding import Decoding, Targets
+from service.tasks.exporting import FEATURES, INPUTS, PARAMS
+from service.tasks.writing import Writing
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A file that has been read, and what is known of it so far."""
+
+    file: TaskFile
+    arrays: Params
+    rows: Array
+    targets: Targets
+
+
+class Importing:
+    """Takes tasks in, for one tenant at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        catalog: Catalog,
+        decoding: Decoding,
+        adapting: Adapting,
+        writing: Writing,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._catalog = catalog
+        self._decoding = decoding
+        self._adapting = adapting
+        self._writing = writing
+
+    async def import_task(
+        self, tenant: str, data: bytes, deadline: float, *, may_readapt: bool = False, once: Once | None = None
+    ) -> tuple[CreatedTask, int]:
+        """A new task from a file, always under a new id; the task and its revision.
+
+        Its params are those of the file if the model digest is loaded; else, if it `may_readapt`, it is adapted anew
+        on the newest digest of the model. Raises InvalidRequest, ModelUnavailable or CannotReadapt.
+        """
+        file, arrays = await self._decoding.in_thread(partial(codec.unpack_task, data, self._settings))
+        model, spent = self._model(file, may_readapt), Spent()
+        sent = await self._checked(file, arrays, model)
+        if model.digest == file.model_digest:
+            version, features = await self._decoding.in_thread(partial(self._as_given, sent, model))
+        else:
+            version, features = await self._adapting.first(
+                tenant, model, sent.rows, sent.targets, deadline, spent, origin="import"
+            )
+        task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata)
+        examples = new_examples(file.support, 0, sent.rows, features)
+
+        async def work(session: AsyncSession) -> TaskRecord:
+            return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
+
+        def answer(record: TaskRecord) -> CreatedTask:
+            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing())
+
+        return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+
+    def _model(self, file: TaskFile, may_readapt: bool) -> Served:
+        """The model that the task will be on."""
+        pinned = self._catalog.find(file.model_digest)
+        if pinned is not None:
+            _refuse_unless(pinned.card.name == file.model, "model", f"the digest is of {pinned.card.name!r}")
+            _refuse_unless(file.kind in pinned.card.kinds, "kind", f"the model does {pinned.card.kinds[0]}")
+            return pinned
+        if not may_readapt:
+            raise ModelUnavailable(
+                f"The task is of {file.model!r} with the digest {file.model_digest}, which is not loaded here; with "
+                "readapt=true it would be adapted anew to the newest digest that is."
+            )
+        try:
+            newest = self._catalog.versions(file.model)[0]
+        except ModelNotFound:
+            raise ModelUnavailable(f"No digest of the task's model {file.model!r} is loaded here.") from None
+        refuse_kind(file.kind, newest)
+        if file.preprocessing != newest.preprocessing:
+            raise CannotReadapt(f"The inputs were made by {file.preprocessing}; {newest.preprocessing} is needed.")
+        return newest
+
+    async def _checked(self, file: TaskFile, arrays: Params, model: Served) -> _Sent:
+        """The file with its rows and targets, which obey the rules that adapting has for them."""
+        unknown = [name for name in arrays if not name.startswith(PARAMS) and name not in (INPUTS, FEATURES)]
+        codec.refuse([FieldError(name[:80], "is not known here") for name in unknown])
+        _refuse_unless(INPUTS in arrays, INPUTS, "is missing")
+        targets = await self._decoding.targets(file.support, file.kind)
+        labels = targets.labels if isinstance(targets, codec.Labelled) else None
+        _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
+        rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
+        await self._decoding.in_thread(partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape))
+        digest = await self._decoding.in_thread(partial(codec.support_digest, rows, targets))
+        _refuse_unless(
+            file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"
+        )
+        return _Sent(file, arrays, rows, targets)
+
+    def _as_given(self, sent: _Sent, model: Served) -> tuple[NewVersion, Array | None]:
+        params = {name.removeprefix(PARAMS): leaf for name, leaf in sent.arrays.items() if name.startswith(PARAMS)}
+        sizes = {"S": len(sent.rows), **self._engine.own_sizes(model.digest)}
+        if isinstance(sent.targets, codec.Labelled):
+            sizes["N"] = len(sent.targets.labels)
+        else:
+            sizes["O"] = sent.targets.values.shape[1]
+        try:
+            codec.check_params(params, self._engine.layout(model.digest), sizes)
+        except codec.DamagedParams as error:
+            raise InvalidRequest.at([FieldError("params", str(error))]) from None
+        # a true bool is the byte 1; others would be numbers that no model has ever seen
+        is_whole = "ways" not in params or bool((params["ways"].view(np.uint8) == 1).all())
+        _refuse_unless(is_whole, "params/ways", "expected a true for each label")
+        features = self._features(sent, model)
+        told = sent.file.provenance
+        made = version_of(model, 1, "import", sent.rows, sent.targets, params, told.dtype)
+        return replace(made, libraries=told.libraries, seed=told.seed), features
+
+    def _features(self, sent: _Sent, model: Served) -> Array | None:
+        features = sent.arrays.get(FEATURES)
+        if features is None:
+            return None
+        _refuse_unless(self._engine.encodes(model.digest), FEATURES, "the model makes none")
+        blank = self._engine.blank_features(model.digest)
+        codec.check_rows(FEATURES, features, str(blank.dtype), (len(sent.rows), *blank.shape[1:]))
+        return features
+
+
+def _refuse_unless(condition: bool, path: str, message: str) -> None:
+    codec.refuse([] if condition else [FieldError(path, message)])

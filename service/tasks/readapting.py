@@ -1,0 +1,88 @@
+"""A task on another digest of its model: adapted anew from its stored inputs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import cast
+
+import numpy as np
+
+from service import codec
+from service.catalog import Catalog, Served
+from service.errors import CannotReadapt, ModelNotFound, ModelUnavailable
+from service.once import Once
+from service.schemas import CreatedTask, Kind, Readapt
+from service.storage.matching import Match
+from service.storage.records import ExampleRecord
+from service.tasks.adapting import Adapting, Spent, refuse_kind, stored_rows
+from service.tasks.answers import task_of
+from service.tasks.writing import Change, State, Writing
+
+
+class Readapting:
+    """Moves tasks to newer models, for one tenant at a time. The digest that a task is on need not be loaded."""
+
+    def __init__(self, catalog: Catalog, adapting: Adapting, writing: Writing) -> None:
+        self._catalog = catalog
+        self._adapting = adapting
+        self._writing = writing
+
+    async def readapt(
+        self,
+        tenant: str,
+        task_id: str,
+        request: Readapt,
+        deadline: float,
+        *,
+        match: Match = None,
+        once: Once | None = None,
+    ) -> tuple[CreatedTask, int]:
+        """Make the next version on another digest of the model; the task and its revision.
+
+        A task that is on that digest already stays as it is, so that asking again is harmless.
+        """
+        spent = Spent()
+
+        async def make(state: State) -> Change | None:
+            model = self._target(state.record.model, request.model_digest)
+            if model.digest == state.record.model_digest:
+                return None
+            kind = cast(Kind, state.record.kind)
+            refuse_kind(kind, model)
+            self._refuse_inputs(state, model)
+            rows, targets = stored_rows(state.examples, model), codec.targets_of(state.examples, kind)
+            version, features = await self._adapting.first(
+                tenant, model, rows, targets, deadline, spent, number=state.record.version + 1, origin="readapt"
+            )
+            return Change(version, encoded=[] if features is None else _encoded(state.examples, features))
+
+        return await self._writing.advance(
+            tenant,
+            task_id,
+            make,
+            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing()),
+            deadline=deadline,
+            match=match,
+            once=once,
+        )
+
+    def _target(self, name: str, prefix: str | None) -> Served:
+        try:
+            return self._catalog.resolve(name if prefix is None else f"{name}@{prefix}")
+        except ModelNotFound:
+            if prefix is not None:
+                raise
+            raise ModelUnavailable(f"No digest of the task's model {name!r} is loaded here.") from None
+
+    def _refuse_inputs(self, state: State, model: Served) -> None:
+        """Inputs are stored as a model takes them; what was made ready for another could mean something else."""
+        pinned = self._catalog.find(state.record.model_digest)
+        if pinned is not None and pinned.inputs != model.inputs:
+            raise CannotReadapt(f"The task's inputs were made for {pinned.inputs}, not for {model.inputs}.")
+        num_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
+        if any(len(example.input) != num_bytes for example in state.examples):
+            raise CannotReadapt(f"The task's inputs are not of the shape {list(model.inputs.shape)}.")
+
+
+def _encoded(examples: Sequence[ExampleRecord], features: np.ndarray) -> list[ExampleRecord]:
+    return [replace(example, features=row.tobytes()) for example, row in zip(examples, features, strict=True)]
