@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service import data_sets, task_commands, training
+from service import data_sets, moving_commands, task_commands, training
 from service.terminal import LOCAL, AsJson, Url, api_key, clear_database_errors, clear_errors, connect, fail, print_json
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the database of KSHOT_DATABASE_URL.")
 app.add_typer(keys, name="keys")
 app.add_typer(data_sets.app, name="data")
+app.add_typer(moving_commands.tasks, name="tasks")
 
 COLUMNS = ("in force", "meaning")
 AUTHENTICATION = {
@@ -149,6 +150,8 @@ app.command(epilog="Example: kshot adapt letters/ --model glyphs, where letters/
     task_commands.adapt
 )
 app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")(task_commands.predict)
+app.command(epilog="Example: kshot export task_01KAZ0 task_01KAZ1 > tasks.kshot")(moving_commands.export)
+app.command("import", epilog="Example: kshot import tasks.kshot --url http://127.0.0.1:9000")(moving_commands.import_)
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
 app.command(epilog="Example: kshot evaluate glyphs --choosing")(training.evaluate)
 

@@ -5,11 +5,11 @@ from service.client.calls import Calls
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
-from service.schemas import Rollback, Task, TaskVersion, VersionList
+from service.schemas import CreatedTask, Readapt, Rollback, Task, TaskVersion, VersionList
 
 
 class VersionCalls(Calls):
-    """`/v1/tasks/{id}/versions` and `/v1/tasks/{id}/rollback`."""
+    """`/v1/tasks/{id}/versions`, `/rollback` and `/readapt`."""
 
     @call
     def versions(self, task: Task | str) -> Steps[list[TaskVersion]]:
@@ -24,3 +24,17 @@ class VersionCalls(Calls):
         with as_invalid_request():
             request = Rollback(version=version)
         return self._write(Task, at("tasks", task, "rollback"), request, key=idempotency_key, if_match=if_match)
+
+    @call
+    def readapt(
+        self,
+        task: Task | str,
+        model_digest: str | None = None,
+        *,
+        if_match: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Steps[CreatedTask]:
+        """Adapt the task anew to the newest digest of its model, or to the one that begins with these letters."""
+        with as_invalid_request():
+            request = Readapt() if model_digest is None else Readapt(model_digest=model_digest)
+        return self._write(CreatedTask, at("tasks", task, "readapt"), request, key=idempotency_key, if_match=if_match)

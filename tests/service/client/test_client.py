@@ -1,5 +1,6 @@
 """Both clients against the real service."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,3 +135,16 @@ async def test_a_name_that_would_lead_elsewhere_is_not_sent(kshot: Any, name: st
     with pytest.raises(InvalidRequest, match="is not an id"):
         await told(kshot.forget(task, name))
     assert await told(kshot.get(task))
+
+
+async def test_a_task_goes_out_and_comes_in(kshot: Any, tmp_path: Path) -> None:
+    task = await told(kshot.adapt("curves", [[-1.0], [0.0], [1.0]], targets=[1.0, 2.0, 3.0]))
+    assert (await told(kshot.readapt(task))).revision == task.revision
+    assert len(await told(kshot.weights(task, 1))) == len(await told(kshot.weights(task)))
+    (tmp_path / "task").write_bytes(await told(kshot.export(task)))
+    made = await told(kshot.import_task(tmp_path / "task", readapt=True))
+    assert (made.id != task.id, made.model_digest, made.num_support) == (True, task.model_digest, 3)
+    with pytest.raises(InvalidRequest):
+        await told(kshot.readapt(task, "no digest"))
+    with pytest.raises(InvalidRequest):
+        await told(kshot.import_task(b"nothing"))

@@ -1,0 +1,127 @@
+"""The commands that move tasks: `kshot export`, `kshot import`, and `kshot tasks`."""
+
+import io
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import IO, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
+
+tasks = typer.Typer(no_args_is_help=True, help="What tasks there are, and moving them to a newer model.")
+
+
+def export(
+    ids: Annotated[list[str], typer.Argument(metavar="TASK...", help="Ids of tasks; several make a tar of files.")],
+    url: Url = LOCAL,
+) -> None:
+    """Write whole tasks to standard output, for `kshot import` elsewhere."""
+    if sys.stdout.isatty():
+        fail("A task is no text to be shown: send it to a file, kshot export ... > tasks.kshot")
+    out = sys.stdout.buffer
+    with clear_errors(), connect(url) as kshot:
+        if len(ids) == 1:
+            out.write(kshot.export(ids[0]))
+            return
+        with tarfile.open(fileobj=out, mode="w|") as tar:
+            for name in dict.fromkeys(ids):
+                data = kshot.export(name)
+                entry = tarfile.TarInfo(f"{name}.safetensors")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="What was exported; - reads standard input.")],
+    readapt: Annotated[bool, typer.Option("--readapt", help="Adapt anew where the model is another.")] = False,
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Make tasks from what `kshot export` wrote, and print their new ids."""
+    with clear_errors(), connect(url) as kshot, _opened(file) as source:
+        for name, data in _files(source):
+            task = kshot.import_task(data, readapt=readapt)
+            if as_json:
+                print_json(task.model_dump(mode="json"))
+                continue
+            typer.echo(f"{name or file}: {task.kind} by {task.model}, {task.num_support} examples", err=True)
+            typer.echo(task.id)
+
+
+@tasks.command("list", epilog="Example: kshot tasks list --model glyphs")
+def list_(
+    model: Annotated[str | None, typer.Option(help="Only tasks of this model.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only tasks of this name.")] = None,
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, newest first."""
+    with clear_errors(), connect(url) as kshot:
+        found = list(kshot.tasks(model=model, name=name))
+    if as_json:
+        print_json([task.model_dump(mode="json") for task in found])
+        return
+    table = Table("task", "name", "model", "digest", "version", "examples", "written", box=None)
+    for task in found:
+        cells = (task.id, task.name or "", task.model, task.model_digest[:12], str(task.version))
+        table.add_row(*cells, str(task.num_support), f"{task.updated_at:%Y-%m-%d %H:%M}")
+    Console().print(table)
+
+
+@tasks.command("readapt", epilog="Example: kshot tasks readapt --model glyphs --all")
+def readapt_(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Ids of tasks to move.")] = None,
+    model: Annotated[str | None, typer.Option(help="Its tasks that are not on its newest digest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Move all of them; else they are only listed.")] = False,
+    url: Url = LOCAL,
+) -> None:
+    """Adapt tasks anew to the newest digest of their model."""
+    if bool(ids) == bool(model):
+        raise typer.BadParameter("name tasks, or a model with --model")
+    with clear_errors(), connect(url) as kshot:
+        if model is not None:
+            newest = kshot.model(model).digest
+            ids = [task.id for task in kshot.tasks(model=model) if task.model_digest != newest]
+            if not every:
+                typer.echo("\n".join([*ids, f"{len(ids)} to move; add --all to do it."]))
+                return
+        for name in ids or []:
+            task = kshot.readapt(name)
+            typer.echo(f"{task.id} is at version {task.version}, on {task.model}@{task.model_digest[:12]}")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    """The file; or all of standard input, on disk, as it may be larger than memory."""
+    if str(file) != "-":
+        if not file.is_file():
+            raise typer.BadParameter(f"there is no file {file}")
+        with file.open("rb") as source:
+            yield source
+        return
+    with TemporaryFile() as kept:
+        copyfileobj(sys.stdin.buffer, kept)
+        kept.seek(0)
+        yield kept
+
+
+def _files(source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Each file of a tar with its name, or the one file that it is, without."""
+    if not tarfile.is_tarfile(source):
+        source.seek(0)
+        yield "", source.read()
+        return
+    source.seek(0)
+    with tarfile.open(fileobj=source) as tar:
+        for entry in tar:
+            part = tar.extractfile(entry)
+            if part is not None:
+                yield entry.name, part.read()

@@ -1,0 +1,72 @@
+"""`kshot export`, `kshot import` and `kshot tasks`, against a real service."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.app import create_app
+from service.cli import app
+from service.client import Client
+from service.settings import Settings
+from tests.service.api.live import live
+from tests.service.tasks.digests import other_digest
+
+
+@pytest.fixture
+def url(sqlite_url: str) -> Iterator[str]:
+    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))) as url:
+        yield url
+
+
+def kshot(url: str, *arguments: str, given: bytes = b"") -> Result:
+    return CliRunner(env={"KSHOT_URL": url, "COLUMNS": "200"}).invoke(app, list(arguments), input=given)
+
+
+def line(client: Client, slope: float) -> str:
+    return client.adapt("curves", [[0.0], [1.0], [2.0]], targets=[0.0, slope, 2 * slope], name=f"slope {slope}").id
+
+
+def test_tasks_go_out_and_come_in(url: str, tmp_path: Path) -> None:
+    with Client(url) as client:
+        one, two = line(client, 1.0), line(client, 2.0)
+        file = tmp_path / "one.kshot"
+        file.write_bytes(kshot(url, "export", one).stdout_bytes)
+        assert file.read_bytes() == client.export(one)
+        made = kshot(url, "import", str(file))
+        assert made.exit_code == 0 and client.get(made.stdout.strip()).name == "slope 1.0"
+        both = kshot(url, "export", one, two).stdout_bytes
+        with tarfile.open(fileobj=io.BytesIO(both)) as tar:
+            assert tar.getnames() == [f"{one}.safetensors", f"{two}.safetensors"]
+        ids = kshot(url, "import", "-", given=both).stdout.split()
+        assert [client.get(task).name for task in ids] == ["slope 1.0", "slope 2.0"]
+        assert client.predict(ids[1], [[3.0]]).predictions == client.predict(two, [[3.0]]).predictions
+        listed = kshot(url, "tasks", "list", "--name", "slope 2.0").stdout
+        assert two in listed and ids[1] in listed and one not in listed
+    refused = kshot(url, "import", "-", given=b"nothing of the kind")
+    assert refused.exit_code == 1 and "safetensors" in refused.output
+    assert kshot(url, "export", "task_0").exit_code == 1
+
+
+def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) -> None:
+    with Client(url) as client:
+        one, two, file = line(client, 1.0), line(client, 2.0), tmp_path / "new.kshot"
+    other_digest(tmp_path, "curves")
+    newer = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", models=tmp_path))
+    with live(newer) as other, Client(other) as client:
+        listed = kshot(other, "tasks", "readapt", "--model", "curves")
+        assert listed.stdout.split()[:3] == [two, one, "2"] and client.get(one).version == 1
+        assert kshot(other, "tasks", "readapt", one).exit_code == 0
+        assert [client.get(task).version for task in (one, two)] == [2, 1]
+        moved = kshot(other, "tasks", "readapt", "--model", "curves", "--all")
+        assert moved.exit_code == 0 and two in moved.stdout and one not in moved.stdout
+        assert {client.get(task).model_digest for task in (one, two)} == {client.model("curves").digest}
+        assert kshot(other, "tasks", "readapt").exit_code != 0
+        file.write_bytes(client.export(one))
+    refused = kshot(url, "import", str(file))
+    assert refused.exit_code == 1 and "readapt" in refused.output
+    made = kshot(url, "import", str(file), "--readapt")
+    assert made.exit_code == 0, made.output
