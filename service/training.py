@@ -43,17 +43,12 @@ def train(
     if (recipe or OWN) == OWN and own is None:
         raise typer.BadParameter("Name a recipe, or data of your own with --data.")
     with joined() as ranks:
-        try:
-            run = ranks.in_turn(lambda: _made(recipe or OWN, own, _arguments(chosen or []), cache))
-            folder = out or Path("runs") / run.card.name
-            ended = ranks.from_first((_ended(folder, resume) if ranks.first else "").encode())
-            if ended:
-                raise typer.BadParameter(ended.decode())
-            _train(run, folder, ranks)
-        except typer.BadParameter:
-            if ranks.first:
-                raise
-            raise typer.Exit(2) from None
+        run = ranks.in_turn(lambda: _made(recipe or OWN, own, _arguments(chosen or []), cache))
+        folder = out or Path("runs") / run.card.name
+        ended = ranks.from_first((_ended(folder, resume) if ranks.first else "").encode())
+        if ended:  # said by every process: torchrun ends the others as soon as one has failed
+            raise typer.BadParameter(ended.decode())
+        _train(run, folder, ranks)
 
 
 def _made(recipe: str, own: Path | None, arguments: dict[str, Any], cache: Path) -> "Run":

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.training.log import Log, draw_curves
 
 SHOWN = 3  # figures on the terminal; the rest are in the log
-DRAW_EVERY_S = 30.0  # curves cost a third of a second
+DRAW_EVERY_S = 60.0  # curves cost half a second
 
 
 class Watch:
