@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.heads.head import Head, classes_of, mask_absent
 from models.types import Logits, Rows, Support, TaskParams
 
-PAUSE = 8  # steps between two params that are handed out
+PAUSE = 4  # steps between two params that are handed out
 
 
 class Logistic(Head):
@@ -35,7 +35,7 @@ class Logistic(Head):
         return {"weight": weight, "bias": weight[..., 0], "ways": ways}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
-        """Steps towards the minimiser, the weights shrunk towards those of `start`; the params after every eighth.
+        """Steps towards the minimiser, the weights shrunk towards those of `start`; the params after every fourth.
 
         Solved in the smaller of the two spaces: a change of the weights is a mix of the rows.
         """
