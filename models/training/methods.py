@@ -12,6 +12,8 @@ from models.training.objectives.reptile import Reptile
 
 IDENTITY: Part = {"name": "identity"}
 INNER_STEPS = 5
+RATE = 0.4  # where learned ones begin, as in MAML; a layer behind untrained features diverges from about 1.5
+PROTOTYPES_RATE = 0.01  # a layer that tells classes apart already is upset by more
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Method:
 
     encoder: Part
     head: Part
-    num_steps: int  # about eight minutes of two cores, measured by CPU seconds a step
+    num_steps: int  # a first estimate of eight minutes of two cores, from CPU seconds a step on a busy machine
     objective: Callable[[Learner, int], Objective] = lambda learner, num_steps: episodic
     rate: float = 2e-3
 
@@ -37,9 +39,10 @@ def _table(channels: int) -> dict[str, Method]:
     """Every method: those with a shared encoder in front of what adapts, then those where the whole network adapts."""
     shared: Part = {"name": "conv4", "channels": channels}
     whole: Part = {**shared, "strided": True}  # many passes a task: by strides a quarter of the cost of pooling
-    learned_rates: Part = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
-    by_element: Part = {"name": "meta_sgd", "rate": 0.1}
-    by_step: Part = {"name": "maml_plus_plus", "rate": 0.1, "num_steps": INNER_STEPS}
+    learned_rates: Part = {"name": "sgd", "rate": RATE, "learned": True, "per_leaf": True}
+    from_prototypes: Part = {**learned_rates, "rate": PROTOTYPES_RATE}
+    by_element: Part = {"name": "meta_sgd", "rate": RATE}
+    by_step: Part = {"name": "maml_plus_plus", "rate": RATE, "num_steps": INNER_STEPS}
 
     def steps(body: Part, rule: Part, **options: Any) -> Part:
         return {"name": "gradient", "body": body, "width": channels, "rule": rule, "num_steps": INNER_STEPS, **options}
@@ -50,13 +53,13 @@ def _table(channels: int) -> dict[str, Method]:
         "logistic": Method(shared, {"name": "logistic", "num_steps": 16}, 5000),
         "amortised": Method(shared, {"name": "amortised", "width": channels}, 5500),
         "anil": Method(shared, steps(IDENTITY, learned_rates), 5000),
-        "learned-rule": Method(shared, steps(IDENTITY, {"name": "learned", "rate": 0.1}), 4500),
-        "maml": Method(IDENTITY, steps(whole, learned_rates), 2100),
-        "fomaml": Method(IDENTITY, steps(whole, learned_rates, first_order=True), 3500),
-        "meta-sgd": Method(IDENTITY, steps(whole, by_element), 2000),
-        "maml-plus-plus": Method(IDENTITY, steps(whole, by_step), 1700, _multi_step),
-        "proto-maml": Method(IDENTITY, steps(whole, learned_rates, prototypes=True), 2000),
-        "reptile": Method(IDENTITY, steps(whole, {"name": "sgd", "rate": 0.1}), 4500, _reptile),
+        "learned-rule": Method(shared, steps(IDENTITY, {"name": "learned", "rate": RATE}), 4500),
+        "maml": Method(IDENTITY, steps(whole, learned_rates), 1000),
+        "fomaml": Method(IDENTITY, steps(whole, learned_rates, first_order=True), 1600),
+        "meta-sgd": Method(IDENTITY, steps(whole, by_element), 900),
+        "maml-plus-plus": Method(IDENTITY, steps(whole, by_step), 800, _multi_step),
+        "proto-maml": Method(IDENTITY, steps(whole, from_prototypes, prototypes=True), 950),
+        "reptile": Method(IDENTITY, steps(whole, {"name": "sgd", "rate": RATE}), 1900, _reptile),
     }
 
 
