@@ -7,6 +7,7 @@ import httpx
 
 from service.client.catalog import CatalogCalls
 from service.client.driving import Awaiting, Blocking
+from service.client.evaluations import EvaluationCalls
 from service.client.files import FileCalls
 from service.client.jobs import JobCalls
 from service.client.photos import SHRINK_PX
@@ -19,7 +20,9 @@ URL = "http://127.0.0.1:8000"
 TIMEOUT_S, PATIENCE_S = 120.0, 60.0
 
 
-class AllCalls(TaskCalls, SupportCalls, VersionCalls, FileCalls, PredictionCalls, JobCalls, CatalogCalls):
+class AllCalls(
+    TaskCalls, SupportCalls, VersionCalls, FileCalls, PredictionCalls, EvaluationCalls, JobCalls, CatalogCalls
+):
     """Every call. Errors are raised as the classes of `service.errors`.
 
     What the service refused for want of room or time (409 and 503 that say when to come again, 429) is tried again

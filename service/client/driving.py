@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,8 +35,17 @@ class Blocking:
 
     def _take(self, step: Step) -> Any:
         if isinstance(step, Request):
-            return self._http.send(built(self._http, step))
+            return self._answer(step)
         return time.sleep(step.duration_s) if isinstance(step, Pause) else step.do()
+
+    def _answer(self, request: Request) -> httpx.Response:
+        response = self._http.send(built(self._http, request), stream=True)
+        with closing(response):
+            if request.wanted is not None and response.is_success:
+                line = next(filter(request.wanted, response.iter_lines()), "")
+                return httpx.Response(response.status_code, text=line)
+            response.read()
+        return response
 
 
 class Awaiting:
@@ -59,8 +69,17 @@ class Awaiting:
 
     async def _take(self, step: Step) -> Any:
         if isinstance(step, Request):
-            return await self._http.send(built(self._http, step))
+            return await self._answer(step)
         return await (asyncio.sleep(step.duration_s) if isinstance(step, Pause) else asyncio.to_thread(step.do))
+
+    async def _answer(self, request: Request) -> httpx.Response:
+        response = await self._http.send(built(self._http, request), stream=True)
+        async with aclosing(response):
+            if request.wanted is not None and response.is_success:
+                line = await anext((line async for line in response.aiter_lines() if request.wanted(line)), "")
+                return httpx.Response(response.status_code, text=line)
+            await response.aread()
+        return response
 
 
 def built(http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:

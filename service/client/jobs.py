@@ -9,7 +9,7 @@ from service.client.calls import Calls
 from service.client.inputs import Labels, Progress, Raw, Targets, labelled
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
-from service.client.steps import Steps
+from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
 from service.schemas import CreateTask, ExtendSupport, Job, JobPage, JobState, Task
 
@@ -73,10 +73,24 @@ class JobCalls(Calls):
         ask = partial(self._ask, Job, "GET", at("jobs", _id(job)))
         return (yield from until_over((yield from ask()), ask, on_progress))
 
+    @pages
+    def watch(self, job: Job | str) -> Turn[Job]:
+        """The job now and after each change, until it is over."""
+        return partial(self._next_change, at("jobs", _id(job), "events"))
+
     @call
     def cancel(self, job: Job | str) -> Steps[Job]:
         """End a job without effect. Raises JobFinished if it has had one, or has failed."""
         return self._ask(Job, "DELETE", at("jobs", _id(job)))
+
+    def _next_change(self, path: str, last: str | None) -> Steps[JobPage]:
+        """The first event of the stream that is not the last one seen; a page leads on by it, until the job is over."""
+        response = yield from self._send("GET", path, wanted=lambda line: line.startswith("data:") and line != last)
+        if not response.text:  # the process stops; another will know
+            yield Pause(1.0)
+            return JobPage(items=[], next_cursor=last or "")
+        job = Job.model_validate_json(response.text.removeprefix("data:"))
+        return JobPage(items=[job], next_cursor=response.text if job.state in ("queued", "running") else None)
 
 
 def _id(job: Job | str) -> str:

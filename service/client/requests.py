@@ -1,6 +1,6 @@
 """Paths, and requests with their bodies and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,6 +30,7 @@ def request_of(
     query: Mapping[str, object] | None = None,
     if_match: int | None = None,
     headers: Mapping[str, str] | None = None,
+    wanted: Callable[[str], bool] | None = None,
 ) -> Request:
     """A request; what is None in the query is left out, and so is what was not set in the payload."""
     body = payload.model_dump_json(exclude_unset=True).encode() if isinstance(payload, BaseModel) else payload
@@ -43,6 +44,7 @@ def request_of(
         {name: str(value) for name, value in (query or {}).items() if value is not None},
         {name: value for name, value in found.items() if value is not None} | dict(headers or {}),
         body,
+        wanted,
     )
 
 

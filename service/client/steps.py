@@ -9,13 +9,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Send this; the answer is an httpx.Response, or an httpx.TransportError is raised."""
+    """Send this; the answer is an httpx.Response, or an httpx.TransportError is raised.
+
+    With `wanted` it is the first line of the answer that is wanted, and no more is waited for.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    wanted: Callable[[str], bool] | None = None
 
     @property
     def is_repeatable(self) -> bool:

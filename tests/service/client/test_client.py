@@ -75,6 +75,18 @@ async def test_a_task_grows_forgets_and_goes_back(kshot: Any) -> None:
         await told(kshot.forget(first, "x/1"))
 
 
+async def test_a_task_is_held_against_what_is_known(kshot: Any) -> None:
+    rows = await points(kshot, -1, 1)
+    task = await told(kshot.adapt("vectors", rows, labels="ab"))
+    await told(kshot.extend(task, rows, labels="ab"))
+    found = await told(kshot.evaluate(task, rows, labels="ab", compare_with=1))
+    assert (found.accuracy, found.version, found.comparison.version) == (1, 2, 1)
+    line = await told(kshot.adapt("curves", [[-1.0], [0.0], [1.0]], targets=[1, 2, 3]))
+    assert (await told(kshot.evaluate(line, [[0.5]], targets=[2.5], version=1))).num_examples == 1
+    first, current = await told(kshot.weights(task, 1)), await told(kshot.weights(task))
+    assert b'"__metadata__"' in first and first != current
+
+
 async def test_names_change_and_stale_writes_do_not_happen(kshot: Any) -> None:
     task = await told(kshot.adapt("vectors", await points(kshot, 0, 1), labels="ab", name="old", metadata={"k": 1}))
     moved = await told(kshot.update(task, name="new"))

@@ -1,12 +1,15 @@
 """Jobs, from both clients against the real service."""
 
+import json
+from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 
 from service import schemas
 from service.errors import InvalidRequest, JobFinished, JobNotFound
-from tests.service.client.both import all_of, told
+from tests.service.client.both import Make, Script, all_of, opened, told
 
 XS = [[x / 10] for x in range(6)]
 YS = [float(x) for x in range(6)]
@@ -40,3 +43,25 @@ async def test_where_there_is_much_to_do_the_job_is_waited_for(kshot: Any) -> No
     with pytest.raises(InvalidRequest, match=r"support\.7\.input"):
         await told(kshot.extend(task, [*xs[:7], [1.0, 2.0], *xs[8:]], targets=ys))
     assert len(await all_of(kshot.jobs())) == 3
+
+
+async def test_every_change_of_a_job_is_seen_until_its_end(kshot: Any) -> None:
+    job = await told(kshot.adapt_later("curves", XS, targets=YS))
+    seen = await all_of(kshot.watch(job))
+    assert (seen[-1].state, seen[-1].id) == ("succeeded", job.id)
+    assert all(one != other for one, other in pairwise(seen))
+    assert await all_of(kshot.watch(job)) == seen[-1:]
+    with pytest.raises(JobNotFound):
+        await all_of(kshot.watch("job_1"))
+
+
+async def test_a_stream_that_ends_before_the_job_is_asked_for_again(make: Make) -> None:
+    made: dict[str, Any] = {"id": "j", "kind": "adapt", "task": "t", "progress": {"done": 0, "total": 1}}
+    made |= dict.fromkeys(("result", "problem", "started_at", "finished_at")) | {"created_at": "2026-11-22T00:00:00Z"}
+    running, over = (
+        f"event: state\ndata: {json.dumps(made | {'state': state})}\n\n" for state in ("running", "failed")
+    )
+    script = Script(*(httpx.Response(200, text=text) for text in (": hello\n\n" + running, running, running + over)))
+    async with opened(make, transport=script.transport) as client:
+        assert [each.state for each in await all_of(client.watch("j"))] == ["running", "failed"]
+    assert len(script.requests) == 3
