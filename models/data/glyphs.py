@@ -1,4 +1,4 @@
-"""Training episodes of drawn characters: all ways of a task from one alphabet, seen under one symmetry."""
+"""Training episodes of drawn characters: all ways of a task from one alphabet under one symmetry, or of any kind."""
 
 import copy
 from dataclasses import dataclass
@@ -38,12 +38,14 @@ class GlyphEpisodes:
         ways: int = 20,
         drawers: int = 4,
         seed: int = 0,
+        mixed: bool = False,
     ) -> None:
         flat = omniglot.images.reshape(-1, *omniglot.images.shape[2:])
         self.images, self.outlines = torch.from_numpy(flat), outline(flat)
         self.alphabets = [torch.from_numpy(c) for c in omniglot.characters_by_alphabet().values()]
         self.frame, self.style, self.seed = frame, style, seed
         self.num_tasks, self.ways, self.drawers = num_tasks, ways, drawers
+        self.mixed = mixed
 
     @property
     def num_identities(self) -> int:
@@ -60,10 +62,7 @@ class GlyphEpisodes:
     def __call__(self, step: int) -> GlyphBatch:
         """The batch of this step."""
         draws = generator(self.seed, step)
-        weights = torch.tensor([len(members) for members in self.alphabets]).float()
-        chosen = torch.multinomial(weights, self.num_tasks, generator=draws).tolist()
-        characters = torch.stack([self._ways(self.alphabets[a], draws) for a in chosen])
-        symmetry = torch.randint(NUM_SYMMETRIES, (self.num_tasks, 1), generator=draws).expand(-1, self.ways)
+        characters, symmetry = self._mixed_ways(draws) if self.mixed else self._alphabet_ways(draws)
         drawers = torch.rand(*characters.shape, DRAWERS, generator=draws).argsort(-1)[..., : self.drawers]
         rows = (characters.unsqueeze(-1) * DRAWERS + drawers).flatten()
         coarse = torch.rand(self.num_tasks, 1, generator=draws) < self.style.coarse
@@ -78,6 +77,20 @@ class GlyphEpisodes:
             draws,
         )
         return GlyphBatch(images.view(*drawers.shape, *self.frame.shape), characters * NUM_SYMMETRIES + symmetry)
+
+    def _mixed_ways(self, draws: Generator) -> tuple[Int64[Tensor, "T N"], Int64[Tensor, "T N"]]:
+        """Characters of any alphabets, each under a symmetry of its own; one may be there under several."""
+        orders = [torch.randperm(self.num_identities, generator=draws)[: self.ways] for _ in range(self.num_tasks)]
+        identity = torch.stack(orders)
+        return identity // NUM_SYMMETRIES, identity % NUM_SYMMETRIES
+
+    def _alphabet_ways(self, draws: Generator) -> tuple[Int64[Tensor, "T N"], Int64[Tensor, "T N"]]:
+        """Characters of one alphabet a task, under one symmetry a task."""
+        weights = torch.tensor([len(members) for members in self.alphabets]).float()
+        chosen = torch.multinomial(weights, self.num_tasks, generator=draws).tolist()
+        characters = torch.stack([self._ways(self.alphabets[a], draws) for a in chosen])
+        symmetry = torch.randint(NUM_SYMMETRIES, (self.num_tasks, 1), generator=draws).expand(-1, self.ways)
+        return characters, symmetry
 
     def _ways(self, members: Int64[Tensor, "C"], draws: Generator) -> Int64[Tensor, "N"]:
         """Characters of one alphabet; a small alphabet is filled up from the others."""

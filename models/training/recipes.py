@@ -9,6 +9,7 @@ from models.training.omniglot import omniglot
 from models.training.own import own
 from models.training.train import Run
 from models.training.vectors import vectors
+from models.training.vinyals import vinyals
 
 RECIPES: dict[str, Callable[..., Run]] = {
     "glyphs": glyphs,
@@ -16,5 +17,6 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "vectors": vectors,
     "curves": curves,
     "omniglot": omniglot,  # the comparison of methods
+    "vinyals": vinyals,  # the same on the literature's split
     "own": own,  # a user's own data
 }

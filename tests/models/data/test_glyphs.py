@@ -37,3 +37,11 @@ def test_a_small_alphabet_is_filled_up_from_others() -> None:
 
 def test_identities_count_each_symmetry() -> None:
     assert episodes().num_identities == 12 * NUM_SYMMETRIES
+
+
+def test_mixed_ways_are_distinct_each_under_a_symmetry_of_its_own() -> None:
+    make = GlyphEpisodes(omniglot(), GlyphInput(28), Style(), num_tasks=2, ways=9, drawers=2, mixed=True)
+    for identity in make(0).identity:
+        assert len(identity.unique()) == 9
+        assert len((identity % NUM_SYMMETRIES).unique()) > 1
+        assert len((identity // NUM_SYMMETRIES % 2).unique()) == 2

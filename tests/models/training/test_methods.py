@@ -13,7 +13,8 @@ from models.training.objectives.multi_step import MultiStep
 from models.training.objectives.reptile import Reptile
 from models.training.omniglot import FRAME, QUERIES, AnyTasks, omniglot
 from models.training.publish import publish
-from models.training.train import train
+from models.training.train import Run, train
+from models.training.vinyals import vinyals
 from models.types import Classes
 from tests.models.training import tiny
 
@@ -42,6 +43,23 @@ def test_two_methods_have_objectives_of_their_own(data: Path) -> None:
     run = omniglot(data, method="reptile", channels=8)
     assert isinstance(run.objective, Reptile)
     assert run.stop == run.objective.is_settled
+
+
+@pytest.mark.parametrize("name", ["protonet", "glyphs"])
+def test_vinyals_split_is_trained_on_mixed_ways_and_says_so(name: str, data: Path) -> None:
+    tiny.write_vinyals(data)
+    run = vinyals(data, name, num_steps=1, channels=8)
+    assert run.card.name == f"vinyals-{name}"
+    assert run.card.card["part"] == "trainval"
+    assert "not to be served" in run.card.card["split"]
+    assert vinyals(data, "protonet", num_steps=1, channels=8, choosing=True).card.card["part"] == "train"
+    assert episodes_of(run).mixed
+
+
+def episodes_of(run: Run) -> GlyphEpisodes:
+    found = run.batches.episodes if isinstance(run.batches, AnyTasks) else run.batches
+    assert isinstance(found, GlyphEpisodes)
+    return found
 
 
 def test_an_unknown_method_is_named(data: Path) -> None:

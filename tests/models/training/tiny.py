@@ -47,7 +47,18 @@ def write_omniglot(data: Path) -> None:
         for part, half in enumerate(np.array_split(np.arange(len(bits)), 2), start=1):
             path = folder / f"omniglot_{split}_105_1bit_part{part}.npz"
             np.savez(path, bits=bits[half], alphabet=alphabet.repeat(20)[half])
-        np.savez(folder / f"omniglot_{split}_28_g4.npz", alphabets=np.array([f"alphabet {n}" for n in range(50)]))
+        np.savez(folder / f"omniglot_{split}_28_g4.npz", alphabets=np.array([f"alphabet_{n}" for n in range(50)]))
+
+
+def write_vinyals(data: Path) -> None:
+    """Lists of classes of those made-up characters, as of Vinyals' split: two alphabets, one, both, and the last."""
+    folder = data / "omniglot" / "vinyals"
+    folder.mkdir()
+    parts = {"train": (25, 26), "val": (30,), "trainval": (25, 26, 30), "test": (31,)}
+    for part, alphabets in parts.items():
+        characters = [f"alphabet_{alphabet}/character{number:02}" for alphabet in alphabets for number in range(1, 7)]
+        lines = [f"{character}/rot{turn:03}\n" for character in characters for turn in (0, 90, 180, 270)]
+        (folder / f"{part}.txt").write_text("".join(lines))
 
 
 def tiny_run() -> Run:
