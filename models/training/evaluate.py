@@ -14,7 +14,9 @@ from models.card import DESCRIPTION, Card
 from models.checkpoint import Checkpoint, load
 from models.training.figures import Figure
 from models.training.measure import measure_glyphs
+from models.training.measure_methods import measure_method, measure_vinyals
 from models.training.measure_small import measure_curves, measure_maml, measure_vectors
+from models.training.methods import METHODS
 
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Figures = Mapping[str, list[Figure]]  # dtype -> figures, in the same order
@@ -30,12 +32,16 @@ class Measure:
 
 
 OMNIGLOT = "Omniglot evaluation (659 characters, 20 alphabets)"
+COMPARISON = Measure(measure_method, OMNIGLOT)
+VINYALS = Measure(measure_vinyals, "the test classes of Vinyals' split of Omniglot (1,692, rotations counted)")
 
 MEASURES: Mapping[str, Measure] = {
     "glyphs": Measure(measure_glyphs, f"{OMNIGLOT}, scikit-learn digits", ("fp32", "bf16")),
     "glyphs-maml": Measure(measure_maml, OMNIGLOT),
     "vectors": Measure(measure_vectors, "synthetic tasks of seed 1, scikit-learn digits"),
     "curves": Measure(measure_curves, "synthetic curves of seed 1"),
+    **{f"omniglot-{method}": COMPARISON for method in METHODS},
+    **{f"vinyals-{method}": VINYALS for method in ("glyphs", *METHODS)},
 }
 
 
@@ -48,22 +54,30 @@ def evaluate(folder: Path, data: Path, ledger: Path | None = None) -> Figures:
     checkpoint = load(folder)
     if checkpoint.card.name not in MEASURES:
         raise ValueError(f"there is no measure for {checkpoint.card.name}; there are {', '.join(MEASURES)}")
-    measure, test = MEASURES[checkpoint.card.name], ledger is not None
-    figures = {name: measure.figures(checkpoint, data, DTYPES[name], test) for name in measure.dtypes}
+    figures = measured(
+        checkpoint, MEASURES[checkpoint.card.name], data, f"kshot evaluate {checkpoint.card.name}", ledger
+    )
     if ledger is not None:
-        with ledger.open("a", encoding="utf-8") as file:
-            file.write(section(checkpoint, figures))
         (folder / DESCRIPTION).write_text(_with_figures(checkpoint.card, figures).to_json(), "utf-8")
     return figures
 
 
-def section(checkpoint: Checkpoint, figures: Figures) -> str:
+def measured(checkpoint: Checkpoint, measure: Measure, data: Path, command: str, ledger: Path | None = None) -> Figures:
+    """Figures of a model; with a ledger the test sets are read, and the read is entered as the work of `command`."""
+    figures = {name: measure.figures(checkpoint, data, DTYPES[name], ledger is not None) for name in measure.dtypes}
+    if ledger is not None:
+        with ledger.open("a", encoding="utf-8") as file:
+            file.write(section(checkpoint, measure, command, figures))
+    return figures
+
+
+def section(checkpoint: Checkpoint, measure: Measure, command: str, figures: Figures) -> str:
     """The entry of one read of the test sets, in Markdown."""
     lines = [
         f"\n## {checkpoint.card.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
-        f"- command: `kshot evaluate {checkpoint.card.name}`, {hardware()}",
+        f"- command: `{command}`, {hardware()}",
         f"- digest: `{checkpoint.digest}`",
-        f"- read: {MEASURES[checkpoint.card.name].reads}; means with 95% intervals\n",
+        f"- read: {measure.reads}; means with 95% intervals\n",
         f"| figure | {' | '.join(figures)} |",
         f"|---|{'---|' * len(figures)}",
     ]

@@ -59,6 +59,12 @@ def percent(name: str, per_task: npt.NDArray[np.floating]) -> Figure:
     return Figure(name, 100 * float(per_task.mean()), 196 * float(per_task.std(ddof=1) / np.sqrt(len(per_task))))
 
 
+def mean_of(figures: list[Figure], name: str) -> Figure:
+    """Mean over fixed groups (alphabets), each with its own interval."""
+    halves = [figure.half for figure in figures]
+    return Figure(name, float(np.mean([f.value for f in figures])), float(np.linalg.norm(halves)) / len(halves))
+
+
 def encode_all(learner: Learner, inputs: Shaped[Tensor, "B *X"], rows: int = 256) -> Shaped[Tensor, "B *F"]:
     """Features of every input, in the type the learner is in."""
     with torch.inference_mode():
@@ -75,12 +81,16 @@ def episode_answers(
     num_tasks: int,
     queries: int = 5,
     seed: int = 0,
+    max_tasks: int = MAX_TASKS,
 ) -> Answers:
-    """Tasks drawn from the pool's classes, `queries` of each class asked; at most as many ways as there are classes."""
+    """Tasks drawn from the pool's classes, `queries` of each class asked; at most as many ways as there are classes.
+
+    How many are computed at once, `max_tasks`, changes neither the tasks nor, but for rounding, the answers.
+    """
     draws = generator(seed, ways * 1000 + shots)
     parts = []
-    for start in range(0, num_tasks, MAX_TASKS):
-        tasks = min(MAX_TASKS, num_tasks - start)
+    for start in range(0, num_tasks, max_tasks):
+        tasks = min(max_tasks, num_tasks - start)
         rows = draw(pool, tasks, min(ways, len(pool)), shots + queries, draws)
         parts.append(_answers(head, features[rows[:, :, :shots]], features[rows[:, :, shots:]]))
     return joined(parts)

@@ -14,7 +14,7 @@ from models.data.episodes import full_rows, generator
 from models.data.omniglot import Omniglot, load_omniglot
 from models.inputs.image import GlyphInput
 from models.learner import Learner
-from models.training.figures import Answers, Figure, answers_of, encode_all, episode_answers, joined
+from models.training.figures import Answers, Figure, answers_of, encode_all, episode_answers, joined, mean_of
 from models.training.glyphs import VALIDATED, framed
 from models.types import Classes, Logits, Support
 
@@ -54,19 +54,13 @@ def _omniglot(learner: Learner, omniglot: Omniglot, frame: GlyphInput) -> list[F
             alphabet: episode_answers(learner.head, features, list(rows[members]), ways=20, shots=shots, num_tasks=400)
             for alphabet, members in omniglot.characters_by_alphabet().items()
         }
-        figures.append(_mean([answers.error("") for answers in each.values()], f"{name}, error"))
+        figures.append(mean_of([answers.error("") for answers in each.values()], f"{name}, error"))
         figures.append(
-            _mean([answers.calibration_error("") for answers in each.values()], f"{name}, calibration error")
+            mean_of([answers.calibration_error("") for answers in each.values()], f"{name}, calibration error")
         )
         if shots == 1:
             figures += [answers.error(f"{name}, error: {alphabet}") for alphabet, answers in each.items()]
     return figures
-
-
-def _mean(figures: list[Figure], name: str) -> Figure:
-    """Mean over fixed groups (alphabets), each with its own interval."""
-    halves = [figure.half for figure in figures]
-    return Figure(name, float(np.mean([f.value for f in figures])), float(np.linalg.norm(halves)) / len(halves))
 
 
 def _digits(learner: Learner, frame: GlyphInput) -> list[Figure]:

@@ -68,6 +68,7 @@ def omniglot(
         card={
             "recipe": f"kshot train omniglot --set method={method} ({num_steps} steps, {__name__})",
             "split": f"Omniglot background: {names} trained on",
+            "alphabets": list(alphabets),
             "data": {f"omniglot background, {names}": trained.digest()},
             "licence": "Apache-2.0; trained on Omniglot (MIT, Brenden Lake)",
         },

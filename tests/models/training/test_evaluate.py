@@ -5,8 +5,9 @@ import pytest
 
 from models.card import read_card
 from models.checkpoint import load
-from models.training import measure
+from models.training import measure, measure_methods
 from models.training.evaluate import evaluate
+from models.training.omniglot import omniglot
 from models.training.publish import publish
 from tests.models.training.tiny import tiny_run, write_omniglot
 
@@ -35,10 +36,27 @@ def test_a_read_of_the_test_sets_is_entered_and_goes_into_the_card(published: Pa
     written = ledger.read_text()
     assert written.startswith("# Results\n")
     assert digest in written
-    assert "| within an alphabet, 20-way 1-shot, error: alphabet 31 |" in written
+    assert "| within an alphabet, 20-way 1-shot, error: alphabet_31 |" in written
     figures = read_card(published).card["figures"]
     assert figures["bf16"]["digits, 10-way 5-shot"] in written
     assert load(published).digest == digest
+
+
+def test_a_model_of_the_comparison_is_measured_like_any_other(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure_methods, "UNSTRUCTURED", ((5, 1, 4),))
+    monkeypatch.setattr(measure_methods, "WITHIN", ((5, 1, 2),))
+    ledger = tmp_path / "results.md"
+    publish(omniglot(data, "maml", num_steps=1, channels=8), tmp_path / "maml")
+    figures = evaluate(tmp_path / "maml", data, ledger)["fp32"]
+    assert {"5-way 1-shot", "within an alphabet, 5-way 1-shot, calibration error"} < {each.name for each in figures}
+    adapted, operations = (each for each in figures if each.name.startswith("adapt, 5-way 1-shot"))
+    assert 0 < adapted.value < 60_000
+    assert operations.value > 0
+    assert "- command: `kshot evaluate omniglot-maml`, " in ledger.read_text()
+    unread = evaluate(tmp_path / "maml", data)["fp32"]  # trained on the alphabets for choosing: its costs alone
+    assert len(unread) == 6
 
 
 def test_choosing_reads_no_test_set_and_writes_nothing(published: Path, data: Path) -> None:
