@@ -61,7 +61,7 @@ def train(run: Run, folder: Path, max_seconds: float = math.inf, ranks: Ranks = 
 
     Raises NotResumable where the folder holds another run. Of several processes the first alone writes.
     """
-    _keep_memory()
+    keep_memory()
     folder.mkdir(parents=True, exist_ok=True)
     objective = run.objective if isinstance(run.objective, nn.Module) else nn.Module()
     trained = nn.ModuleDict({"learner": run.learner, "objective": objective}).to(ranks.device)
@@ -165,7 +165,7 @@ def _validated(run: Run, ranks: Ranks) -> Metrics:
         return run.validate(learner)
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Ask glibc to keep freed memory: mapping it anew at every step costs a convolution net a third of its speed."""
     try:
         mallopt = ctypes.CDLL(None).mallopt

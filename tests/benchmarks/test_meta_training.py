@@ -1,0 +1,50 @@
+"""The rivals of the benchmark of speed do the same work: equal losses, equal gradients; and the table is written."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import meta_training
+from benchmarks.floor import bare_rate, operations
+from benchmarks.meta_training import METHODS, drawn
+from benchmarks.rivals import LEARN2LEARN, kshot, learn2learn, plain
+
+CHANNELS = 8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_ways_have_the_same_loss(method: str) -> None:
+    episodes = drawn(4)
+    loss = kshot(method, episodes, CHANNELS)()
+    assert loss > 0
+    assert plain(method, episodes, CHANNELS)() == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.skipif(LEARN2LEARN not in os.environ, reason=f"{LEARN2LEARN} does not name learn2learn's source")
+@pytest.mark.parametrize("method", ["prototypical", "anil", "maml"])
+def test_so_has_learn2learn(method: str) -> None:
+    episodes = drawn(4)
+    rival = learn2learn(method, episodes, CHANNELS)
+    assert rival
+    assert rival() == pytest.approx(kshot(method, episodes, CHANNELS)(), rel=1e-4)
+
+
+def test_the_floor_counts_convolutions_forwards_and_backwards() -> None:
+    episodes = drawn(2)
+    images = 2 * meta_training.WAYS * (meta_training.SHOTS + meta_training.ASKED)
+    blocks = [(1, 28), (CHANNELS, 14), (CHANNELS, 7), (CHANNELS, 3)]
+    forwards = [2 * 9 * fan_in * CHANNELS * side**2 for fan_in, side in blocks]
+    expected = images * (2 * forwards[0] + 3 * sum(forwards[1:]))  # the drawings themselves have no gradient
+    assert operations("prototypical", episodes, CHANNELS) == pytest.approx(expected)
+    assert bare_rate(strided=True, channels=CHANNELS) > 0
+
+
+def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meta_training, "METHODS", ("ridge",))
+    monkeypatch.setattr(meta_training, "keep_memory", lambda: None)
+    threads = torch.get_num_threads()
+    meta_training.main(rounds=2, num_tasks=2, channels=CHANNELS, results=tmp_path / "results.md")
+    torch.set_num_threads(threads)
+    assert "\n| ridge | " in (tmp_path / "results.md").read_text()
