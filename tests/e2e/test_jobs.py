@@ -95,3 +95,16 @@ def test_a_killed_process_and_its_jobs(replicas: tuple[Server, Server], database
         line for line in httpx.get(f"{heir.url}/metrics").text.splitlines() if line.startswith("kshot_lost_jobs_total ")
     ]
     assert float(lost.split()[1]) >= 2
+
+
+@pytest.mark.slow
+def test_a_stopped_process_keeps_its_jobs(database_url: str, tmp_path: Path) -> None:
+    env = {"KSHOT_DATABASE_URL": database_url, "KSHOT_JOB_LEASE_S": "3600"}  # so nobody waits for a lease to lapse
+    with serving(tmp_path, env=env) as server:
+        task = post(server, "/v1/tasks", {"model": "curves", "support": SUPPORT})["id"]
+        with nothing_ends(database_url):
+            enqueue(server, task)
+            wait_until(lambda: len(jobs(server, "running")) == 2)
+            server.stop(signal.SIGTERM)
+    with serving(tmp_path, env=env) as server:
+        assert_once(server, task)
