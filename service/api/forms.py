@@ -11,8 +11,10 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from service.errors import BodyTooLarge, InvalidForm
+from service.settings import Settings
 
 FORM = "multipart/form-data"
+MAX_FIELDS = 100  # parts beside the files
 UTF_8 = {b"", b"utf-8", b"utf8", b"us-ascii"}
 
 
@@ -33,9 +35,20 @@ def boundary_of(content_type: str) -> bytes:
     return boundary
 
 
-def canonical(body: bytes, boundary: bytes) -> bytes:
-    """The form whatever its boundary, which is a new one each time that the same form is sent."""
-    pieces = body.split(b"--" + boundary)
+def max_parts(settings: Settings) -> int:
+    """How many parts a form may have."""
+    return max(settings.max_examples, settings.max_inputs) + MAX_FIELDS
+
+
+def canonical(body: bytes, boundary: bytes, max_parts: int) -> bytes:
+    """The form whatever its boundary, which is a new one each time that the same form is sent.
+
+    Raises BodyTooLarge for too many parts: the sender chooses the boundary, and could have millions of pieces made.
+    """
+    mark = b"--" + boundary
+    if body.count(mark) > max_parts + 1:  # the last ends the form
+        raise BodyTooLarge(f"The form has more than {max_parts} parts.")
+    pieces = body.split(mark)
     return b"".join(mark for piece in pieces for mark in (b"%d:" % len(piece), piece))
 
 

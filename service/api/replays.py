@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 
 from service.api.deps import Running, Service, Tenant, media_type
-from service.api.forms import FORM, boundary_of, canonical
+from service.api.forms import FORM, boundary_of, canonical, max_parts
 from service.errors import KshotError
 from service.once import Once, fingerprint, first_answer
+from service.settings import Settings
 from service.storage.requests import StoredAnswer
 
 REPLAYED = "Idempotency-Replayed"
@@ -46,7 +47,7 @@ async def once_key(
         yield None
         return
     target = f"{request.url.path}?{request.url.query}"
-    once = Once(key, fingerprint(request.method, target, await _content(request)))
+    once = Once(key, fingerprint(request.method, target, await _content(request, service.settings)))
     await _replay(service, tenant, once)
     try:
         yield once
@@ -55,10 +56,12 @@ async def once_key(
         raise
 
 
-async def _content(request: Request) -> bytes:
-    """The body, without what differs between two sendings of one form."""
+async def _content(request: Request, settings: Settings) -> bytes:
+    """The body, without what differs between two sendings of one form. Raises InvalidForm or BodyTooLarge."""
     body = await request.body()
-    return canonical(body, boundary_of(request.headers["content-type"])) if media_type(request) == FORM else body
+    if media_type(request) != FORM:
+        return body
+    return canonical(body, boundary_of(request.headers["content-type"]), max_parts(settings))
 
 
 async def _replay(service: Service, tenant: str, once: Once) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from service.api.deps import Running, json_body, media_type, takes
-from service.api.forms import FORM, Part, boundary_of, parts_of
+from service.api.forms import FORM, Part, boundary_of, max_parts, parts_of
 from service.errors import FieldError, InvalidRequest
 from service.fields import field_errors
 from service.settings import Settings
@@ -26,7 +26,6 @@ M = TypeVar("M", bound=BaseModel)
 BY_FOLDER = ("file", "files", "support")
 AS_JSON = {"metadata": "a JSON object", "top": "a whole number"}
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
-MAX_FIELDS = 100  # parts beside the files
 
 LABELLED = (
     "Each part with a file name is an image. The name of its field is its label; in the fields `file`, `files` and "
@@ -68,7 +67,7 @@ def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
 
 def request_of(model: type[M], files: str, body: bytes, boundary: bytes, settings: Settings) -> M:
     """The request that a form makes. Raises InvalidForm, InvalidRequest or BodyTooLarge."""
-    parts = parts_of(body, boundary, max(settings.max_examples, settings.max_inputs) + MAX_FIELDS)
+    parts = parts_of(body, boundary, max_parts(settings))
     sent = [part for part in parts if part.filename is None]
     rows = [part for part in parts if part.filename is not None]
     known = set(model.model_fields) - {files}

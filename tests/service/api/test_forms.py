@@ -128,6 +128,13 @@ def test_reading_is_quick_whatever_comes(body: bytes) -> None:
 def test_a_form_is_the_same_under_another_boundary() -> None:
     body = form(part(b"a", b"x", b"1.png"), part(b"model", b"glyphs"))
     other = body.replace(BOUNDARY, b"other-1")
-    assert canonical(body, BOUNDARY) == canonical(other, b"other-1")
+    assert canonical(body, BOUNDARY, 2) == canonical(other, b"other-1", 2)
     for changed in (body[:-1], body.replace(b"glyphs", b"--\r\n"), body.replace(b"x", b"y")):
-        assert canonical(body, BOUNDARY) != canonical(changed, BOUNDARY)
+        assert canonical(body, BOUNDARY, 2) != canonical(changed, BOUNDARY, 2)
+
+
+def test_a_form_is_not_cut_into_more_pieces_than_it_may_have_parts() -> None:
+    body = form(part(b"a", b"x", b"1.png"), part(b"model", b"glyphs"))
+    for whole, boundary, num_parts in ((body, BOUNDARY, 1), (b"--a" * MIB, b"a", 5_000), (b"-" * MIB, b"-", 5_000)):
+        with pytest.raises(BodyTooLarge, match=f"more than {num_parts} parts"):
+            canonical(whole, boundary, num_parts)

@@ -250,6 +250,14 @@ async def test_a_form_sent_again(client: httpx.AsyncClient) -> None:
     assert await count(client) == 2
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_boundary_of_one_letter(limited: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=a", "Idempotency-Key": "pieces"}
+    for path in ("/v1/tasks", "/v1/tasks/import"):  # a key is looked at before the type of the body
+        answer = await limited.post(path, content=b"--a" * 2**19, headers=headers)
+        assert_problem(answer, 413, "body_too_large")
+
+
 async def test_a_form_as_a_job(client: httpx.AsyncClient) -> None:
     accepted = await create(client, headers={"Prefer": "respond-async"})
     assert accepted.status_code == 202, accepted.text
