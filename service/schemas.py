@@ -290,7 +290,7 @@ class Progress(Response):
 class Job(Response):
     """Work that was accepted. `task` is the task that it makes or changes, from the start.
 
-    `result` is what the request would have been answered without a job; it goes when the task goes.
+    `result` is what the request would have been answered without a job; it goes when the task goes, or forgets.
     """
 
     id: str

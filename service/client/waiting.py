@@ -5,7 +5,7 @@ from collections.abc import Callable
 from service.client.inputs import Progress
 from service.client.refusals import error_in
 from service.client.steps import Pause, Steps
-from service.errors import Conflict, TaskNotFound
+from service.errors import Conflict, JobFinished
 from service.schemas import CreatedTask, Job
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 1.0
@@ -30,5 +30,7 @@ def result_of(job: Job) -> CreatedTask:
     if job.problem is not None:
         raise error_in(job.problem)
     if job.result is None:
-        raise Conflict("The job was cancelled.") if job.state == "cancelled" else TaskNotFound("The task is gone.")
+        if job.state == "cancelled":
+            raise Conflict("The job was cancelled.")
+        raise JobFinished(f"What the job answered is gone: {job.task} was deleted, or has forgotten something since.")
     return job.result

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.storage.inserts import insert_features
+from service.storage.jobs import delete_answers
 from service.storage.matching import Match, is_match
 from service.storage.records import ExampleRecord
 from service.storage.tables import Example, Features, Membership, Params, Table, Task, UtcDateTime, Version
@@ -60,12 +61,13 @@ async def move_task(
 
 
 async def forget_example(session: AsyncSession, tenant: str, task_id: str, example_id: str) -> None:
-    """Erase the example, and from each version that used it all that was computed from it."""
+    """Erase the example, from each version that used it all that was computed from it, and what jobs told of it."""
     its_versions = update(Version).where(_of(Version, tenant, task_id), _used(Version, example_id))
     # the digest too: a small support set could be guessed back from it
     await _execute(session, its_versions.values(labels=None, support_digest=""))
     await _execute(session, delete(Params).where(_of(Params, tenant, task_id), _used(Params, example_id)))
     await _execute(session, delete(Example).where(_of(Example, tenant, task_id), Example.example_id == example_id))
+    await delete_answers(session, tenant, task_id)  # which name labels and ids
 
 
 async def copy_version(

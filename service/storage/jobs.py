@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import and_, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.tables import Job, JobBody
@@ -34,7 +34,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as stored; its answer is there once it has succeeded, and goes with the task."""
+    """A job as stored; its answer is there once it has succeeded, and goes when the task goes or forgets."""
 
     tenant: str
     id: str
@@ -89,6 +89,13 @@ async def delete_body(session: AsyncSession, tenant: str, job_id: str) -> None:
     """Erase what a job was asked."""
     gone = delete(JobBody).where(JobBody.tenant == tenant, JobBody.job_id == job_id)
     await session.execute(gone, execution_options={"synchronize_session": False})
+
+
+async def delete_answers(session: AsyncSession, tenant: str, task_id: str) -> None:
+    """Erase what jobs have answered about a task; what those that are not over were asked stays."""
+    own = JobBody.tenant == tenant, JobBody.task_id == task_id
+    is_answer = exists().where(Job.tenant == tenant, Job.id == JobBody.job_id, Job.state == "succeeded")
+    await session.execute(delete(JobBody).where(*own, is_answer), execution_options={"synchronize_session": False})
 
 
 async def get_job(session: AsyncSession, tenant: str, job_id: str) -> JobRecord | None:

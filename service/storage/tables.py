@@ -239,7 +239,8 @@ class Job(Table):
 class JobBody(Table):
     """What a job was asked, until it ends; after that its answer. Apart from jobs, so that renewing a lease is small.
 
-    Both go with the task, however that goes; before it is made there is none to name.
+    Both go with the task, however that goes, an answer also when the task forgets; before it is made there is none to
+    name.
     """
 
     __tablename__ = "job_bodies"

@@ -65,3 +65,12 @@ async def test_a_stream_that_ends_before_the_job_is_asked_for_again(make: Make) 
     async with opened(make, transport=script.transport) as client:
         assert [each.state for each in await all_of(client.watch("j"))] == ["running", "failed"]
     assert len(script.requests) == 3
+
+
+async def test_an_answer_that_was_erased_before_it_was_asked_for(make: Make) -> None:
+    made: dict[str, Any] = {"id": "j", "kind": "adapt", "task": "t", "progress": {"done": 1, "total": 1}}
+    made |= dict.fromkeys(("result", "problem", "started_at", "finished_at")) | {"created_at": "2026-11-22T00:00:00Z"}
+    script = Script(httpx.Response(202, json=made | {"state": "succeeded"}))
+    async with opened(make, transport=script.transport) as client:
+        with pytest.raises(JobFinished, match="t was deleted, or has forgotten"):
+            await told(client.adapt("curves", XS[:1], targets=YS[:1]))

@@ -199,6 +199,20 @@ async def test_what_it_made_is_deleted(accepting: Life) -> None:
     assert (found["state"], found["result"], found["problem"]) == ("succeeded", None, None)
 
 
+async def test_what_it_was_taught_is_forgotten(accepting: Life) -> None:
+    task = await accepting.create()
+    jobs = [await accepted(accepting, {"support": [accepting.vector(2, "a secret", id="x")]}, f"{task}/support")]
+    await perform(accepting.service.tasks, await claim(accepting), FAR)
+    assert "a secret" in (await get(accepting, jobs[0]))["result"]["labels"]
+    jobs.append(await accepted(accepting, {"support": [accepting.vector(2)]}, f"{task}/support"))
+    assert (await accepting.client.delete(f"{task}/support/x")).status_code == 200
+    found = await get(accepting, jobs[0])
+    assert (found["state"], found["result"]) == ("succeeded", None) and "a secret" not in str(found)
+    assert [await num_bodies(accepting, job["id"]) for job in jobs] == [0, 1]  # what waits is asked still
+    await perform(accepting.service.tasks, await claim(accepting), FAR)
+    assert (await get(accepting, jobs[1]))["result"]["labels"] == ["a", "b", "c"]
+
+
 async def test_records_expire(accepting: Life) -> None:
     job = await accepted(accepting)
     await accepting.client.delete(f"/v1/jobs/{job['id']}")
