@@ -1,21 +1,14 @@
 """Two processes on one database agree; a killed process loses nothing; a retrained model leaves old tasks alone."""
 
-import json
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-import torch
 
-from models import checkpoint, zoo
-from models.card import read_card
 from tests.e2e.restart import bodies
 from tests.e2e.server import Server, serving
-
-ZOO = Path(zoo.__path__[0])
+from tests.service.tasks.digests import other_digest
 
 
 def models(server: Server) -> list[dict[str, Any]]:
@@ -59,27 +52,12 @@ def test_a_killed_service_answers_the_same_to_the_last_bit(database_url: str, tm
     assert [answer["predictions"] for answer in before] == [answer["predictions"] for answer in after]
 
 
-@pytest.fixture
-def retrained(tmp_path: Path) -> Path:
-    """A folder of models with one of the zoo's, its weights changed a little, made a day later than any other."""
-    folder = tmp_path / "models" / "vectors-retrained"
-    shutil.copytree(ZOO / "vectors", folder)
-    found = checkpoint.load(ZOO / "vectors")
-    with torch.no_grad():
-        for leaf in found.learner.parameters():
-            leaf.add_(0.01)
-    description = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**description, "created_at": "9999-01-01T00:00:00Z"}))
-    checkpoint.save(folder, found.learner, read_card(folder))
-    return folder.parent
-
-
-def test_a_retrained_model_is_a_new_digest_and_old_tasks_keep_theirs(retrained: Path, tmp_path: Path) -> None:
+def test_a_retrained_model_is_a_new_digest_and_old_tasks_keep_theirs(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         (vectors,) = (model for model in models(server) if model["name"] == "vectors")
         old = adapt(server, vectors)
         before = predict(server, old["id"], vectors).json()["predictions"]
-    with serving(tmp_path, env={"KSHOT_MODELS": str(retrained)}) as server:
+    with serving(tmp_path, env={"KSHOT_MODELS": str(other_digest(tmp_path / "models", "vectors").parent)}) as server:
         (both,) = (model for model in models(server) if model["name"] == "vectors")
         assert both["digests"] == [both["digest"], vectors["digest"]]
         new = adapt(server, vectors)
