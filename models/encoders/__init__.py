@@ -6,11 +6,13 @@ from torch import nn
 
 from models.encoders.conv4 import Conv4
 from models.encoders.identity import Identity
+from models.encoders.linear_map import LinearMap
 from models.encoders.mlp import MLP
 from models.encoders.resnet import ResNet
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "identity": Identity,
+    "linear_map": LinearMap,
     "mlp": MLP,
     "conv4": Conv4,
     "resnet": ResNet,

@@ -6,6 +6,7 @@ from models.heads.alpaca import ALPaCA
 from models.heads.amortised import Amortised
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.gradient import Gradient
+from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
 from models.heads.logistic import Logistic
 from models.heads.prototypical import Prototypical
@@ -18,5 +19,6 @@ HEADS: dict[str, Callable[..., Head]] = {
     "bayesian_linear": BayesianLinear,
     "alpaca": ALPaCA,
     "gradient": Gradient,
+    "gradient_regression": GradientRegression,
     "amortised": Amortised,
 }

@@ -81,10 +81,17 @@ class Gradient(Head):
         return members.mT @ features / members.sum(1).clamp(min=1).unsqueeze(-1)
 
     def _logits(self, params: TaskParams, rows: Rows) -> Float[Tensor, "T R N"]:
-        body = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
-        features = vmap(self._features)(body, rows.values)
+        features = through(self.body, params, rows)
         return mask_absent(features @ params["weight"].mT + params["bias"].unsqueeze(1), params["ways"])
 
-    def _features(self, body: TaskParams, rows: Shaped[Tensor, "R *F"]) -> Float[Tensor, "R D"]:
-        features: Tensor = functional_call(self.body, body, (rows,))
-        return features
+
+def through(body: nn.Module, params: TaskParams, rows: Rows) -> Float[Tensor, "T R D"]:
+    """Each task's rows through its own body, whose leaves are those of the params that begin with "body."."""
+
+    def features(own: TaskParams, values: Shaped[Tensor, "R *F"]) -> Float[Tensor, "R D"]:
+        out: Tensor = functional_call(body, own, (values,))
+        return out
+
+    own = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
+    each: Tensor = vmap(features)(own, rows.values)
+    return each

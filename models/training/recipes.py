@@ -5,8 +5,10 @@ from collections.abc import Callable
 from models.training.curves import curves
 from models.training.glyphs import glyphs
 from models.training.glyphs_maml import glyphs_maml
+from models.training.linear import linear
 from models.training.omniglot import omniglot
 from models.training.own import own
+from models.training.sinusoid import sinusoid
 from models.training.train import Run
 from models.training.vectors import vectors
 from models.training.vinyals import vinyals
@@ -16,6 +18,8 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "glyphs-maml": glyphs_maml,
     "vectors": vectors,
     "curves": curves,
+    "linear": linear,
+    "sinusoid": sinusoid,
     "omniglot": omniglot,  # the comparison of methods
     "vinyals": vinyals,  # the same on the literature's split
     "own": own,  # a user's own data

@@ -19,6 +19,7 @@ CONV4 = {"name": "conv4", "channels": 16}
 STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
 SGD = {"name": "sgd", "rate": 0.5}
+SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
 
 
@@ -51,6 +52,21 @@ ROWS: dict[str, Row] = {
     "bayesian linear, identity": (IDENTITY, {"name": "bayesian_linear", "width": 1, "rank": 1}, curve_task),
     "alpaca, mlp": (CURVES, {"name": "alpaca", "width": 32, "rank": 16}, curve_task),
     "alpaca in trained units": (IDENTITY, {"name": "alpaca", "width": 1, "rank": 2, "units": "trained"}, curve_task),
+    "alpaca, linear map": (
+        {"name": "linear_map", "input_dim": 1, "width": 3},
+        {"name": "alpaca", "width": 3, "rank": 2, "units": "trained"},
+        curve_task,
+    ),
+    "gradient of a layer, regression": (
+        CURVES,
+        {"name": "gradient_regression", "body": IDENTITY, "width": 32, "rule": SLOW, "num_steps": 60},
+        curve_task,
+    ),
+    "gradient of a network, regression": (
+        IDENTITY,
+        {"name": "gradient_regression", "body": CURVES, "width": 32, "rule": SLOW, "num_steps": 60},
+        curve_task,
+    ),
     "gradient of a network": (IDENTITY, gradient(STRIDED, 16, PER_LEAF, num_steps=8), glyph_task),
     "gradient of a layer, mlp": (MLP, gradient(IDENTITY, 32, SGD, num_steps=3), vector_task),
     "gradient of a layer, conv4": (CONV4, gradient(IDENTITY, 16, PER_LEAF, num_steps=5, prototypes=True), glyph_task),
@@ -67,7 +83,7 @@ ROWS: dict[str, Row] = {
 
 def follows_units(row: Row) -> bool:
     """Whether it regresses, in the units of the task and not in those it was trained in."""
-    return row[2] is curve_task and row[1].get("units") != "trained"
+    return row[2] is curve_task and row[1].get("units") != "trained" and row[1]["name"] != "gradient_regression"
 
 
 PAIRS = {f"{name}: {law}": (row, LAWS[law]) for name, row in ROWS.items() for law in LAWS}
