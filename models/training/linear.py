@@ -16,7 +16,7 @@ from models.training.train import Run
 LEARNED = ("both", "features", "head", "neither")
 
 
-def linear(data: Path, learned: str = "both", width: int = 8, num_steps: int = 1500) -> Run:
+def linear(data: Path, learned: str = "both", width: int = 8, num_steps: int = 500) -> Run:
     """One cell of the table F x H; needs no data.
 
     A task is y = w x + noise with w = mean + subspace' z (models.data.regressions). F is a linear map of the 8 inputs

@@ -28,7 +28,7 @@ class Way:
 
 def _gradient(rule: Mapping[str, Any]) -> Way:
     head = {"name": "gradient_regression", "body": NETWORK, "width": 40, "rule": rule, "num_steps": 1}
-    return Way({"name": "identity"}, head, 10_000, 1e-3)
+    return Way({"name": "identity"}, head, 1500, 1e-3)
 
 
 WAYS: Mapping[str, Way] = {

@@ -1,0 +1,123 @@
+"""Ours on real tasks: the mixed model as a start, then features that the training tasks ask for, by ALPaCA."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from benchmarks.regression.mixed import Mixed, mixed
+from benchmarks.regression.sets import Array, Task
+from models.data.episodes import Batch, full_rows
+from models.heads.alpaca import ALPaCA
+from models.learner import Learner
+from models.training.objectives.episodic import episodic, score_loss
+from models.types import Gaussian, Support, Values
+
+WIDTH, EXTRA = 32, 4  # learned features, and directions beside those of the mixed model
+MIN_SHOTS, MAX_SHOTS, QUERIES, NUM_TASKS = 3, 10, 4, 16
+RATE, DECAY = 3e-3, 1e-3
+STOPS = (0, 100, 200)  # steps between which the training tasks choose
+JUDGED = 4  # draws of episodes by which they choose
+SHARE = 4  # one in so many training tasks is kept out while the number of steps is chosen
+
+
+class Beside(nn.Module):
+    """The columns themselves, and features of a network beside them."""
+
+    def __init__(self, num_columns: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(num_columns, WIDTH), nn.Tanh(), nn.Linear(WIDTH, WIDTH), nn.Tanh())
+
+    def forward(self, inputs: Float[Tensor, "B X"]) -> Float[Tensor, "B D"]:
+        """Columns, then features."""
+        return torch.cat([inputs, self.network(inputs)], 1)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learner, its number of steps chosen by tasks kept out of the training tasks, then trained on all of them."""
+
+    learner: Learner
+    num_steps: int
+
+    def __call__(self, support: Task, asked: Array) -> Array:
+        """Its means at the inputs asked."""
+        with torch.inference_mode():
+            adapted = self.learner.adapt(Support(full_rows(_tensor(support.inputs)), Values(_column(support.targets))))
+            scores = self.learner.predict(adapted, full_rows(_tensor(asked)))
+        assert isinstance(scores, Gaussian)
+        means: Array = scores.mean[0, :, 0].double().numpy()
+        return means
+
+
+def learned(train: list[Task]) -> Learned:
+    """Start where the mixed model ends; go as far as kept-out training tasks get better, which may be nowhere."""
+    kept, rest = train[::SHARE], [task for number, task in enumerate(train) if number % SHARE]
+    judges = [_batch(kept, 10_000 + step) for step in range(JUDGED)]
+    learner, losses = as_mixed(mixed(rest)), []
+    for first, last in zip((0, *STOPS), STOPS, strict=False):
+        _go(learner, rest, first, last)
+        losses.append(_loss(learner, judges))
+    num_steps = STOPS[int(np.argmin(losses))]
+    learner = as_mixed(mixed(train))
+    _go(learner, train, 0, num_steps)
+    return Learned(learner, num_steps)
+
+
+def as_mixed(model: Mixed) -> Learner:
+    """A learner that answers as the mixed model does."""
+    torch.manual_seed(0)
+    columns = len(model.mean) - 1
+    encoder, head = Beside(columns), ALPaCA(columns + WIDTH, columns + 1 + EXTRA, units="trained")
+    places = [columns + WIDTH, *range(columns)]  # the head's intercept is the last
+    with torch.no_grad():
+        head.mean.zero_()
+        head.subspace.zero_()
+        head.mean[places] = _tensor(model.mean)[0]
+        head.subspace[: columns + 1, places] = _tensor(np.linalg.cholesky(model.covariance).T.astype(float))[0]
+        head.subspace[columns + 1 :, columns:-1] = 1e-3 * torch.randn(EXTRA, WIDTH)
+        head.log_noise.fill_(np.log(model.noise) / 2)
+    return Learner(encoder, head)
+
+
+def _go(learner: Learner, tasks: list[Task], first: int, last: int) -> None:
+    """Train by the likelihood of queries, at a constant rate, so that every stop is on one way."""
+    optimiser = torch.optim.AdamW(learner.parameters(), RATE, weight_decay=DECAY)
+    for step in range(first, last):
+        optimiser.zero_grad()
+        episodic(learner, _batch(tasks, step))
+        nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+        optimiser.step()
+
+
+def _loss(learner: Learner, batches: list[Batch]) -> float:
+    with torch.inference_mode():
+        losses = [score_loss(learner.predict(learner.adapt(b.support), b.query), b.target) for b in batches]
+    return float(torch.stack(losses).mean())
+
+
+def _batch(tasks: list[Task], step: int) -> Batch:
+    """Tasks of one number of shots, as many as leave a row to ask, drawn with replacement."""
+    draw = np.random.default_rng((1, step))
+    longest = sorted(len(task.targets) for task in tasks)[len(tasks) // 2]
+    shots = int(draw.integers(MIN_SHOTS, max(MIN_SHOTS, min(MAX_SHOTS, longest - 1)) + 1))
+    able = [task for task in tasks if len(task.targets) > shots]
+    rows = []
+    for task in (able[i] for i in draw.integers(len(able), size=NUM_TASKS)):
+        order = draw.permutation(len(task.targets))
+        asked = draw.choice(order[shots:], QUERIES)
+        rows.append((task, np.concatenate([order[:shots], asked])))
+    inputs = torch.cat([_tensor(task.inputs[chosen]) for task, chosen in rows])
+    values = torch.cat([_column(task.targets[chosen]) for task, chosen in rows])
+    support = Support(full_rows(inputs[:, :shots]), Values(values[:, :shots]))
+    return Batch(support, full_rows(inputs[:, shots:]), Values(values[:, shots:]))
+
+
+def _tensor(rows: Array) -> Float[Tensor, "1 *R"]:
+    return torch.from_numpy(rows).float().unsqueeze(0)
+
+
+def _column(targets: Array) -> Float[Tensor, "1 R 1"]:
+    return _tensor(targets).unsqueeze(-1)

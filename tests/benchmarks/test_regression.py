@@ -1,0 +1,92 @@
+"""The best predictors against brute force, the mixed model against its definition, and folds that leak no task."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.regression.bayes import linear_means, sinusoid_means
+from benchmarks.regression.learned import STOPS, Learned, as_mixed, learned
+from benchmarks.regression.mixed import design, mixed, per_task
+from benchmarks.regression.sets import Task, folds, supports
+from models.data.regressions import LinearTasks, SinusoidTasks
+from models.types import Values
+
+
+def test_the_quadrature_is_what_a_dense_grid_gives() -> None:
+    noise = 0.5
+    batch = SinusoidTasks(noise, num_tasks=2, min_shots=4, max_shots=4, queries=3)(0)
+    assert isinstance(batch.support.target, Values)
+    amplitude = torch.linspace(0.1, 5, 800, dtype=torch.float64)
+    phase = torch.linspace(0, math.pi, 800, dtype=torch.float64)
+    for task, found in enumerate(sinusoid_means(batch, noise)):
+        x, y = batch.support.rows.values[task].double(), batch.support.target.values[task].double()
+        curves = amplitude[:, None] * (x.view(-1, 1, 1) + phase).sin()
+        likelihood = (-(curves - y.view(-1, 1, 1)).square().sum(0) / (2 * noise**2)).exp()
+        asked = batch.query.values[task].double().view(-1, 1, 1)
+        expected = (likelihood * amplitude[:, None] * (asked + phase).sin()).sum((1, 2)) / likelihood.sum()
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.01)  # the grid's own error, in units of up to 5
+
+
+def test_with_endless_examples_the_best_line_is_the_task() -> None:
+    batch = LinearTasks(noise=0.1, num_tasks=2, min_shots=2000, max_shots=2000)(0)
+    assert isinstance(batch.target, Values)
+    found = linear_means(batch, LinearTasks(noise=0.1))
+    assert (found - batch.target.values.squeeze(-1)).square().mean().sqrt() < 0.12
+
+
+def tasks(num_tasks: int = 23, rows: int = 12, noise: float = 0.1) -> list[Task]:
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(num_tasks):
+        inputs = rng.normal(size=(rows, 1))
+        weights = np.array([1.0, -2.0]) + np.array([0.5, 1.0]) * rng.normal(size=2)
+        made.append(Task(inputs, design(inputs) @ weights + noise * rng.normal(size=rows)))
+    return made
+
+
+def test_folds_never_leak_a_task() -> None:
+    made = tasks()
+    numbered = {task.inputs.tobytes(): number for number, task in enumerate(made)}
+    judged = []
+    for fold in folds(made):  # units come from training tasks
+        scale = np.concatenate([task.inputs for task in fold.train])
+        assert abs(scale.mean()) < 1e-6 and scale.std() == pytest.approx(1)
+        assert len(fold.train) + len(fold.test) == len(numbered)
+        judged += [number for number, _ in fold.test]
+        mine = {np.sort(task.targets).tobytes() for task in fold.train}
+        assert not mine & {np.sort(task.targets).tobytes() for _, task in fold.test}
+    assert sorted(judged) == list(range(len(made)))
+
+
+def test_a_support_and_its_questions_share_no_row() -> None:
+    task = tasks(1)[0]
+    for support, rest in supports(task, 0, 3, num_draws=4):
+        assert len(support.targets) == 3
+        assert sorted([*support.targets, *rest.targets]) == sorted(task.targets)
+    assert supports(task, 0, 11, num_draws=4) == []
+
+
+def test_em_finds_the_prior_and_the_noise() -> None:
+    model = mixed(tasks(400))
+    np.testing.assert_allclose(model.mean, np.array([1.0, -2.0]), atol=0.2)
+    np.testing.assert_allclose(model.covariance, np.diag([0.25, 1.0]), atol=0.15)
+    assert model.noise == pytest.approx(0.01, rel=0.1)
+
+
+def test_the_learned_prior_starts_as_the_mixed_model() -> None:
+    made = tasks()
+    model, support, asked = mixed(made), made[0], np.linspace(-1, 1, 5)[:, None]
+    learner = as_mixed(model)
+
+    np.testing.assert_allclose(Learned(learner, 0)(support, asked), model(support, asked), atol=1e-3)
+
+
+def test_with_many_rows_a_task_needs_no_other() -> None:
+    made = tasks(1, rows=200, noise=0.0)[0]
+    np.testing.assert_allclose(per_task([])(made, made.inputs), made.targets, atol=1e-9)
+
+
+def test_learning_beyond_the_mixed_model_never_goes_where_training_tasks_get_worse() -> None:
+    assert learned(tasks(9)).num_steps in STOPS
