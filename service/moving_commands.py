@@ -45,15 +45,18 @@ def import_(
     url: Url = LOCAL,
     as_json: AsJson = False,
 ) -> None:
-    """Make tasks from what `kshot export` wrote, and print their new ids."""
+    """Make tasks from what `kshot export` wrote, and print their new ids; what is refused does not stop the others."""
+    refused: list[str] = []
     with clear_errors(), connect(url) as kshot, _opened(file) as source:
         for name, data in _files(source):
-            task = kshot.import_task(data, readapt=readapt)
-            if as_json:
-                print_json(task.model_dump(mode="json"))
-                continue
-            typer.echo(f"{name or file}: {task.kind} by {task.model}, {task.num_support} examples", err=True)
-            typer.echo(task.id)
+            with _noted(name or str(file), refused):
+                task = kshot.import_task(data, readapt=readapt)
+                if as_json:
+                    print_json(task.model_dump(mode="json"))
+                    continue
+                typer.echo(f"{name or file}: {task.kind} by {task.model}, {task.num_support} examples", err=True)
+                typer.echo(task.id)
+    _fail_if(refused)
 
 
 @tasks.command("list", epilog="Example: kshot tasks list --model glyphs")
@@ -83,9 +86,10 @@ def readapt_(
     every: Annotated[bool, typer.Option("--all", help="Move all of them; else they are only listed.")] = False,
     url: Url = LOCAL,
 ) -> None:
-    """Adapt tasks anew to the newest digest of their model."""
+    """Adapt tasks anew to the newest digest of their model; what is refused does not stop the others."""
     if bool(ids) == bool(model):
         raise typer.BadParameter("name tasks, or a model with --model")
+    refused: list[str] = []
     with clear_errors(), connect(url) as kshot:
         if model is not None:
             newest = kshot.model(model).digest
@@ -94,8 +98,27 @@ def readapt_(
                 typer.echo("\n".join([*ids, f"{len(ids)} to move; add --all to do it."]))
                 return
         for name in ids or []:
-            task = kshot.readapt(name)
-            typer.echo(f"{task.id} is at version {task.version}, on {task.model}@{task.model_digest[:12]}")
+            with _noted(name, refused):
+                task = kshot.readapt(name)
+                typer.echo(f"{task.id} is at version {task.version}, on {task.model}@{task.model_digest[:12]}")
+    _fail_if(refused)
+
+
+@contextmanager
+def _noted(name: str, refused: list[str]) -> Iterator[None]:
+    """What is wrong with one task is said, and added to `refused`; what is wrong with the service is raised."""
+    from service.errors import BodyTooLarge, Conflict, InvalidRequest, NotFound
+
+    try:
+        yield
+    except (BodyTooLarge, Conflict, InvalidRequest, NotFound) as error:
+        typer.echo(f"{name}: {error}", err=True)
+        refused.append(name)
+
+
+def _fail_if(refused: list[str]) -> None:
+    if refused:
+        fail(f"Refused: {len(refused)}.")
 
 
 @contextmanager

@@ -115,7 +115,8 @@ async def import_task(
 def _answer(request: Request, file: File) -> Response:
     """The file, unless the client has it already."""
     headers = {"ETag": f'"{file.digest}"'}
-    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
+    if headers["ETag"] in known or "*" in known:
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
     return Response(file.data, headers=headers, media_type=MEDIA_TYPE)

@@ -51,6 +51,28 @@ def test_tasks_go_out_and_come_in(url: str, tmp_path: Path) -> None:
     assert kshot(url, "export", "task_0").exit_code == 1
 
 
+def test_what_is_refused_does_not_stop_the_others(sqlite_url: str, url: str, tmp_path: Path) -> None:
+    with Client(url) as client:
+        one, two = line(client, 1.0), line(client, 2.0)
+        files = {"one": client.export(one), "none": b"nothing of the kind", "two": client.export(two)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    imported = kshot(url, "import", "-", given=packed.getvalue())
+    assert imported.exit_code == 1 and "none: " in imported.stderr and "Refused: 1." in imported.stderr
+    assert len(imported.stdout.split()) == 2
+    other_digest(tmp_path, "curves")
+    newer = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", models=tmp_path))
+    gone = "task_" + "0" * 26
+    with live(newer) as other:
+        moved = kshot(other, "tasks", "readapt", one, gone, two)
+    assert moved.exit_code == 1 and gone in moved.stderr
+    assert [told.split()[0] for told in moved.stdout.splitlines()] == [one, two]
+
+
 def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) -> None:
     with Client(url) as client:
         one, two, file = line(client, 1.0), line(client, 2.0), tmp_path / "new.kshot"

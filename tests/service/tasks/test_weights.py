@@ -60,6 +60,9 @@ async def test_a_file_that_the_client_has_is_not_sent_again(life: Life) -> None:
     tag = (await life.client.get(f"{task}/weights")).headers["ETag"]
     again = await life.client.get(f"{task}/weights?version=1", headers={"If-None-Match": f'"x", {tag}'})
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+    for known, status in ((f"W/{tag}", 304), ("*", 304), (f"x{tag}", 200), ('"x"', 200)):
+        answer = await life.client.get(f"{task}/weights", headers={"If-None-Match": known})
+        assert answer.status_code == status, known
     await life.client.patch(task, json={"name": "n"})
     assert (await life.client.get(f"{task}/weights", headers={"If-None-Match": tag})).status_code == 304
     await life.extend(task, life.vector(2))
