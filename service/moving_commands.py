@@ -12,7 +12,7 @@ from typing import IO, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
@@ -72,7 +72,8 @@ def list_(
     if as_json:
         print_json([task.model_dump(mode="json") for task in found])
         return
-    table = Table("task", "name", "model", "digest", "version", "examples", "written", box=None)
+    whole = Column("task", min_width=len(found[0].id) if found else None)  # elided it could not be copied
+    table = Table(whole, "name", "model", "digest", "version", "examples", "written", box=None)
     for task in found:
         cells = (task.id, task.name or "", task.model, task.model_digest[:12], str(task.version))
         table.add_row(*cells, str(task.num_support), f"{task.updated_at:%Y-%m-%d %H:%M}")

@@ -23,7 +23,7 @@ def url(sqlite_url: str) -> Iterator[str]:
 
 
 def kshot(url: str, *arguments: str, given: bytes = b"") -> Result:
-    return CliRunner(env={"KSHOT_URL": url, "COLUMNS": "200"}).invoke(app, list(arguments), input=given)
+    return CliRunner(env={"KSHOT_URL": url, "COLUMNS": "80"}).invoke(app, list(arguments), input=given)
 
 
 def line(client: Client, slope: float) -> str:
