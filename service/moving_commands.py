@@ -98,6 +98,8 @@ def readapt_(
             if not every:
                 typer.echo("\n".join([*ids, f"{len(ids)} to move; add --all to do it."]))
                 return
+            if not ids:
+                typer.echo("0 to move.")
         for name in ids or []:
             with _noted(name, refused):
                 task = kshot.readapt(name)
@@ -144,8 +146,11 @@ def _files(source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         yield "", source.read()
         return
     source.seek(0)
-    with tarfile.open(fileobj=source) as tar:
-        for entry in tar:
-            part = tar.extractfile(entry)
-            if part is not None:
-                yield entry.name, part.read()
+    try:
+        with tarfile.open(fileobj=source) as tar:
+            for entry in tar:
+                part = tar.extractfile(entry)
+                if part is not None:
+                    yield entry.name, part.read()
+    except tarfile.ReadError as error:
+        fail(f"The tar is damaged or was cut short after what is told above: {error}.")

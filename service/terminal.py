@@ -36,10 +36,12 @@ def clear_errors(placed: Callable[[str], str] = str) -> Iterator[None]:
     """
     from pydantic import ValidationError
 
-    from service.errors import KshotError
+    from service.errors import KshotError, Unauthenticated
 
     try:
         yield
+    except Unauthenticated as error:
+        fail(f"{error} Commands take it from the variable KSHOT_API_KEY.")
     except KshotError as error:
         others = [f"  {each.path}: {each.message}" for each in error.errors[1:]]  # the sentence tells of the first
         fail(placed("\n".join([str(error), *others])))
