@@ -16,7 +16,7 @@ MAX_VERSION = 2**31 - 1
 
 Kind: TypeAlias = Literal["classification", "regression"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
-JobKind: TypeAlias = Literal["adapt", "extend"]
+JobKind: TypeAlias = Literal["adapt", "extend", "readapt"]
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Modality: TypeAlias = Literal["image", "text", "vector"]
 
@@ -281,7 +281,10 @@ class Problem(Response):
 
 
 class Progress(Response):
-    """How many examples of a job's request have been decoded, of how many; adapting to them follows."""
+    """How many examples of a job's request have been decoded, of how many; adapting to them follows.
+
+    To readapt needs no decoding: all of the task's examples count when it is done, and none before.
+    """
 
     done: int
     total: int

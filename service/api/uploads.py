@@ -24,8 +24,7 @@ from service.settings import Settings
 M = TypeVar("M", bound=BaseModel)
 
 BY_FOLDER = ("file", "files", "support")
-INTEGERS = ("top", "version", "compare_with")
-AS_JSON = {"metadata": "a JSON object", **dict.fromkeys(INTEGERS, "a number")}  # what else they hold is text
+AS_JSON = {"metadata": "a JSON object", "top": "a whole number"}
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
 
 LABELLED = (
@@ -53,8 +52,7 @@ def json_or_form(model: type[M], files: str) -> Callable[[Request, Running], Awa
 def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_or_form`."""
     extra = takes(model)
-    names = [name for name in model.model_fields if name != files]
-    fields = {name: {"type": "integer" if name in INTEGERS else "string"} for name in names}
+    fields = {name: {"type": "integer" if name == "top" else "string"} for name in model.model_fields if name != files}
     schema: dict[str, Any] = {
         "type": "object",
         "description": LABELLED if _is_labelled(files) else ASKED,
@@ -93,9 +91,7 @@ def _misplaced(sent: Sequence[Part], known: set[str]) -> Iterator[FieldError]:
     for name, count in Counter(part.name for part in sent).items():
         shown = name[:80]
         if name not in known:
-            fields = ", ".join(sorted(known))
-            message = f"is no field of this request, whose fields are {fields}; a file is sent as -F '{shown}=@FILE'"
-            yield FieldError(shown, message)
+            yield FieldError(shown, f"is no field of this request; a file has a file name (curl: -F '{shown}=@FILE')")
         elif count > 1:
             yield FieldError(shown, "is given more than once")
 

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.accepting import ACCEPTED, RespondAsync, accepted
 from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, takes
 from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
@@ -58,8 +59,10 @@ async def rollback(
 
 @router.post(
     "/readapt",
+    response_model=CreatedTask,
     responses={
         200: {"headers": ETAG | HEADERS},
+        **ACCEPTED,
         **documented(*BODY, TaskNotFound, ModelNotFound, CannotReadapt, ModelUnavailable, Conflict, PreconditionFailed),
     },
     openapi_extra=takes(Readapt, optional=True),
@@ -71,10 +74,18 @@ async def readapt(
     task_id: TaskId,
     match: IfMatch,
     once: OnceKey,
+    respond_async: RespondAsync,
     payload: Annotated[Readapt, Depends(json_body(Readapt, optional=True))],
+    request: Request,
     response: Response,
-) -> CreatedTask:
+) -> CreatedTask | Response:
     """Adapt a task anew, from its stored inputs, to the newest digest of its model; on that already, it stays as is."""
+    now, _ = await service.tasks.get(tenant, task_id, match=match)
+    if respond_async or now.num_support > service.settings.job_examples:
+        answer = await service.jobs.readapt(
+            tenant, task_id, payload, match=match, once=once, was_preferred=respond_async
+        )
+        return accepted(request, answer)
     task, revision = await service.tasks.readapting.readapt(tenant, task_id, payload, deadline, match=match, once=once)
     response.headers.update(etag(revision))
     return task

@@ -11,7 +11,7 @@ from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
-from service.schemas import CreateTask, ExtendSupport, Job, JobPage, JobState, Task
+from service.schemas import CreateTask, ExtendSupport, Job, JobPage, JobState, Readapt, Task
 
 
 class JobCalls(Calls):
@@ -56,6 +56,20 @@ class JobCalls(Calls):
         with as_invalid_request():
             request = ExtendSupport.model_validate({"support": support})
         return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
+
+    @call
+    def readapt_later(
+        self,
+        task: Task | str,
+        model_digest: str | None = None,
+        *,
+        if_match: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Steps[Job]:
+        """As `readapt`, but accepted and done later."""
+        with as_invalid_request():
+            request = Readapt() if model_digest is None else Readapt(model_digest=model_digest)
+        return self._later(at("tasks", task, "readapt"), request, key=idempotency_key, if_match=if_match)
 
     @call
     def job(self, job: Job | str) -> Steps[Job]:

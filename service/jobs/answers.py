@@ -12,6 +12,7 @@ RETRY_AFTER_S = 1  # when to look again at a job that is not over
 RESULTS: dict[str, TypeAdapter[CreatedTask]] = {
     "adapt": TypeAdapter(CreatedTask),
     "extend": TypeAdapter(ExtendedTask),
+    "readapt": TypeAdapter(CreatedTask),
 }
 
 

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import TaskNotFound
-from service.schemas import CreateTask, ExtendSupport
+from service.schemas import CreateTask, ExtendSupport, Readapt
 from service.storage import claims
 from service.storage.claims import ClaimedJob
+from service.storage.matching import Match
 from service.storage.requests import StoredAnswer
 from service.tasks import Tasks
 
@@ -45,11 +46,16 @@ async def _adapt(tasks: Tasks, job: ClaimedJob, payload: bytes, deadline: float)
 
 
 async def _extend(tasks: Tasks, job: ClaimedJob, payload: bytes, deadline: float) -> None:
-    request, match = await _parsed(ExtendSupport, payload), None if job.match is None else frozenset(job.match)
-    await tasks.support.extend(job.tenant, job.task_id, request, deadline, match=match, once=Claim(job))
+    request = await _parsed(ExtendSupport, payload)
+    await tasks.support.extend(job.tenant, job.task_id, request, deadline, match=_match(job), once=Claim(job))
 
 
-EFFECTS: Final[dict[str, Effect]] = {"adapt": _adapt, "extend": _extend}
+async def _readapt(tasks: Tasks, job: ClaimedJob, payload: bytes, deadline: float) -> None:
+    request = await _parsed(Readapt, payload)
+    await tasks.readapting.readapt(job.tenant, job.task_id, request, deadline, match=_match(job), once=Claim(job))
+
+
+EFFECTS: Final[dict[str, Effect]] = {"adapt": _adapt, "extend": _extend, "readapt": _readapt}
 
 
 async def perform(tasks: Tasks, job: ClaimedJob, deadline: float) -> None:
@@ -57,6 +63,10 @@ async def perform(tasks: Tasks, job: ClaimedJob, deadline: float) -> None:
     if job.payload is None:
         raise TaskNotFound(f"The task {job.task_id} was deleted before the job's turn came.")
     await EFFECTS[job.kind](tasks, job, job.payload, deadline)
+
+
+def _match(job: ClaimedJob) -> Match:
+    return None if job.match is None else frozenset(job.match)
 
 
 async def _parsed(model: type[M], payload: bytes) -> M:

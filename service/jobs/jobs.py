@@ -13,7 +13,7 @@ from service.errors import DatabaseUnavailable, JobFinished, JobNotFound, Overlo
 from service.ids import new_id
 from service.jobs.answers import accepted, job_of
 from service.once import Once, insert_once
-from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState
+from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState, Readapt
 from service.settings import Settings
 from service.storage import jobs
 from service.storage.database import Database
@@ -60,6 +60,21 @@ class Jobs:
         """Accept more support for a task, which must be at a revision of `match` now and when its turn has come."""
         await self._tasks.get(tenant, task_id, match=match)
         return await self._accept(tenant, "extend", task_id, request, len(request.support), match, once, was_preferred)
+
+    async def readapt(
+        self,
+        tenant: str,
+        task_id: str,
+        request: Readapt,
+        *,
+        match: Match = None,
+        once: Once | None = None,
+        was_preferred: bool,
+    ) -> StoredAnswer:
+        """Accept to move a task to the digest that the request means now. Raises what its inputs need not tell."""
+        task, _ = await self._tasks.get(tenant, task_id, match=match)
+        named = self._tasks.readapting.named(task, request)
+        return await self._accept(tenant, "readapt", task_id, named, task.num_support, match, once, was_preferred)
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""

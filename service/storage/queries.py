@@ -79,6 +79,12 @@ async def delete_task(session: AsyncSession, tenant: str, task_id: str, match: M
     return (await session.execute(gone)).one_or_none() is not None
 
 
+async def hold_task(session: AsyncSession, tenant: str, task_id: str) -> None:
+    """Let nobody write to the task until the transaction is over; first in one that stores what the task is."""
+    held = select(Task.id).where(Task.tenant == tenant, Task.id == task_id)
+    await session.execute(held.with_for_update(read=True))
+
+
 async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Fetched]:
     """What is current of each task, in one statement; a task that is gone is absent, params that are cached stay."""
     batch = [[each.tenant, each.task_id, each.cached_version] for each in wanted]

@@ -10,8 +10,8 @@ import numpy as np
 from service import codec
 from service.catalog import Catalog, Served
 from service.errors import CannotReadapt, ModelNotFound, ModelUnavailable
-from service.once import Once
-from service.schemas import CreatedTask, Kind, Readapt
+from service.once import Receipt
+from service.schemas import CreatedTask, Kind, Readapt, Task
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Spent, refuse_kind, stored_rows
@@ -35,7 +35,7 @@ class Readapting:
         deadline: float,
         *,
         match: Match = None,
-        once: Once | None = None,
+        once: Receipt | None = None,
     ) -> tuple[CreatedTask, int]:
         """Make the next version on another digest of the model; the task and its revision.
 
@@ -65,6 +65,13 @@ class Readapting:
             match=match,
             once=once,
         )
+
+    def named(self, task: Task, request: Readapt) -> Readapt:
+        """The request with the whole digest that it means now. Raises what can be known without the task's inputs."""
+        model = self._target(task.model, request.model_digest)
+        if model.digest != task.model_digest:
+            refuse_kind(task.kind, model)
+        return Readapt(model_digest=model.digest)
 
     def _target(self, name: str, prefix: str | None) -> Served:
         try:

@@ -115,7 +115,7 @@ class Writing:
                     change = await make(state)
                     if change is None:
                         return await self.commit(
-                            partial(find_task, tenant=tenant, task_id=task_id, match=match), answer, once, status=status
+                            partial(_as_it_is, tenant, task_id, match), answer, once, status=status
                         )
                     try:
                         return await self.commit(
@@ -168,3 +168,9 @@ class Writing:
             yield
         finally:
             lock.release()
+
+
+async def _as_it_is(tenant: str, task_id: str, match: Match, session: AsyncSession) -> TaskRecord:
+    """The task, which nobody changes, deletes or makes forget before the answer that tells of it has been stored."""
+    await queries.hold_task(session, tenant, task_id)
+    return await find_task(session, tenant, task_id, match)

@@ -2,14 +2,22 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from service import schemas
+from service.app import create_app
+from service.cli import app
+from service.client import Client
 from service.errors import InvalidRequest, JobFinished, JobNotFound
+from service.settings import Settings
+from tests.service.api.live import live
 from tests.service.client.both import Make, Script, all_of, opened, told
+from tests.service.tasks.digests import other_digest
 
 XS = [[x / 10] for x in range(6)]
 YS = [float(x) for x in range(6)]
@@ -74,3 +82,20 @@ async def test_an_answer_that_was_erased_before_it_was_asked_for(make: Make) -> 
     async with opened(make, transport=script.transport) as client:
         with pytest.raises(JobFinished, match="t was deleted, or has forgotten"):
             await told(client.adapt("curves", XS[:1], targets=YS[:1]))
+
+
+def test_readapting_is_waited_for_by_calls_and_by_the_command(sqlite_url: str, tmp_path: Path) -> None:
+    settings = Settings(database_url=sqlite_url, threads=1, auth="off")
+    with live(create_app(settings)) as url, Client(url) as client:
+        tasks = [client.adapt("curves", [[0.0], [1.0], [2.0]], targets=[0.0, 1.0, 2.0]).id for _ in range(3)]
+    other_digest(tmp_path, "curves")
+    later = settings.model_copy(update={"models": tmp_path, "job_examples": 1})
+    with live(create_app(later)) as url, Client(url) as client:
+        newest = client.model("curves").digest
+        over = client.wait(client.readapt_later(tasks[0], newest[:9], if_match=1))
+        assert over.kind == "readapt" and over.result is not None and over.result.model_digest == newest
+        moved = client.readapt(tasks[1])
+        assert (moved.version, moved.model_digest, client.readapt(tasks[1]).version) == (2, newest, 2)
+        told = CliRunner(env={"KSHOT_URL": url}).invoke(app, ["tasks", "readapt", "--model", "curves", "--all"])
+        assert told.exit_code == 0 and told.stdout.startswith(f"{tasks[2]} is at version 2")
+        assert [job.kind for job in client.jobs()] == ["readapt"] * 4

@@ -42,6 +42,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "models": lambda kshot: kshot.models(),
     "predict": lambda kshot: kshot.predict("t", ["x"]),
     "readapt": lambda kshot: kshot.readapt("t"),
+    "readapt_later": lambda kshot: kshot.readapt_later("t"),
     "readyz": lambda kshot: kshot.readyz(),
     "rollback": lambda kshot: kshot.rollback("t", 1),
     "support": lambda kshot: list(kshot.support("t")),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from service.jobs.effects import LeaseLost, perform
+from service.jobs.effects import EFFECTS, LeaseLost, perform
 from service.storage import claims, jobs
 from service.storage.claims import ClaimedJob
 from service.storage.tables import JobBody
@@ -29,7 +29,7 @@ async def no_leftovers(accepting: Life) -> None:
 async def claim(life: Life) -> ClaimedJob:
     now = datetime.now(UTC)
     database = life.service.database
-    claimed = await database.write(lambda session: claims.claim_job(session, ["adapt", "extend"], 30.0, now))
+    claimed = await database.write(lambda session: claims.claim_job(session, list(EFFECTS), 30.0, now))
     assert claimed is not None
     return claimed
 
