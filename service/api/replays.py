@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request, Response
 
 from service.api.deps import Running, Service, Tenant, media_type
 from service.api.forms import FORM, boundary_of, canonical, max_parts
-from service.errors import KshotError
+from service.errors import InvalidForm, KshotError
 from service.once import Once, fingerprint, first_answer
 from service.settings import Settings
 from service.storage.requests import StoredAnswer
@@ -57,11 +57,15 @@ async def once_key(
 
 
 async def _content(request: Request, settings: Settings) -> bytes:
-    """The body, without what differs between two sendings of one form. Raises InvalidForm or BodyTooLarge."""
+    """The body, without what differs between two sendings of one form. Raises BodyTooLarge."""
     body = await request.body()
     if media_type(request) != FORM:
         return body
-    return canonical(body, boundary_of(request.headers["content-type"]), max_parts(settings))
+    try:
+        boundary = boundary_of(request.headers["content-type"])
+    except InvalidForm:  # which the routes that take forms will say
+        return body
+    return canonical(body, boundary, max_parts(settings))
 
 
 async def _replay(service: Service, tenant: str, once: Once) -> None:

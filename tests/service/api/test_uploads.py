@@ -204,7 +204,8 @@ HOSTILE: dict[str, tuple[bytes, dict[str, str], str]] = {
     "a form as a file": (GOOD.replace(TALL, GOOD.replace(BOUNDARY, b"in")), HEADERS, INVALID),
     "nothing in it": (form(), HEADERS, INVALID),
     "a null label": (GOOD.replace(b'"a"', b'"\0"'), HEADERS, INVALID),
-    "a hundred thousand parts": (form(WITHOUT * 50_000), HEADERS, "invalid_form"),
+    "a hundred parts without a name": (form(WITHOUT * 100), HEADERS, "invalid_form"),
+    "fifty thousand parts": (form(part(b"a", b"") * 50_000), HEADERS, "body_too_large"),
     "mixed": (GOOD, {"Content-Type": HEADERS["Content-Type"].replace("form-data", "mixed")}, "unsupported_media_type"),
     "another charset": (
         GOOD,
@@ -256,6 +257,9 @@ async def test_a_boundary_of_one_letter(limited: httpx.AsyncClient) -> None:
     for path in ("/v1/tasks", "/v1/tasks/import"):  # a key is looked at before the type of the body
         answer = await limited.post(path, content=b"--a" * 2**19, headers=headers)
         assert_problem(answer, 413, "body_too_large")
+    headers |= {"Content-Type": "multipart/form-data"}
+    answer = await limited.post("/v1/tasks/import", content=b"", headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
 
 
 async def test_a_form_as_a_job(client: httpx.AsyncClient) -> None:
