@@ -12,7 +12,7 @@ from typing import IO, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
@@ -72,7 +72,8 @@ def list_(
     if as_json:
         print_json([task.model_dump(mode="json") for task in found])
         return
-    table = Table("task", "name", "model", "digest", "version", "examples", "written", box=None)
+    whole = Column("task", min_width=len(found[0].id) if found else None)  # elided it could not be copied
+    table = Table(whole, "name", "model", "digest", "version", "examples", "written", box=None)
     for task in found:
         cells = (task.id, task.name or "", task.model, task.model_digest[:12], str(task.version))
         table.add_row(*cells, str(task.num_support), f"{task.updated_at:%Y-%m-%d %H:%M}")
@@ -97,6 +98,8 @@ def readapt_(
             if not every:
                 typer.echo("\n".join([*ids, f"{len(ids)} to move; add --all to do it."]))
                 return
+            if not ids:
+                typer.echo("0 to move.")
         for name in ids or []:
             with _noted(name, refused):
                 task = kshot.readapt(name)
@@ -143,8 +146,11 @@ def _files(source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         yield "", source.read()
         return
     source.seek(0)
-    with tarfile.open(fileobj=source) as tar:
-        for entry in tar:
-            part = tar.extractfile(entry)
-            if part is not None:
-                yield entry.name, part.read()
+    try:
+        with tarfile.open(fileobj=source) as tar:
+            for entry in tar:
+                part = tar.extractfile(entry)
+                if part is not None:
+                    yield entry.name, part.read()
+    except tarfile.ReadError as error:
+        fail(f"The tar is damaged or was cut short after what is told above: {error}.")

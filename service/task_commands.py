@@ -43,7 +43,10 @@ def adapt(
             "for standard input.",
         ),
     ],
-    model: Annotated[str, typer.Option(help="The model to adapt; a JSON body names its own.")] = "glyphs",
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
     label_column: LabelColumn = None,
     target_column: TargetColumn = None,
@@ -67,6 +70,7 @@ def adapt(
     else:
         columns = Columns(label_column, target_column, frozenset(ignore or ()))
         rows = _read(files.read_examples, source, source_kind, columns)
+        model = model or _model_for(rows)
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
             inputs = [row.input for row in rows]
             task = kshot.adapt(model, inputs, name=name, on_progress=show, **_known(rows))
@@ -122,6 +126,12 @@ def predict(
         _print_table(lines)
 
 
+def _model_for(rows: Sequence[Row]) -> str:
+    if isinstance(rows[0].input, str | list):
+        fail("Name a model with --model, such as vectors; `kshot models` lists what there is.")
+    return "glyphs"
+
+
 def _lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name, found in zip(names, answer.predictions, strict=True):
         yield {"input": name, **found.model_dump()}
@@ -147,8 +157,12 @@ def _print_table(lines: Sequence[dict[str, Any]]) -> None:
         if "label" in line:
             table.add_row(line["input"], line["label"], f"{line['scores'][line['label']]:.1%}")
         else:
-            table.add_row(line["input"], str(line["mean"]), f"± {line['std']}")
+            table.add_row(line["input"], _rounded(line["mean"]), f"± {_rounded(line['std'])}")
     Console().print(table)
+
+
+def _rounded(answer: float | list[float]) -> str:
+    return ", ".join(f"{number:.6g}" for number in (answer if isinstance(answer, list) else [answer]))
 
 
 def _kind(source: Path, given: str | None) -> str:

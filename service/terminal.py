@@ -36,13 +36,15 @@ def clear_errors(placed: Callable[[str], str] = str) -> Iterator[None]:
     """
     from pydantic import ValidationError
 
-    from service.errors import KshotError
+    from service.errors import KshotError, Unauthenticated
 
     try:
         yield
+    except Unauthenticated as error:
+        fail(f"{error} Commands take it from the variable KSHOT_API_KEY.")
     except KshotError as error:
-        several = error.errors if len(error.errors) > 1 else ()  # of one, the sentence tells already
-        fail(placed("\n".join([str(error), *(f"  {each.path}: {each.message}" for each in several)])))
+        others = [f"  {each.path}: {each.message}" for each in error.errors[1:]]  # the sentence tells of the first
+        fail(placed("\n".join([str(error), *others])))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ValidationError as error:

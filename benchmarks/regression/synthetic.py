@@ -31,6 +31,8 @@ class Score:
     def error(self) -> str:
         """The mean, and half its 95% interval over tasks."""
         mean, half = interval(self.errors)
+        if not np.isfinite(mean):
+            return "diverges"
         return f"{mean:.2g} ± {half:.1g}" if mean < 0.01 else f"{mean:.3f} ± {half:.3f}"
 
     def excess(self) -> str:

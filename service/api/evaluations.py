@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.api.deps import Deadline, Running, TaskId, Tenant, json_body, no_query, takes
+from service.api.deps import Deadline, Running, TaskId, Tenant, no_query
 from service.api.problems import ANY, BODY, documented
+from service.api.uploads import json_or_form, takes_either
 from service.errors import Conflict, ModelUnavailable, TaskNotFound, VersionErased, VersionNotFound
 from service.figures import ClassificationEvaluation, CreateEvaluation, RegressionEvaluation
 
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/v1/tasks", tags=["evaluations"], responses=documente
 @router.post(
     "/{task_id}/evaluations",
     responses=documented(*BODY, TaskNotFound, VersionNotFound, ModelUnavailable, Conflict, VersionErased),
-    openapi_extra=takes(CreateEvaluation),
+    openapi_extra=takes_either(CreateEvaluation, "examples"),
     dependencies=[Depends(no_query)],
 )
 async def evaluate(
@@ -23,7 +24,7 @@ async def evaluate(
     tenant: Tenant,
     deadline: Deadline,
     task_id: TaskId,
-    payload: Annotated[CreateEvaluation, Depends(json_body(CreateEvaluation))],
+    payload: Annotated[CreateEvaluation, Depends(json_or_form(CreateEvaluation, "examples"))],
 ) -> ClassificationEvaluation | RegressionEvaluation:
     """How a version of the task (the current one, unless another is stated) answers examples whose answers are known;
     beside it, if asked, how another does on the same examples. Nothing is stored.

@@ -24,7 +24,8 @@ from service.settings import Settings
 M = TypeVar("M", bound=BaseModel)
 
 BY_FOLDER = ("file", "files", "support")
-AS_JSON = {"metadata": "a JSON object", "top": "a whole number"}
+INTEGERS = ("top", "version", "compare_with")
+AS_JSON = {"metadata": "a JSON object", **dict.fromkeys(INTEGERS, "a number")}  # what else they hold is text
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
 
 LABELLED = (
@@ -52,7 +53,8 @@ def json_or_form(model: type[M], files: str) -> Callable[[Request, Running], Awa
 def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_or_form`."""
     extra = takes(model)
-    fields = {name: {"type": "integer" if name == "top" else "string"} for name in model.model_fields if name != files}
+    names = [name for name in model.model_fields if name != files]
+    fields = {name: {"type": "integer" if name in INTEGERS else "string"} for name in names}
     schema: dict[str, Any] = {
         "type": "object",
         "description": LABELLED if _is_labelled(files) else ASKED,
@@ -91,7 +93,9 @@ def _misplaced(sent: Sequence[Part], known: set[str]) -> Iterator[FieldError]:
     for name, count in Counter(part.name for part in sent).items():
         shown = name[:80]
         if name not in known:
-            yield FieldError(shown, f"is no field of this request; a file has a file name (curl: -F '{shown}=@FILE')")
+            fields = ", ".join(sorted(known))
+            message = f"is no field of this request, whose fields are {fields}; a file is sent as -F '{shown}=@FILE'"
+            yield FieldError(shown, message)
         elif count > 1:
             yield FieldError(shown, "is given more than once")
 

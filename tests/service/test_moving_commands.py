@@ -23,7 +23,7 @@ def url(sqlite_url: str) -> Iterator[str]:
 
 
 def kshot(url: str, *arguments: str, given: bytes = b"") -> Result:
-    return CliRunner(env={"KSHOT_URL": url, "COLUMNS": "200"}).invoke(app, list(arguments), input=given)
+    return CliRunner(env={"KSHOT_URL": url, "COLUMNS": "80"}).invoke(app, list(arguments), input=given)
 
 
 def line(client: Client, slope: float) -> str:
@@ -64,6 +64,8 @@ def test_what_is_refused_does_not_stop_the_others(sqlite_url: str, url: str, tmp
     imported = kshot(url, "import", "-", given=packed.getvalue())
     assert imported.exit_code == 1 and "none: " in imported.stderr and "Refused: 1." in imported.stderr
     assert len(imported.stdout.split()) == 2
+    cut = kshot(url, "import", "-", given=packed.getvalue()[:2000])
+    assert cut.exit_code == 1 and "cut short" in cut.stderr and "Traceback" not in cut.output
     other_digest(tmp_path, "curves")
     newer = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", models=tmp_path))
     gone = "task_" + "0" * 26
@@ -86,9 +88,16 @@ def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) 
         moved = kshot(other, "tasks", "readapt", "--model", "curves", "--all")
         assert moved.exit_code == 0 and two in moved.stdout and one not in moved.stdout
         assert {client.get(task).model_digest for task in (one, two)} == {client.model("curves").digest}
+        assert kshot(other, "tasks", "readapt", "--model", "curves", "--all").stdout == "0 to move.\n"
         assert kshot(other, "tasks", "readapt").exit_code != 0
         file.write_bytes(client.export(one))
     refused = kshot(url, "import", str(file))
     assert refused.exit_code == 1 and "readapt" in refused.output
     made = kshot(url, "import", str(file), "--readapt")
     assert made.exit_code == 0, made.output
+
+
+def test_a_missing_key_is_told_with_where_it_goes(sqlite_url: str) -> None:
+    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="on"))) as url:
+        refused = kshot(url, "tasks", "list")
+    assert refused.exit_code == 1 and "KSHOT_API_KEY" in refused.output

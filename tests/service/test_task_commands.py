@@ -97,6 +97,7 @@ def test_a_csv_of_vectors(kshot: Kshot, tmp_path: Path) -> None:
     path.write_text(short)
     refused(kshot("adapt", path, "--model", "vectors", "--ignore", "extra"), f"{path}:2", "64")
     refused(kshot("adapt", path, "--model", "glyphs"), f"{path}:2", "expected an image")
+    refused(kshot("adapt", path), "--model", "kshot models")
     path.write_text(short.replace(",b,", ",\u3000,"))
     refused(kshot("adapt", path, "--model", "vectors"), f"{path}:5: label", "blank")
 
@@ -106,6 +107,7 @@ def test_lines_of_json(kshot: Kshot, tmp_path: Path) -> None:
     lines = [{"input": [x], "target": 2 * x + 1} for x in range(-3, 4)]
     path.write_text("\n".join(map(json.dumps, lines)))
     task = made(kshot("adapt", path, "--model", "curves"))
+    assert all(len(line.split()[1]) < 12 for line in kshot("predict", task, path).stdout.splitlines())
     shown = kshot("predict", task, path, "--json")
     assert [json.loads(line).keys() for line in shown.stdout.splitlines()] == [{"input", "mean", "std"}] * 7
     assert made(kshot("adapt", "-", "--model", "curves", input=path.read_text()))

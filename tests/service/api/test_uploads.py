@@ -83,6 +83,15 @@ async def test_a_form_is_the_same_as_json(client: httpx.AsyncClient) -> None:
     assert answers[0].status_code == 200, answers[0].text
     assert answers[0].json()["predictions"] == answers[1].json()["predictions"]
 
+    urls = [f"{each.headers['location']}/evaluations" for each in tasks]
+    answers = [
+        await client.post(urls[0], files=FILES, data={"version": "1"}),
+        await client.post(urls[1], json={"examples": as_json(FILES, LABELS), "version": 1}),
+    ]
+    assert answers[0].status_code == 200, answers[0].text
+    told = [{**each.json(), "task": "", "timing": ""} for each in answers]
+    assert told[0] == told[1] and told[0]["accuracy"] == 1
+
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("field", ["file", "files", "support"])
@@ -206,6 +215,7 @@ HOSTILE: dict[str, tuple[bytes, dict[str, str], str]] = {
     "a null label": (GOOD.replace(b'"a"', b'"\0"'), HEADERS, INVALID),
     "a hundred parts without a name": (form(WITHOUT * 100), HEADERS, "invalid_form"),
     "fifty thousand parts": (form(part(b"a", b"") * 50_000), HEADERS, "body_too_large"),
+    "ten thousand parts": (form(part(b"a", b"x") * 10_000), HEADERS, "body_too_large"),
     "mixed": (GOOD, {"Content-Type": HEADERS["Content-Type"].replace("form-data", "mixed")}, "unsupported_media_type"),
     "another charset": (
         GOOD,
