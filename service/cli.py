@@ -11,7 +11,18 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from service import data_sets, moving_commands, task_commands, training
-from service.terminal import LOCAL, AsJson, Url, api_key, clear_database_errors, clear_errors, connect, fail, print_json
+from service.terminal import (
+    LOCAL,
+    AsJson,
+    Url,
+    api_key,
+    clear_database_errors,
+    clear_errors,
+    connect,
+    fail,
+    print_json,
+    settings_in_force,
+)
 
 app = typer.Typer(
     name="kshot",
@@ -45,25 +56,23 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Run `kshot demo` against it, then keep serving.")] = False,
 ) -> None:
     """Serve over HTTP until Ctrl-C or SIGTERM; accepted requests are finished first."""
-    listener = _listen(host, port)
-    auth = _authentication(host, listener)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
-    typer.echo(AUTHENTICATION[auth])
+    with _listen(host, port) as listener:
+        auth = _authentication(host, listener)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
+        typer.echo(AUTHENTICATION[auth])
 
-    from service.process import run
+        from service.process import run
 
-    with listener:
         run(listener, url, auth=auth, migrate=migrate, demo=demo)
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")
 def migrate() -> None:
     """Bring the database of KSHOT_DATABASE_URL to the newest schema; harmless to repeat."""
-    from service.settings import Settings
     from service.storage.migrate import head, upgrade
 
-    url = Settings().database_url
+    url = settings_in_force().database_url
     with clear_database_errors(url):
         upgrade(url)
     typer.echo(f"The database is at revision {head()}.")
@@ -75,13 +84,12 @@ def settings(
 ) -> None:
     """Show every setting: its value in force, its default, its meaning."""
     from service.reference import page, rows
-    from service.settings import Settings
 
     if markdown:
         typer.echo(page(), nl=False)
         return
     table = Table(Column("setting", no_wrap=True), *(Column(each, overflow="fold") for each in COLUMNS), box=None)
-    for name, value, _, meaning in rows(Settings()):
+    for name, value, _, meaning in rows(settings_in_force()):
         table.add_row(name, value, meaning)
     Console().print(table)
 
@@ -168,11 +176,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _authentication(host: str, listener: socket.socket) -> Literal["on", "off"]:
     """What KSHOT_AUTH says; unset, off where only this machine can connect."""
-    from service.settings import Settings
-
-    given = Settings().auth
+    given = settings_in_force().auth
     if given is None and not ip_address(listener.getsockname()[0]).is_loopback:
-        listener.close()
         fail(
             f"{host} can be reached from other machines. Set KSHOT_AUTH=on and make a key with `kshot keys create`, "
             "or set KSHOT_AUTH=off explicitly to let everyone in."

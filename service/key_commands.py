@@ -11,11 +11,11 @@ from rich.table import Column, Table
 
 from service.errors import DatabaseUnavailable
 from service.keys import SCOPES, digest, new_token
-from service.settings import Settings
 from service.storage import api_keys
 from service.storage.api_keys import StoredKey
 from service.storage.database import Database
 from service.storage.migrate import upgrade
+from service.terminal import settings_in_force
 
 Result = TypeVar("Result")
 
@@ -87,7 +87,7 @@ def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
         finally:
             await database.close()
 
-    settings = Settings()
+    settings = settings_in_force()
     try:
         if settings.database_url.startswith("sqlite"):
             upgrade(settings.database_url)

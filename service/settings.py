@@ -1,9 +1,8 @@
 """Every knob of the service, with its unit. Each is read from the environment as KSHOT_<NAME>."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import DirectoryPath, Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 2**20
@@ -24,7 +23,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite+aiosqlite:///kshot.db", description="`sqlite+aiosqlite:///` or `postgresql+psycopg://`."
     )
-    models: Path | None = Field(None, description="A folder of your own models, beside the ones that ship.")
+    models: DirectoryPath | None = Field(None, description="A folder of your own models, beside the ones that ship.")
 
     # the device
     device: str = Field(

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from service.client import Client
+    from service.settings import Settings
 
 Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
@@ -26,6 +27,18 @@ def connect(url: str) -> "Client":
 def api_key() -> str | None:
     """What KSHOT_API_KEY says, if anything."""
     return os.environ.get("KSHOT_API_KEY") or None
+
+
+def settings_in_force() -> "Settings":
+    """The settings of the environment; what is wrong with them, as sentences that name the variables."""
+    from pydantic import ValidationError
+
+    from service.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        fail("\n".join(f"KSHOT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
 
 
 @contextmanager

@@ -81,6 +81,19 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate", "settings", "keys list"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("KSHOT_AUTH", "yes"), ("KSHOT_MAX_WAYS", "lots"), ("KSHOT_MODELS", "/no")]
+)
+def test_a_wrong_setting_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, command: str, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert result.output.startswith(f"{name}: ") and len(result.output.splitlines()) == 1
+
+
 @pytest.mark.parametrize("url", UNUSABLE)
 def test_a_database_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("KSHOT_DATABASE_URL", url)
