@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Generator, Tensor
 
-from models.types import Classes, Rows, Support, Target
+from models.types import Classes, Rows, Support, Target, Values
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def full_batch(support: Shaped[Tensor, "T N K *F"], query: Shaped[Tensor, "T N R
     target = Classes(classes.repeat_interleave(K).expand(T, -1), ways)
     answers = Classes(classes.repeat_interleave(R).expand(T, -1), ways)
     return Batch(Support(full_rows(support.flatten(1, 2)), target), full_rows(query.flatten(1, 2)), answers)
+
+
+def split_batch(inputs: Float[Tensor, "T R D"], values: Float[Tensor, "T R O"], shots: int) -> Batch:
+    """Regression tasks of equal size as a batch: their first `shots` rows are the support, the others the queries."""
+    support = Support(full_rows(inputs[:, :shots]), Values(values[:, :shots]))
+    return Batch(support, full_rows(inputs[:, shots:]), Values(values[:, shots:]))
 
 
 def draw(

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from models.data.episodes import Batch, full_rows, generator
-from models.types import Support, Values
+from models.data.episodes import Batch, generator, split_batch
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class LinearTasks:
         weights = mean + torch.randn(self.num_tasks, self.rank, generator=draw) @ subspace
         inputs = torch.randn(self.num_tasks, shots + self.queries, self.dim, generator=draw)
         values = inputs @ weights.unsqueeze(-1)
-        return _split(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)
+        return split_batch(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,4 @@ class SinusoidTasks:
         phase = math.pi * torch.rand(self.num_tasks, 1, 1, generator=draw)
         inputs = 10 * torch.rand(self.num_tasks, shots + self.queries, 1, generator=draw) - 5
         values = amplitude * (inputs + phase).sin()
-        return _split(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)
-
-
-def _split(inputs: Float[Tensor, "T R D"], values: Float[Tensor, "T R 1"], shots: int) -> Batch:
-    support = Support(full_rows(inputs[:, :shots]), Values(values[:, :shots]))
-    return Batch(support, full_rows(inputs[:, shots:]), Values(values[:, shots:]))
+        return split_batch(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)

@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from models.data.episodes import Batch, full_batch, full_rows, generator
-from models.types import Support, Values
+from models.data.episodes import Batch, full_batch, generator, split_batch
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ class CurveTasks:
         values = values / values.std(1, keepdim=True) + torch.randn(self.num_tasks, 1, 1, generator=draw)
         noise = torch.rand(self.num_tasks, 1, 1, generator=draw).square() * MAX_NOISE
         values = values + noise * torch.randn(values.shape, generator=draw)
-        support = Support(full_rows(inputs[:, :shots]), Values(values[:, :shots]))
-        return Batch(support, full_rows(inputs[:, shots:]), Values(values[:, shots:]))
+        return split_batch(inputs, values, shots)
 
 
 MAX_NOISE = 0.4  # standard deviation, as a share of the curve's own
