@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from service.client.bodies import more_support, new_task, to_digest
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
 from service.client.inputs import Labels, Progress, Raw, Targets, labelled
-from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
-from service.schemas import CreateTask, ExtendSupport, Job, JobPage, JobState, Readapt, Task
+from service.schemas import Job, JobPage, JobState, Task
 
 
 class JobCalls(Calls):
@@ -32,10 +32,8 @@ class JobCalls(Calls):
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
-        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        fields = {"model": model, "name": name, "support": support, "metadata": metadata}
-        with as_invalid_request():
-            request = CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        request = yield from new_task(model, examples, name=name, metadata=metadata)
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 
     @call
@@ -52,9 +50,8 @@ class JobCalls(Calls):
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `extend`, but accepted and done later."""
-        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        with as_invalid_request():
-            request = ExtendSupport.model_validate({"support": support})
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        request = yield from more_support(examples)
         return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
 
     @call
@@ -67,8 +64,7 @@ class JobCalls(Calls):
         idempotency_key: str | None = None,
     ) -> Steps[Job]:
         """As `readapt`, but accepted and done later."""
-        with as_invalid_request():
-            request = Readapt() if model_digest is None else Readapt(model_digest=model_digest)
+        request = to_digest(model_digest)
         return self._later(at("tasks", task, "readapt"), request, key=idempotency_key, if_match=if_match)
 
     @call

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from service.client.bodies import more_support
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
 from service.client.inputs import Labels, Progress, Raw, Targets, labelled
-from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
-from service.schemas import CreatedTask, ExtendedTask, ExtendSupport, SupportExample, SupportPage, Task
+from service.schemas import CreatedTask, ExtendedTask, SupportExample, SupportPage, Task
 
 
 class SupportCalls(Calls):
@@ -28,9 +28,8 @@ class SupportCalls(Calls):
         on_progress: Progress | None = None,
     ) -> Steps[ExtendedTask]:
         """Teach a task more examples, of new labels too: its next version, and the ids of the examples."""
-        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        with as_invalid_request():
-            request = ExtendSupport.model_validate({"support": support})
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        request = yield from more_support(examples)
         path = at("tasks", task, "support")
         return (yield from self._write(ExtendedTask, path, request, key=idempotency_key, if_match=if_match))
 

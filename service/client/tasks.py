@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import EllipsisType
 from typing import Any
 
+from service.client.bodies import new_task
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
 from service.client.inputs import Labels, Progress, Raw, Targets, labelled
@@ -35,10 +36,8 @@ class TaskCalls(Calls):
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
         or an array of one axis; a text is a str.
         """
-        support = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        fields = {"model": model, "name": name, "support": support, "metadata": metadata}
-        with as_invalid_request():
-            request = CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        request = yield from new_task(model, examples, name=name, metadata=metadata)
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 
     @call

@@ -1,11 +1,12 @@
 """Calls about the versions of a task."""
 
+from service.client.bodies import to_digest
 from service.client.calling import call
 from service.client.calls import Calls
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
-from service.schemas import CreatedTask, Readapt, Rollback, Task, TaskVersion, VersionList
+from service.schemas import CreatedTask, Rollback, Task, TaskVersion, VersionList
 
 
 class VersionCalls(Calls):
@@ -35,6 +36,5 @@ class VersionCalls(Calls):
         idempotency_key: str | None = None,
     ) -> Steps[CreatedTask]:
         """Adapt the task anew to the newest digest of its model, or to the one that begins with these letters."""
-        with as_invalid_request():
-            request = Readapt() if model_digest is None else Readapt(model_digest=model_digest)
+        request = to_digest(model_digest)
         return self._write(CreatedTask, at("tasks", task, "readapt"), request, key=idempotency_key, if_match=if_match)

@@ -1,0 +1,32 @@
+"""Bodies that two calls send each: the one that is answered at once, and the one that becomes a job."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.client.refusals import as_invalid_request
+from service.client.steps import Steps
+from service.schemas import CreateTask, ExtendSupport, Readapt
+
+Examples = Steps[list[dict[str, Any]]]
+
+
+def new_task(
+    model: str, examples: Examples, *, name: str | None, metadata: Mapping[str, Any] | None
+) -> Steps[CreateTask]:
+    """A task to be made of these examples."""
+    fields = {"model": model, "name": name, "support": (yield from examples), "metadata": metadata}
+    with as_invalid_request():
+        return CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+
+
+def more_support(examples: Examples) -> Steps[ExtendSupport]:
+    """Examples to be added to a task."""
+    fields = {"support": (yield from examples)}
+    with as_invalid_request():
+        return ExtendSupport.model_validate(fields)
+
+
+def to_digest(model_digest: str | None) -> Readapt:
+    """Adapting anew: to the newest digest, or to the one that begins with these letters."""
+    with as_invalid_request():
+        return Readapt() if model_digest is None else Readapt(model_digest=model_digest)
