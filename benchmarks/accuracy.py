@@ -5,7 +5,6 @@ A run that was killed goes on where it was; a row that is finished is not done a
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -55,8 +54,8 @@ def omniglot(
         if name == BEST:
             measured_row(BEST, Path(next(iter(zoo.__path__))) / BEST, folder / BEST, reading)
         else:
-            make = partial(_omniglot, cache, name, choosing)
-            trained_row(name, make, folder / name, CORES * 60 * minutes, reading)
+            choose, make = (partial(_omniglot, cache, name, kept_back) for kept_back in (True, choosing))
+            trained_row(name, choose, make, folder / name, CORES * 60 * minutes, reading)
         _show("comparison-omniglot", _text(folder, minutes, (SETTINGS, WITHIN)), reading)
 
 
@@ -74,25 +73,23 @@ def vinyals(
     folder = out / _name("vinyals", minutes, choosing)
     reading = Reading(VINYALS, cache, _command(), None if choosing else results)
     for name in _checked(method or ["protonet", "maml", BEST]):
-        make = partial(_vinyals, cache, name, choosing)
+        choose, make = (partial(_vinyals, cache, name, kept_back) for kept_back in (True, choosing))
         if name == BEST:
-            run = make(best_steps)
+            run = make(0.0, best_steps)
             train(run, folder / BEST)
             measured_row(BEST, published(run, folder / BEST), folder / BEST, reading)
         else:
-            trained_row(name, make, folder / name, CORES * 60 * minutes, reading)
+            trained_row(name, choose, make, folder / name, CORES * 60 * minutes, reading)
         literature = table(["published, %", *SETTINGS], LITERATURE)
         _show("comparison-vinyals", f"{_text(folder, minutes, (SETTINGS,))}\n\n{literature}", reading)
 
 
-def _omniglot(data: Path, method: str, choosing: bool, num_steps: int) -> Run:
-    return replace(
-        omniglot_run(data, method, num_steps, choosing=choosing), validate=None
-    )  # the budget is for training
+def _omniglot(data: Path, method: str, choosing: bool, inner_rate: float, num_steps: int) -> Run:
+    return omniglot_run(data, method, num_steps, inner_rate=inner_rate, choosing=choosing)
 
 
-def _vinyals(data: Path, method: str, choosing: bool, num_steps: int) -> Run:
-    return vinyals_run(data, method, num_steps, choosing=choosing)
+def _vinyals(data: Path, method: str, choosing: bool, inner_rate: float, num_steps: int) -> Run:
+    return vinyals_run(data, method, num_steps, inner_rate=inner_rate, choosing=choosing)
 
 
 def _checked(names: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ SLICE_S = 20.0  # between two entries; a kill costs at most as much work, which 
 
 @dataclass(frozen=True)
 class Account:
-    """What a run may use and has used, in CPU-seconds of all threads, and the plan that the trial led to."""
+    """What a run may use and has used, in CPU-seconds of all threads, and the plan that the trials led to."""
 
     budget_s: float
     num_steps: int
@@ -29,27 +29,28 @@ class Account:
 
     @property
     def spent_s(self) -> float:
-        """Trial and training."""
+        """Trials and training."""
         return self.trial_s + self.trained_s
 
 
 def train_within(
-    make: Callable[[int], Run], folder: Path, budget_s: float, slice_s: float = SLICE_S
+    make: Callable[[int], Run], folder: Path, budget_s: float, tuned_s: float = 0.0, slice_s: float = SLICE_S
 ) -> tuple[Run, Account]:
     """The run of `make` (number of steps -> run) trained to its end in `folder`, going on from where it was killed.
 
-    A trial of few steps says how many fit, so that the schedule of the rate ends when the budget does.
+    A trial of few steps says how many fit, so that the schedule of the rate ends when the budget does. What the choice
+    of the run's settings cost, `tuned_s`, is paid from the budget too.
     """
     torch.set_num_threads(1)  # the lanes are the threads; those that wait for small operations would be counted too
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
-    account = _read(path, budget_s) if path.is_file() else _planned(make, budget_s)
+    account = _read(path, budget_s) if path.is_file() else _planned(make, budget_s, tuned_s)
     _write(path, account)
     run, done = make(account.num_steps), False
     while not done:
         began = time.process_time()
         stop = _stop(run.stop, began + budget_s - account.spent_s)
-        done = train(replace(run, stop=stop, save_steps=account.num_steps), folder, max_seconds=slice_s)
+        done = train(replace(run, stop=stop, validate=None, save_steps=account.num_steps), folder, max_seconds=slice_s)
         account = replace(account, trained_s=account.trained_s + time.process_time() - began)
         _write(path, account)
     return run, account
@@ -60,16 +61,16 @@ def _stop(own: Callable[[], bool] | None, limit_s: float) -> Callable[[], bool]:
     return lambda: (own is not None and own()) or time.process_time() >= limit_s
 
 
-def _planned(make: Callable[[int], Run], budget_s: float) -> Account:
+def _planned(make: Callable[[int], Run], budget_s: float, tuned_s: float) -> Account:
     """Whole small runs, since the cost of a step may change over a run (MAML++ anneals its loss)."""
     least, most = TRIAL_STEPS
-    rough_s, step_s = _trial(make, least)
-    trial_s, step_s = _trial(make, max(least, min(most, int(budget_s * TRIAL_SHARE / step_s))))
-    left_s = AIM * budget_s - rough_s - trial_s
-    return Account(budget_s, max(1, int(left_s / step_s)), rough_s + trial_s)
+    rough_s, step_s = trial(make, least)
+    trial_s, step_s = trial(make, max(least, min(most, int(budget_s * TRIAL_SHARE / step_s))))
+    before_s = tuned_s + rough_s + trial_s
+    return Account(budget_s, max(1, int((AIM * budget_s - before_s) / step_s)), before_s)
 
 
-def _trial(make: Callable[[int], Run], num_steps: int) -> tuple[float, float]:
+def trial(make: Callable[[int], Run], num_steps: int) -> tuple[float, float]:
     """CPU-seconds of a run of so many steps, thrown away, and of a step of it."""
     run, marks = make(num_steps), []
 
@@ -79,7 +80,7 @@ def _trial(make: Callable[[int], Run], num_steps: int) -> tuple[float, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.process_time()
-        train(replace(run, stop=mark), Path(folder))
+        train(replace(run, stop=mark, validate=None), Path(folder))
     return time.process_time() - began, (marks[-1] - marks[0]) / (num_steps - 1)
 
 

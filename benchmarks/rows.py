@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from benchmarks.budget import Account, train_within
 from benchmarks.page import table
+from benchmarks.tuning import Make, Tuning, tuned
 from models.checkpoint import Checkpoint, load
 from models.training.evaluate import Measure, measured
 from models.training.figures import Figure
@@ -17,6 +19,7 @@ from models.training.publish import publish
 from models.training.train import Run
 
 KEPT = "row.json"
+UNTUNED = Tuning()
 SETTINGS = tuple(f"{ways}-way {shots}-shot" for ways, shots in ((5, 1), (5, 5), (20, 1), (20, 5)))
 WITHIN = tuple(f"within an alphabet, {name}" for name in SETTINGS)
 COSTS = (
@@ -37,6 +40,7 @@ class Row:
     digest: str
     figures: list[Figure]
     account: Account | None
+    tuning: Tuning
 
     def shown(self, figure: str) -> str:
         """A figure as the table has it; a dash where it was not measured."""
@@ -61,20 +65,23 @@ class Reading:
         return list(measured(checkpoint, self.measure, self.data, self.command, self.ledger)["fp32"])
 
 
-def trained_row(name: str, make: Callable[[int], Run], folder: Path, budget_s: float, reading: Reading) -> Row:
-    """The row of a method: trained under the budget, published in `folder`, measured; or as it was kept there."""
+def trained_row(name: str, choose: Make, make: Make, folder: Path, budget_s: float, reading: Reading) -> Row:
+    """The row of a method: tuned by runs of `choose`, trained, published in `folder`, measured; or as kept there."""
     if (folder / KEPT).is_file():
         return kept(folder)
-    run, account = train_within(make, folder, budget_s)
-    return measured_row(name, published(run, folder), folder, reading, account)
+    tuning = tuned(name, choose, folder, budget_s)
+    run, account = train_within(partial(make, tuning.best), folder, budget_s, tuning.spent_s)
+    return measured_row(name, published(run, folder), folder, reading, account, tuning)
 
 
-def measured_row(name: str, model: Path, folder: Path, reading: Reading, account: Account | None = None) -> Row:
+def measured_row(
+    name: str, model: Path, folder: Path, reading: Reading, account: Account | None = None, tuning: Tuning = UNTUNED
+) -> Row:
     """The row of a model on disk, kept in `folder`; or as it was kept there, if the model is still the same."""
     checkpoint = load(model)
     if (folder / KEPT).is_file() and kept(folder).digest == checkpoint.digest:
         return kept(folder)
-    row = Row(name, checkpoint.digest, reading.figures(checkpoint), account)
+    row = Row(name, checkpoint.digest, reading.figures(checkpoint), account, tuning)
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f"{KEPT}.partial"
     beside.write_text(json.dumps(asdict(row)), "utf-8")
@@ -86,7 +93,8 @@ def kept(folder: Path) -> Row:
     """The row that was kept in this folder."""
     content = json.loads((folder / KEPT).read_text("utf-8"))
     account = Account(**content["account"]) if content["account"] else None
-    return Row(content["name"], content["digest"], [Figure(**each) for each in content["figures"]], account)
+    figures = [Figure(**each) for each in content["figures"]]
+    return Row(content["name"], content["digest"], figures, account, Tuning(**content.get("tuning", {})))
 
 
 def tables(rows: Sequence[Row], settings: Sequence[Sequence[str]]) -> str:
@@ -97,13 +105,18 @@ def tables(rows: Sequence[Row], settings: Sequence[Sequence[str]]) -> str:
         for what, suffix in (("accuracy, %", ""), ("calibration error, %", ", calibration error")):
             body = [[f"`{row.name}`", *(row.shown(name + suffix) for name in group)] for row in rows]
             parts.append(table([what, *titles], body))
-    parts.append(table(["cost", "training", "steps", *COSTS, "digest"], [_costs(row) for row in rows]))
+    parts.append(
+        table(
+            ["cost", "training", "steps", "inner rates tried: accuracy held out", *COSTS, "digest"],
+            [_costs(row) for row in rows],
+        )
+    )
     return "\n\n".join(parts)
 
 
 def _costs(row: Row) -> list[str]:
     trained = [f"{row.account.spent_s:.0f} CPU-s", f"{row.account.num_steps:,}"] if row.account else ["-", "-"]
-    return [f"`{row.name}`", *trained, *(row.shown(figure) for figure in COSTS), f"`{row.digest[:8]}`"]
+    return [f"`{row.name}`", *trained, str(row.tuning), *(row.shown(figure) for figure in COSTS), f"`{row.digest[:8]}`"]
 
 
 def published(run: Run, folder: Path) -> Path:

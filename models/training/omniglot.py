@@ -47,10 +47,11 @@ def omniglot(
     num_steps: int | None = None,
     channels: int = 64,
     num_images: int = 100,
+    inner_rate: float = 0.2,
     choosing: bool = False,
 ) -> Run:
     """Train one method on every background alphabet; with `choosing` on the first 25, judged on the last 5."""
-    chosen = method_named(method, channels)
+    chosen = method_named(method, channels, inner_rate)
     torch.manual_seed(0)
     background = load_omniglot(data, "background")
     alphabets = TRAINED if choosing else range(len(background.alphabets))
@@ -91,13 +92,13 @@ def omniglot(
 
 
 def held_out(omniglot: Omniglot) -> Callable[[Learner], Metrics]:
-    """Accuracy on tasks whose ways come from any of these alphabets."""
+    """Accuracy on 50 tasks of each of three sizes, whose ways come from any of these alphabets."""
     images, rows = framed(omniglot, FRAME)
 
     def validate(learner: Learner) -> Metrics:
         features, shown = encode_all(learner, images), {}
         for ways, shots in ((5, 1), (5, 5), (20, 1)):
-            answers = episode_answers(learner.head, features, list(rows), ways=ways, shots=shots, num_tasks=100)
+            answers = episode_answers(learner.head, features, list(rows), ways=ways, shots=shots, num_tasks=50)
             shown[f"{ways}w{shots}s"] = float(answers.right.mean())
         return shown
 

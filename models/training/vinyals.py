@@ -10,7 +10,7 @@ from models.data.omniglot import Omniglot
 from models.data.vinyals import Part, load_vinyals
 from models.training.glyphs import WIDTHS, glyphs
 from models.training.objectives.turns import Turns
-from models.training.omniglot import AnyTasks, omniglot
+from models.training.omniglot import AnyTasks, held_out, omniglot
 from models.training.train import Run
 
 BEST = "glyphs"
@@ -22,6 +22,7 @@ def vinyals(
     num_steps: int | None = None,
     channels: int = 64,
     num_images: int = 100,
+    inner_rate: float = 0.2,
     choosing: bool = False,
 ) -> Run:
     """Train on its 1,200 characters, every symmetry of one a class of its own; with `choosing` on the first 1,028."""
@@ -30,9 +31,11 @@ def vinyals(
     if method == BEST:
         run = _best(glyphs(data, num_steps) if num_steps else glyphs(data), trained)
     else:
-        run = omniglot(data, method, num_steps, channels, num_images)
+        run = omniglot(data, method, num_steps, channels, num_images, inner_rate)
         assert isinstance(run.batches, AnyTasks)
-        run = replace(run, batches=replace(run.batches, episodes=_mixed(run.batches.episodes, trained)))
+        episodes = _mixed(run.batches.episodes, trained)
+        validate = held_out(load_vinyals(data, "val")) if choosing else None
+        run = replace(run, batches=replace(run.batches, episodes=episodes), validate=validate)
     content = {
         "recipe": f"kshot train vinyals --set method={method} ({run.num_steps} steps, {__name__})",
         "split": f"Vinyals' split of Omniglot: {part} trained on; for comparison only, not to be served",
