@@ -28,11 +28,12 @@ class VectorTasks:
     queries: int = 5
     seed: int = 0
 
-    def __call__(self, step: int) -> Batch:
-        """The tasks of one step, all of the same ways and shots, which vary from step to step."""
+    def __call__(self, step: int, tasks: range | None = None) -> Batch:
+        """The tasks of one step, or these of them: all of the same ways and shots, which vary from step to step."""
         draw = generator(self.seed, step)
         ways, shots = _integer(draw, self.min_ways, self.max_ways), _integer(draw, self.min_shots, self.max_shots)
-        rows = torch.stack([self._task(draw, ways, shots + self.queries) for _ in range(self.num_tasks)])
+        draws = [generator(self.seed, step, task) for task in tasks or range(self.num_tasks)]
+        rows = torch.stack([self._task(mine, ways, shots + self.queries) for mine in draws])
         return full_batch(rows[:, :, :shots], rows[:, :, shots:])
 
     def _task(self, draw: Generator, ways: int, rows: int) -> Float[Tensor, "N R D"]:

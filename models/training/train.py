@@ -1,4 +1,4 @@
-"""The trainer: owns the optimiser, the schedule, the log and resuming. Randomness is by (seed, step)."""
+"""The trainer: owns the optimiser, the schedule, the log and resuming. Randomness is by (seed, step, task)."""
 
 import copy
 import ctypes

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from models.data.drawing import NUM_DIRECTIONS, NUM_SYMMETRIES, Style, _symmetries, outline, redraw
+from models.data.drawing import NUM_DIRECTIONS, NUM_SYMMETRIES, Draws, Style, _symmetries, outline, redraw
 from models.data.episodes import generator
 from models.inputs.image import GlyphInput
 from tests.models.training.tiny import omniglot
@@ -20,7 +20,7 @@ def redrawn(style: Style, coarse: bool = False, seed: int = 0) -> torch.Tensor:
     marked = torch.full((num,), coarse)
     symmetry = torch.zeros(num, dtype=torch.long)
     return redraw(
-        torch.from_numpy(images), outline(images), symmetry, marked, style, FRAME, generator(seed, 0)
+        torch.from_numpy(images), outline(images), symmetry, marked, style, FRAME, Draws([generator(seed, 0)])
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_the_outline_spans_the_ink() -> None:
 def test_a_drawing_without_ink_is_harmless() -> None:
     blank = np.zeros((2, 105, 105), np.uint8)
     none = torch.zeros(2, dtype=torch.long)
-    drawn = redraw(torch.from_numpy(blank), outline(blank), none, none.bool(), STILL, FRAME, generator(0, 0))
+    drawn = redraw(torch.from_numpy(blank), outline(blank), none, none.bool(), STILL, FRAME, Draws([generator(0, 0)]))
     assert not drawn.any()
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from models.data.drawing import NUM_SYMMETRIES, Style
@@ -15,6 +16,17 @@ def test_a_batch_depends_on_its_step_alone() -> None:
     make(0)
     assert torch.equal(make(3).images, episodes()(3).images)
     assert not torch.equal(make(3).images, make(4).images)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_task_is_the_same_whatever_others_are_made_with_it(mixed: bool) -> None:
+    make = GlyphEpisodes(omniglot(), GlyphInput(28), Style(coarse=0.5), num_tasks=5, ways=3, drawers=2, mixed=mixed)
+    together = make(7)
+    for tasks in (range(2), range(2, 5)):  # as if two lanes, or machines, had shared the batch
+        part = make(7, tasks)
+        assert torch.equal(part.images, together.images[tasks.start : tasks.stop])
+        assert torch.equal(part.identity, together.identity[tasks.start : tasks.stop])
+    assert len({image.numpy().tobytes() for image in together.images}) == 5
 
 
 def test_the_ways_of_a_task_are_distinct_of_one_alphabet_under_one_symmetry() -> None:

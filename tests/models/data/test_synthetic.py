@@ -14,6 +14,16 @@ def test_a_step_is_the_same_whatever_came_before(tasks: VectorTasks | CurveTasks
     assert not torch.equal(first.support.rows.values[:, 0], other.support.rows.values[:, 0])
 
 
+def test_a_task_is_the_same_whatever_others_are_made_with_it() -> None:
+    make = VectorTasks(8, num_tasks=5)
+    together = make(7)
+    for tasks in (range(2), range(2, 5)):  # as if two lanes, or machines, had shared the batch
+        part = make(7, tasks)
+        assert torch.equal(part.support.rows.values, together.support.rows.values[tasks.start : tasks.stop])
+        assert torch.equal(part.query.values, together.query.values[tasks.start : tasks.stop])
+    assert len({values.numpy().tobytes() for values in together.query.values}) == 5
+
+
 def test_vectors_come_in_classes() -> None:
     batch = VectorTasks(8, num_tasks=4, min_ways=3, max_ways=3, min_shots=2, max_shots=2, queries=5)(0)
     assert isinstance(batch.support.target, Classes)
