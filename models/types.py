@@ -61,22 +61,41 @@ class Values:
     values: Float[Tensor, "T S O"]
 
 
-Target: TypeAlias = Classes | Values
+@dataclass(frozen=True)
+class MultiHot:
+    """Multi-label targets: which of the labels each row carries, any number of them; and each task's real ways."""
+
+    values: Bool[Tensor, "T S N"]
+    ways: Bool[Tensor, "T N"]
+
+
+Target: TypeAlias = Classes | Values | MultiHot
 
 
 @dataclass(frozen=True)
 class Support:
-    """The labelled rows that a task is adapted to."""
+    """The labelled rows that a task is adapted to.
+
+    `names` says which rows are not examples but the names of labels, put through the same encoder; only a head that
+    says that it `takes_names` is given such rows.
+    """
 
     rows: Rows
     target: Target
+    names: Bool[Tensor, "T S"] | None = None
 
 
 @dataclass(frozen=True)
 class Logits:
-    """Classification scores: log-probabilities up to a constant; minus infinity for ways a task does not have."""
+    """Classification scores: log-probabilities up to a constant; minus infinity for ways a task does not have.
+
+    Where a task is `independent` its labels do not exclude each other: each value is a log-odds of its own.
+    `unknown` is the log-odds that the right answer is none of the labels.
+    """
 
     values: Float[Tensor, "T Q N"]
+    independent: Bool[Tensor, "T"] | None = None
+    unknown: Float[Tensor, "T Q"] | None = None
 
 
 @dataclass(frozen=True)

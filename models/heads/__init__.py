@@ -9,6 +9,7 @@ from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
 from models.heads.logistic import Logistic
+from models.heads.prior_logistic import PriorLogistic
 from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
 
@@ -16,6 +17,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "prototypical": Prototypical,
     "ridge": Ridge,
     "logistic": Logistic,
+    "prior_logistic": PriorLogistic,
     "bayesian_linear": BayesianLinear,
     "alpaca": ALPaCA,
     "gradient": Gradient,

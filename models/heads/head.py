@@ -20,6 +20,7 @@ class Head(nn.Module, ABC):
     """
 
     layout: Mapping[str, str]
+    takes_names: bool = False  # whether rows of the support may be names of labels instead of examples
 
     @abstractmethod
     def start(self, support: Support) -> TaskParams:

@@ -43,6 +43,8 @@ ROWS: dict[str, Row] = {
     "ridge of columns, identity": (IDENTITY, {"name": "ridge", "normalise": "standard"}, vector_task),
     "logistic, mlp": (MLP, {"name": "logistic", "num_steps": 20}, vector_task),
     "logistic, identity": (IDENTITY, {"name": "logistic", "penalty": 0.01}, vector_task),
+    "prior logistic, mlp": (MLP, {"name": "prior_logistic"}, vector_task),
+    "prior logistic, identity": (IDENTITY, {"name": "prior_logistic", "num_steps": 12}, vector_task),
     "amortised, mlp": (MLP, {"name": "amortised", "width": 32, "hidden": 8}, vector_task),
     "bayesian linear, mlp": (
         CURVES,

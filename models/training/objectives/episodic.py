@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.data.episodes import Batch
 from models.learner import Learner
-from models.types import Classes, Gaussian, Logits, Scores, Target, Values
+from models.types import Classes, Gaussian, Logits, MultiHot, Scores, Target, Values
 
 Metrics: TypeAlias = Mapping[str, float]
 Objective: TypeAlias = Callable[[Learner, Any], Metrics]  # fills .grad; an nn.Module's own parameters are trained too
@@ -23,14 +23,23 @@ def episodic(learner: Learner, batch: Batch) -> Metrics:
     torch.autograd.backward(loss)
     figures = {"loss": loss.item()}
     if isinstance(scores, Logits) and isinstance(batch.target, Classes):
-        figures["accuracy"] = (scores.values.argmax(-1) == batch.target.index).float().mean().item()
+        known = batch.target.index >= 0
+        figures["accuracy"] = (scores.values.argmax(-1) == batch.target.index)[known].float().mean().item()
     return figures
 
 
 def score_loss(scores: Scores, target: Target) -> Float[Tensor, ""]:
-    """Mean negative log-likelihood over full batches; padded rows are not supported in training."""
+    """Mean negative log-likelihood over full batches; padded rows are not supported in training.
+
+    Queries of the class -1 are of none of the task's labels: they teach what is unknown, and nothing else.
+    """
     if isinstance(scores, Gaussian):
         assert isinstance(target, Values)
         return F.gaussian_nll_loss(scores.mean, target.values, scores.variance, full=True)
+    if isinstance(target, MultiHot):
+        return F.binary_cross_entropy_with_logits(scores.values, target.values.float())
     assert isinstance(target, Classes)
-    return F.cross_entropy(scores.values.flatten(0, 1), target.index.flatten())
+    loss = F.cross_entropy(scores.values.flatten(0, 1), target.index.flatten(), ignore_index=-1)
+    if scores.unknown is None:
+        return loss
+    return loss + F.binary_cross_entropy_with_logits(scores.unknown, (target.index < 0).float())

@@ -1,5 +1,6 @@
 """Objectives on one tiny network: what they put into .grad, by hand."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 from models.checkpoint import build
 from models.data.episodes import Batch, full_batch
 from models.learner import Learner
-from models.training.objectives.episodic import Metrics, episodic
+from models.training.objectives.episodic import Metrics, episodic, score_loss
 from models.training.objectives.multi_step import MultiStep, step_weights
 from models.training.objectives.reptile import Reptile
+from models.types import Classes, Logits, MultiHot
 
 NUM_PARAMS = 6 * 8 + 8  # of the body
 
@@ -95,3 +97,18 @@ def test_first_order_gradients_need_only_the_switch() -> None:
     leaf, other = (next(model.head.parameters()).grad for model in (first, second))
     assert leaf is not None and other is not None
     assert not torch.allclose(leaf, other)
+
+
+def test_queries_of_no_label_teach_what_is_unknown_and_nothing_else() -> None:
+    ways = torch.ones(1, 2, dtype=torch.bool)
+    values, unknown = torch.tensor([[[2.0, 0.0], [0.0, 1.0]]]), torch.tensor([[-1.0, 3.0]])
+    loss = score_loss(Logits(values, unknown=unknown), Classes(torch.tensor([[0, -1]]), ways))
+    by_hand = math.log1p(math.exp(-2)) + (math.log1p(math.exp(-1)) + math.log1p(math.exp(-3))) / 2
+    assert loss.item() == pytest.approx(by_hand)
+
+
+def test_each_label_of_several_is_judged_by_itself() -> None:
+    ways = torch.ones(1, 2, dtype=torch.bool)
+    scores = Logits(torch.tensor([[[2.0, 0.0], [-1.0, 1.0]]]), independent=torch.tensor([True]))
+    loss = score_loss(scores, MultiHot(torch.tensor([[[True, False], [False, True]]]), ways))
+    assert loss.item() == pytest.approx((math.log1p(math.exp(-2)) + math.log(2) + 2 * math.log1p(math.exp(-1))) / 4)
