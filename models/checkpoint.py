@@ -13,6 +13,7 @@ from safetensors.torch import save as to_bytes
 
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
+from models.encoders.minilm import MiniLM
 from models.heads import HEADS
 from models.inputs import INPUTS, Input
 from models.learner import Learner
@@ -49,7 +50,7 @@ def save(folder: Path, learner: Learner, card: Card, dtype: torch.dtype = torch.
 
 
 def load(folder: Path) -> Checkpoint:
-    """The model in this folder. Raises DamagedCheckpoint when a file is missing, broken or does not fit."""
+    """The model in this folder. Raises DamagedCheckpoint when a file is missing, broken or misfits, and MissingBase."""
     card = read_card(folder)
     try:
         inputs, learner = _row(INPUTS, card.inputs)(), build(card.encoder, card.head)
@@ -57,6 +58,8 @@ def load(folder: Path) -> Checkpoint:
         raise DamagedCheckpoint(f"{folder / DESCRIPTION} describes no model that can be built: {error}") from None
     try:
         learner.load_state_dict(load_file(folder / WEIGHTS))
+        if isinstance(learner.encoder, MiniLM):
+            learner.encoder.fuse()
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS} does not hold the weights of this model: {error}") from None
     return Checkpoint(digest(folder), card, inputs, learner.eval().requires_grad_(False))

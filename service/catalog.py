@@ -7,6 +7,7 @@ from typing import Any
 
 from models.card import Card
 from models.inputs import Input
+from models.inputs.text import TextInput
 from service.errors import ModelNotFound, ModelUnavailable
 
 
@@ -22,6 +23,11 @@ class Served:
     def preprocessing(self) -> dict[str, Any]:
         """What makes inputs ready for this model, whole: its name and every option."""
         return {"name": self.card.inputs["name"], **asdict(self.inputs)}
+
+    @property
+    def num_ids(self) -> int | None:
+        """Of a model whose inputs are ids, how many there are."""
+        return self.inputs.num_ids if isinstance(self.inputs, TextInput) else None
 
 
 class Catalog:

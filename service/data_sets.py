@@ -47,8 +47,8 @@ def get_sets(
 
 def download(name: str, cache: Path) -> Path:
     """The folder of the set, downloaded with a progress bar if need be; a clear sentence and exit 1 on failure."""
-    from models.data.fetch import NotDownloaded
     from models.data.sources import get
+    from models.fetch import NotDownloaded
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:

@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     )
     models: DirectoryPath | None = Field(None, description="A folder of your own models, beside the ones that ship.")
 
+    bases: DirectoryPath | None = Field(
+        None, description="A folder of pretrained weights that models build on, `BASE/FILE`; looked through first."
+    )
+
     # the device
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where models run: auto, cpu, cuda or cuda:n."
@@ -87,7 +91,7 @@ class Settings(BaseSettings):
     # admission
     max_in_flight: PositiveInt = Field(1_024, description="Requests being served at once.")
     max_in_flight_mib: PositiveInt = Field(512, description="Body bytes being served at once.")
-    decode_threads: PositiveInt = Field(2, description="Threads that decode images.")
+    decode_threads: PositiveInt = Field(2, description="Threads that decode images and texts.")
 
     # the database
     busy_timeout_s: PositiveFloat = Field(

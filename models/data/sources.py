@@ -13,7 +13,7 @@ from pathlib import Path
 
 from models.data.converters import intents, omniglot, regressions, tables
 from models.data.digest import content_digest
-from models.data.fetch import FULL, NotDownloaded, Report, fetch
+from models.fetch import FULL, NotDownloaded, Report, fetch
 
 GITHUB = "https://raw.githubusercontent.com"
 OMNIGLOT = f"{GITHUB}/brendenlake/omniglot/057f034baf2ecb8530bc5710e5a23584d2a519cc/python"

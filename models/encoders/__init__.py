@@ -7,6 +7,7 @@ from torch import nn
 from models.encoders.conv4 import Conv4
 from models.encoders.identity import Identity
 from models.encoders.linear_map import LinearMap
+from models.encoders.minilm import MiniLM
 from models.encoders.mlp import MLP
 from models.encoders.resnet import ResNet
 
@@ -16,4 +17,5 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "mlp": MLP,
     "conv4": Conv4,
     "resnet": ResNet,
+    "minilm": MiniLM,
 }

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from models.inputs.image import GlyphInput
+from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 
-Input: TypeAlias = GlyphInput | VectorInput
+Input: TypeAlias = GlyphInput | TextInput | VectorInput
 
 INPUTS: dict[str, Callable[..., Input]] = {
     "glyph": GlyphInput,
+    "text": TextInput,
     "vector": VectorInput,
 }

@@ -90,13 +90,19 @@ def unpack_task(data: bytes, settings: Settings) -> tuple[TaskFile, Params]:
         ) from None
 
 
-def check_rows(name: str, rows: np.ndarray, dtype: str, shape: tuple[int, ...]) -> None:
-    """Raise InvalidRequest unless the array is of this type and shape and holds numbers that a model can use."""
+def check_rows(name: str, rows: np.ndarray, dtype: str, shape: tuple[int, ...], num_ids: int | None = None) -> None:
+    """Raise InvalidRequest unless the array is of this type and shape and holds numbers that a model can use.
+
+    Whole numbers may be ids, from 0 up to before `num_ids`.
+    """
     if rows.dtype != np.dtype(dtype) or rows.shape != shape:
         found = f"{rows.dtype} {list(rows.shape)}"
         refuse([FieldError(name, f"expected an array {np.dtype(dtype)} {list(shape)}, got {found}")])
     if np.issubdtype(rows.dtype, np.floating):
         wrong = ~(np.abs(rows.reshape(len(rows), -1)) <= LARGEST).all(1)  # so that NaN is wrong too
+        refuse([FieldError(f"{name}.{row}", "holds numbers that no model can use") for row in np.flatnonzero(wrong)])
+    elif num_ids is not None:
+        wrong = ((rows < 0) | (rows >= num_ids)).reshape(len(rows), -1).any(1)
         refuse([FieldError(f"{name}.{row}", "holds numbers that no model can use") for row in np.flatnonzero(wrong)])
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.inputs import Input as Preprocess
 from models.inputs.image import InvalidImage, decode_image
+from models.inputs.text import InvalidText
 from models.inputs.vector import InvalidVector
 from service.codec.support import LARGEST
 from service.errors import DeadlineExceeded, FieldError
@@ -43,7 +44,7 @@ def decode_inputs(
             raise DeadlineExceeded("The inputs took too long to decode.", retry_after_s=1)
         try:
             rows[position] = preprocess(read(value))
-        except (InvalidInput, InvalidImage, InvalidVector) as error:
+        except (InvalidInput, InvalidImage, InvalidText, InvalidVector) as error:
             wrong.append(FieldError(path.format(first + position), str(error)))
     return rows, wrong
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -10,14 +11,18 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
+from models.inputs import Input
+from models.inputs.text import PAD, TextInput
 from models.learner import Learner
 from models.types import Classes, Logits, Scores, Support, TaskParams, Values
 from service.engine.arrays import Adapted, Array, ClassScores, Encoded, LabelledArrays, ScoreArrays, ValueScores
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
-from service.engine.slices import pieces, slice_rows
+from service.engine.slices import cuts, pieces, slice_rows
 
 RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
+
+USUAL_TOKENS = 12  # of a short sentence
 
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
 
@@ -43,15 +48,15 @@ class Compute:
 
     def dtype_of(self, digest: str) -> str:
         """The precision of this model's encoder; an encoder without weights passes on what it gets."""
-        weights = next(self.learners[digest].encoder.parameters(), torch.empty(0))
+        encoder = self.learners[digest].encoder
+        weights = next(chain(encoder.parameters(), encoder.buffers()), torch.empty(0))
         return str(weights.dtype).removeprefix("torch.")
 
     def warm_up(self) -> Generator[None, None, None]:
         """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
         for digest, checkpoint in self.checkpoints.items():
             for is_measured, num_rows in ((False, 16), (True, 4), (True, 16)):
-                rows = np.random.default_rng(0).integers(0, 256, (num_rows, *checkpoint.inputs.shape))
-                task = _made_up(rows.astype(checkpoint.inputs.dtype), checkpoint.card.kinds[0])
+                task = _made_up(_made_up_rows(num_rows, checkpoint.inputs), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
@@ -73,9 +78,8 @@ class Compute:
         """The adapted params of each task, all in one batch of the head."""
         learner = self.learners[digest]
         lengths = [len(task.rows) for task in tasks]
-        features = self._on_device([task.rows for task in tasks])
-        if not tasks[0].encoded:
-            features = yield from self._encode(digest, features)
+        rows = [task.rows for task in tasks]
+        features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows))
         support = Support(rows_of(features, lengths), self._target(tasks))
         params: TaskParams = {}
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
@@ -96,7 +100,7 @@ class Compute:
         """The features of each task's rows, as `adapt` would make them."""
         if not self.encodes(digest):
             return [Encoded(None) for _ in tasks]
-        features = yield from self._encode(digest, self._on_device(tasks))
+        features = yield from self._encode(digest, tasks)
         own = torch.split(features.to("cpu"), [len(rows) for rows in tasks])
         return [Encoded(rows.contiguous().numpy()) for rows in own]
 
@@ -108,9 +112,12 @@ class Compute:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
         learner = self.learners[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
-        for piece in pieces([len(inputs) for _, inputs in queries], self._slice_rows[digest]):
-            inputs = self._on_device([queries[task][1][first:stop] for task, first, stop in piece])
-            rows = rows_of(_in_float32(learner.encoder(inputs)), [stop - first for _, first, stop in piece])
+        lengths = [len(inputs) for _, inputs in queries]
+        features = yield from self._encode(digest, [inputs for _, inputs in queries])
+        done = 0
+        for piece in pieces(lengths, self._slice_rows[digest]):
+            asked = [stop - first for _, first, stop in piece]
+            rows = rows_of(features[done : (done := done + sum(asked))], asked)
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
             scores = _on_host(learner.head.predict(params, rows))
             for row, (task, first, stop) in enumerate(piece):
@@ -119,13 +126,17 @@ class Compute:
             yield
         return [_joined(pieces) for pieces in parts]
 
-    def _encode(self, digest: str, inputs: Tensor) -> Generator[None, None, Tensor]:
-        encoder, parts = self.learners[digest].encoder, []
-        for part in torch.split(inputs, self._slice_rows[digest]):
-            parts.append(_in_float32(encoder(part)))
+    def _encode(self, digest: str, rows: Sequence[Array]) -> Generator[None, None, Tensor]:
+        """Features [B *F] of the rows of tasks, in their order, whatever the order they were encoded in."""
+        if not self.encodes(digest):
+            return _in_float32(self._on_device(rows))
+        encoder, positions, parts = self.learners[digest].encoder, [], []
+        for where, part in cuts(self.checkpoints[digest].inputs, np.concatenate(rows), self.device.type):
+            parts.append(_in_float32(encoder(to_device(part, self.device))))
+            positions.append(where)
             self._keep_up()
             yield
-        return torch.cat(parts)
+        return torch.cat(parts)[to_device(np.argsort(np.concatenate(positions)), self.device)]
 
     def _keep_up(self) -> None:
         """On a GPU, where a launch takes no time, wait for the piece before: what is queued cannot be overtaken."""
@@ -151,6 +162,13 @@ class Compute:
         return Classes(
             rows_of(self._on_device(classes), lengths).values, ways_of([task.num_ways for task in tasks], self.device)
         )
+
+
+def _made_up_rows(num_rows: int, inputs: Input) -> Array:
+    rows = np.random.default_rng(0).integers(1, 256, (num_rows, *inputs.shape)).astype(inputs.dtype)
+    if isinstance(inputs, TextInput):
+        rows[:, USUAL_TOKENS:] = PAD
+    return rows
 
 
 def _made_up(rows: Array, kind: str) -> LabelledArrays:

@@ -1,12 +1,16 @@
 """The models on disk that this service loads: those that ship, and the operator's own."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from models import checkpoint, zoo
+from models.bases import MissingBase
 from models.card import DESCRIPTION
 from models.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
 
 Checkpoints: TypeAlias = dict[str, Checkpoint]  # by digest
 
@@ -18,6 +22,14 @@ def model_folders(own: Path | None) -> list[Path]:
 
 
 def load_checkpoints(folders: Sequence[Path]) -> Checkpoints:
-    """The models in these folders by digest. Raises DamagedCheckpoint."""
-    loaded = [checkpoint.load(folder) for folder in folders]
+    """The models in these folders by digest, but those whose base is not here. Raises DamagedCheckpoint."""
+    loaded = [found for folder in folders if (found := _loaded(folder))]
     return {found.digest: found for found in loaded}
+
+
+def _loaded(folder: Path) -> Checkpoint | None:
+    try:
+        return checkpoint.load(folder)
+    except MissingBase as error:
+        log.warning("the model %s is left out: %s", folder.name, error)
+        return None

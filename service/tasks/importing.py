@@ -113,7 +113,9 @@ class Importing:
         labels = targets.labels if isinstance(targets, codec.Labelled) else None
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
-        await self._decoding.in_thread(partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape))
+        await self._decoding.in_thread(
+            partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
+        )
         digest = await self._decoding.in_thread(partial(codec.support_digest, rows, targets))
         _refuse_unless(
             file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"

@@ -41,6 +41,20 @@ def glyph_task(seed: int, ways: int = 3, shots: int = 2, size: int = 28) -> Task
     return Task(_grey(task.support), task.targets, _grey(task.query), task.answers)
 
 
+def text_task(seed: int, ways: int = 3, shots: int = 3) -> Task:
+    """Rows of token ids: two words of the class's own among words that say nothing, then padding."""
+    draw = torch.Generator().manual_seed(seed)
+    own = torch.randint(2000, 9000, (ways, 2), generator=draw)
+
+    def texts(labels: Int64[Tensor, "R"]) -> Shaped[Tensor, "R L"]:
+        words = torch.cat([own[labels], torch.randint(2000, 9000, (len(labels), 4), generator=draw)], 1)
+        words[torch.arange(6) >= torch.randint(3, 7, (len(labels), 1), generator=draw)] = 0
+        return words.int()
+
+    targets, answers = torch.arange(ways).repeat(shots), torch.arange(ways).repeat(5)
+    return Task(texts(targets), targets, texts(answers), answers)
+
+
 def curve_task(seed: int, ways: int = 2, shots: int = 4) -> Task:
     """Straight lines in one variable, two outputs, `ways` times `shots` noisy points."""
     draw = torch.Generator().manual_seed(seed)

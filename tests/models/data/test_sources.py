@@ -17,8 +17,8 @@ from PIL import Image
 
 from models.data.converters import regressions
 from models.data.digest import content_digest
-from models.data.fetch import NotDownloaded
 from models.data.sources import SOURCES, Source, digests, install, is_present
+from models.fetch import NotDownloaded
 from tests.models.data.web import Web, serving
 
 DATA = Path(os.environ.get("KSHOT_DATA", "/nowhere"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -126,8 +126,10 @@ class Store:
 
 
 @asynccontextmanager
-async def running(store: Store, **settings: object) -> AsyncIterator[Engine]:
-    engine = Engine(CHECKPOINTS, store.fetch, store.fetch_versions, Settings(**settings), Metrics())  # type: ignore[arg-type]
+async def running(
+    store: Store, checkpoints: Mapping[str, Checkpoint] = CHECKPOINTS, **settings: object
+) -> AsyncIterator[Engine]:
+    engine = Engine(checkpoints, store.fetch, store.fetch_versions, Settings(**settings), Metrics())  # type: ignore[arg-type]
     await engine.start()
     try:
         yield engine

