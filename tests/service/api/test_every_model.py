@@ -46,7 +46,7 @@ def vector(model: Model, way: int, shot: int) -> list[float]:
     """Around -1 or 1; with one number, a point of its own for every shot."""
     dim = model["input_dim"]
     spread = np.random.default_rng(10 * way + shot).normal(0, 0.1, dim) if dim > 1 else np.array([shot / SHOTS])
-    numbers: list[float] = (2 * way - 1 + spread).round(3).tolist()
+    numbers: list[float] = np.round(2 * way - 1 + spread, 3).tolist()
     return numbers
 
 
