@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.heads.head import mask_absent
 
+TINY = 1e-6  # a task without rows: its layer stays as it is
 PAUSE = 4  # steps between two layers that are handed out
 
 
@@ -29,7 +30,7 @@ def fit(
     task, shared by its classes and steps. Every step is then a matrix product, accelerated by momentum (Nesterov
     1983). The intercept is free. Solved in the smaller of the two spaces: a change of the weights is a mix of the rows.
     """
-    total, is_dual = shares.sum(1)[:, None, None], rows.shape[1] < rows.shape[2]
+    total, is_dual = shares.sum(1).clamp(min=TINY)[:, None, None], rows.shape[1] < rows.shape[2]
     centre = (rows * shares.unsqueeze(-1)).sum(1, keepdim=True) / total
     roots = torch.where(shares > 0, shares, 1).sqrt().masked_fill(shares <= 0, 0).unsqueeze(-1)
     rows = rows - centre  # then the intercept is apart from the weights in the bound
