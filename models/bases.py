@@ -41,28 +41,28 @@ BASES: Mapping[str, Base] = {
         "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     ),
 }
-missing: dict[str, str] = {}  # what was looked for in vain: a start asks once, however many models build on it
 
 
-def find(name: str, file: str, sha256: str | None = None) -> Path:
-    """This file of a base: in the folder KSHOT_BASES/name, else in the installed package, else from the hub.
+def find(name: str, file: str, sha256: str | None = None, download: bool = False) -> Path:
+    """This file of a base: in the folder KSHOT_BASES/name, in the installed package, or kept from the hub.
+
+    Only with `download` the hub is asked: a service starts without waiting for the web.
 
     It holds what the table says and what `sha256` says, if they say anything. Raises MissingBase.
     """
     base = BASES.get(name)
     expected = {digest for digest in (base.files[file] if base else None, sha256) if digest}
-    place = (os.environ.get(OWN, ""), name, file, *sorted(expected))
-    if (known := missing.get(repr(place))) is not None:
-        raise MissingBase(known)
-    try:
-        path = next((path for path in _places(name, base, file) if path.is_file()), None) or _downloaded(name, file)
-        found = sha256_of(path)
-        if expected - {found}:
-            raise MissingBase(f"{path} is not the file that the base {name!r} needs: its SHA-256 is {found}.")
-    except MissingBase as error:
-        missing[repr(place)] = str(error)
-        raise
+    path = next((path for path in _places(name, base, file) if path.is_file()), None)
+    path = path or _downloaded(name, file, download)
+    found = sha256_of(path)
+    if expected - {found}:
+        raise MissingBase(f"{path} is not the file that the base {name!r} needs: its SHA-256 is {found}.")
     return path
+
+
+def get(name: str) -> list[Path]:
+    """Every file of a base of the table, from the hub where it is nowhere else. Raises MissingBase, KeyError."""
+    return [find(name, file, download=True) for file in BASES[name].files]
 
 
 @cache
@@ -81,13 +81,14 @@ def _places(name: str, base: Base | None, file: str) -> Iterator[Path]:
     yield _cached(name) / file
 
 
-def _downloaded(name: str, file: str) -> Path:
+def _downloaded(name: str, file: str, download: bool) -> Path:
     base = BASES.get(name)
     if base is None:
         raise MissingBase(f"There is no base {name!r}: {file} lies in no folder {OWN}/{name}.")
     install = f"pip install 'kshot[{base.extra}]' brings it, or {OWN} names a folder with a folder {name}"
-    if not base.hub:
-        raise MissingBase(f"The base {name!r} is not installed: {install}.")
+    if not (base.hub and download):
+        hint = f", or `kshot data get {name}` downloads it" if base.hub else ""
+        raise MissingBase(f"The base {name!r} is not installed: {install}{hint}.")
     repository, _, revision = base.hub.partition("@")
     try:
         fetch(f"{HUB}/{repository}/resolve/{revision}/{file}", _cached(name) / file)

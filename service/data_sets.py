@@ -35,14 +35,26 @@ def get_sets(
     names: Annotated[list[str], typer.Argument(help="Rows of `kshot data list`.", show_default=False)],
     cache: Cache = CACHE,
 ) -> None:
-    """Download data sets from their official places; an interrupted download is gone on from."""
+    """Download data sets, and weights that models build on, from their official places; gone on from where cut."""
+    from models.bases import BASES
     from models.data.sources import SOURCES
 
+    known = (*SOURCES, *BASES)
     for name in names:
-        if name not in SOURCES:
-            raise typer.BadParameter(f"There is no data set {name!r}; there are {', '.join(SOURCES)}.")
+        if name not in known:
+            raise typer.BadParameter(f"There is no data set {name!r}; there are {', '.join(known)}.")
     for name in names:
-        typer.echo(download(name, cache))
+        typer.echo(_base(name) if name in BASES else download(name, cache))
+
+
+def _base(name: str) -> Path:
+    """The folder of a base, downloaded if need be."""
+    from models.bases import MissingBase, get
+
+    try:
+        return get(name)[0].parent
+    except MissingBase as error:
+        fail(str(error))
 
 
 def download(name: str, cache: Path) -> Path:

@@ -1,6 +1,7 @@
 """MiniLM (Wang et al. 2020) and its family: a small BERT whose weights lie in a base, with a low-rank delta of ours."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from models.bases import find
 EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
 OPENING = ("LayerNorm.weight", "LayerNorm.bias")
+ABOVE_STEM = 2  # layers that a task may change with `"effort": "high"`
 
 
 class Linear(nn.Module):
@@ -42,6 +44,14 @@ class Linear(nn.Module):
             self.weight = self.weight + self.up.detach() @ self.down.detach()
             self.is_fused = True
 
+    def plain(self) -> nn.Linear:
+        """The same as a layer of torch's, its weights copied."""
+        whole = copy.deepcopy(self)
+        whole.fuse()
+        layer = nn.Linear(whole.weight.shape[1], len(whole.weight), device="meta")
+        layer.weight, layer.bias = nn.Parameter(whole.weight), nn.Parameter(whole.bias)
+        return layer
+
 
 class Norm(nn.Module):
     """The base's layer norm."""
@@ -58,6 +68,12 @@ class Norm(nn.Module):
         """Each state at mean zero and variance one, then in the base's scale."""
         return F.layer_norm(states, self.weight.shape, self.weight, self.bias, EPS)
 
+    def plain(self) -> nn.LayerNorm:
+        """The same as a layer of torch's, its weights copied."""
+        layer = nn.LayerNorm(self.weight.shape, EPS, device="meta")
+        layer.weight, layer.bias = nn.Parameter(self.weight.clone()), nn.Parameter(self.bias.clone())
+        return layer
+
 
 class Layer(nn.Module):
     """Self-attention and two linear layers, each added to what it got, and normalised."""
@@ -65,34 +81,42 @@ class Layer(nn.Module):
     def __init__(self, weights: Mapping[str, Tensor], heads: int, rank: int) -> None:
         super().__init__()
 
-        def parts(*names: str) -> tuple[Tensor, Tensor]:
-            kinds = ("weight", "bias")
-            weight, bias = (torch.cat([weights[f"{name}.{kind}"] for name in names]) for kind in kinds)
-            return weight, bias
+        def linear(name: str) -> Linear:
+            return Linear(weights[f"{name}.weight"], weights[f"{name}.bias"], rank)
+
+        def norm(name: str) -> Norm:
+            return Norm(*(weights[f"{name}.{part}"] for part in OPENING))
 
         self.heads = heads
-        self.into = Linear(*parts(*(f"attention.self.{name}" for name in ("query", "key", "value"))), rank)
-        self.out = Linear(*parts("attention.output.dense"), rank)
-        self.attended = Norm(*parts("attention.output.LayerNorm"))
-        self.wide = Linear(*parts("intermediate.dense"), rank)
-        self.narrow = Linear(*parts("output.dense"), rank)
-        self.norm = Norm(*parts("output.LayerNorm"))
+        self.query, self.key, self.value = (linear(f"attention.self.{name}") for name in ("query", "key", "value"))
+        self.out, self.attended = linear("attention.output.dense"), norm("attention.output")
+        self.wide, self.narrow, self.norm = linear("intermediate.dense"), linear("output.dense"), norm("output")
 
     def forward(self, states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         """The states one layer up; padded tokens are seen by none."""
         B, L, D = states.shape
-        query, key, value = self.into(states).view(B, L, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        query, key, value = (
+            part(states).view(B, L, self.heads, D // self.heads).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
         mixed = F.scaled_dot_product_attention(query, key, value, mask[:, None, None])
         states = self.attended(states + self.out(mixed.transpose(1, 2).reshape(B, L, D)))
         upper: Tensor = self.norm(states + self.narrow(F.gelu(self.wide(states))))
         return upper
+
+    def plain(self) -> "Layer":
+        """The same of layers of torch's."""
+        layer = copy.copy(self)
+        layer._modules = {name: part.plain() for name, part in self._modules.items()}  # type: ignore[union-attr,operator]
+        return layer
 
 
 class MiniLM(nn.Module):
     """Token ids -> a sentence's features, or its tokens' states; from layer `first` up to before `last`.
 
     With `first` it is the upper part of a cut encoder and takes states: `output="tokens"` of the lower part. Layers
-    from `trained` on carry a delta of `rank`. `sha256` is of the weights of a base that is one's own.
+    from `trained` on carry a delta of `rank`. `sha256` is of the weights of a base that is one's own; without a base
+    the weights are random, of these `sizes`: words, width, and the width inside a layer.
     """
 
     words: Tensor
@@ -100,7 +124,7 @@ class MiniLM(nn.Module):
 
     def __init__(
         self,
-        base: str = "minilm",
+        base: str | None = "minilm",
         *,
         output: str = "sentence",
         first: int = 0,
@@ -110,20 +134,23 @@ class MiniLM(nn.Module):
         heads: int = 12,
         max_tokens: int = 64,
         sha256: str | None = None,
+        sizes: Sequence[int] = (1, 1, 1),
     ) -> None:
         super().__init__()
         if output not in ("sentence", "tokens"):
             raise ValueError(f"the output is a sentence or tokens, not {output!r}")
         self.output, self.max_tokens = output, max_tokens
         self.opening: Norm | None = None
-        with safe_open(find(base, "model.safetensors", sha256), "pt") as file:
-            base_weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        weights = _read(base, sha256) if base else _random(sizes, max_tokens, last)
         if not first:
-            self._take_embeddings(_under(base_weights, "embeddings."))
+            self._take_embeddings(_under(weights, "embeddings."))
         self.layers = nn.ModuleList(
-            Layer(_under(base_weights, f"encoder.layer.{number}."), heads, rank if number >= trained else 0)
+            Layer(_under(weights, f"encoder.layer.{number}."), heads, rank if number >= trained else 0)
             for number in range(first, last)
         )
+        if not base:
+            for part in self.modules():
+                part._non_persistent_buffers_set.clear()
 
     def _take_embeddings(self, weights: Mapping[str, Tensor]) -> None:
         """A token's vector, plus its place's and that of a lone text."""
@@ -153,6 +180,43 @@ class MiniLM(nn.Module):
         for part in self.modules():
             if isinstance(part, Linear):
                 part.fuse()
+
+    def split(self) -> tuple["MiniLM", "MiniLM"]:
+        """A stem that shares these weights, and the tail above it, in layers of torch's whose weights are copies."""
+        stem, tail = copy.copy(self), copy.copy(self)
+        below, above = self.layers[:-ABOVE_STEM], nn.ModuleList(_plain(each) for each in self.layers[-ABOVE_STEM:])
+        stem._modules, stem.output = {"opening": self.opening, "layers": below}, "tokens"
+        tail._modules, tail._buffers = {"opening": None, "layers": above}, {}
+        return stem, tail
+
+
+def _plain(layer: nn.Module) -> Layer:
+    assert isinstance(layer, Layer)
+    return layer.plain()
+
+
+def _read(base: str, sha256: str | None) -> Mapping[str, Tensor]:
+    with safe_open(find(base, "model.safetensors", sha256), "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+
+
+def _random(sizes: Sequence[int], max_tokens: int, num_layers: int) -> Mapping[str, Tensor]:
+    """Weights of a base that was never trained, named as those of a trained one."""
+    words, width, wide = sizes
+    shapes: dict[str, tuple[int, ...]] = {
+        f"embeddings.{name}": (num, width) for name, num in ((WORDS, words), (PLACES, max_tokens), (KINDS, 1))
+    }
+    norms = ["embeddings"]
+    for layer in (f"encoder.layer.{number}" for number in range(num_layers)):
+        linear = {f"attention.self.{name}": (width, width) for name in ("query", "key", "value")}
+        linear |= {"attention.output.dense": (width, width), "intermediate.dense": (wide, width)}
+        for name, shape in (linear | {"output.dense": (width, wide)}).items():
+            shapes |= {f"{layer}.{name}.weight": shape, f"{layer}.{name}.bias": shape[:1]}
+        norms += [f"{layer}.attention.output", f"{layer}.output"]
+    scales = {
+        f"{norm}.{part}": torch.full((width,), 1.0 - number) for norm in norms for number, part in enumerate(OPENING)
+    }
+    return {name: torch.randn(shape) / width**0.5 for name, shape in shapes.items()} | scales
 
 
 def _under(weights: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:

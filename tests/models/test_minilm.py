@@ -41,6 +41,28 @@ def test_cut_in_two_it_is_the_same(tokens: Tensor, whole: MiniLM) -> None:
     torch.testing.assert_close(MiniLM(first=4)(states), whole(tokens), atol=1e-5, rtol=0)
 
 
+def test_a_stem_and_its_tail_are_the_same(tokens: Tensor, whole: MiniLM) -> None:
+    torch.manual_seed(0)
+    encoder = MiniLM(trained=4, rank=3)
+    for leaf in encoder.parameters():
+        torch.nn.init.normal_(leaf, std=0.02)
+    stem, tail = encoder.split()
+    assert stem(tokens).shape == (4, 64, 384)
+    torch.testing.assert_close(tail(stem(tokens)), encoder(tokens), atol=1e-5, rtol=0)
+    assert stem.words is encoder.words
+    kinds = {type(part) for part in tail.modules() if not list(part.children())}
+    assert kinds == {torch.nn.Linear, torch.nn.LayerNorm}
+    assert {name.split(".")[2] for name, _ in tail.named_parameters()} >= {"query", "key", "value", "wide"}
+
+
+def test_without_a_base_its_weights_are_its_own() -> None:
+    encoder = MiniLM(None, sizes=(50, 8, 16), heads=2, last=1)
+    other = MiniLM(None, sizes=(50, 8, 16), heads=2, last=1)
+    other.load_state_dict(encoder.state_dict())
+    some = torch.tensor([[3, 4, 5, 0]])
+    torch.testing.assert_close(encoder(some), other(some))
+
+
 def test_padding_and_an_empty_row_change_no_other(tokens: Tensor, whole: MiniLM) -> None:
     longer = torch.nn.functional.pad(tokens, (0, 20, 0, 1))
     torch.testing.assert_close(whole(longer)[:4], whole(tokens), atol=1e-5, rtol=0)

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models import bases
 from models.card import Card
 from models.checkpoint import Checkpoint, build, save
 from models.inputs.text import TextInput
@@ -37,12 +35,6 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
     return load_checkpoints([folder])
 
 
-@pytest.fixture
-def nothing_missing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(bases, "missing", {})
-    yield
-
-
 async def test_texts_of_many_requests_answer_as_alone(loaded: dict[str, Checkpoint]) -> None:
     (digest,), store = loaded, Store()
     rows = np.stack([TextInput()(text) for text in TEXTS])
@@ -66,9 +58,7 @@ async def test_texts_of_many_requests_answer_as_alone(loaded: dict[str, Checkpoi
     np.testing.assert_allclose(whole[[17, 3, 4]], np.concatenate(parts), atol=1e-5)
 
 
-def test_a_model_without_its_base_is_left_out(
-    tmp_path: Path, nothing_missing: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_model_without_its_base_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "texts", build(CARD.encoder, CARD.head), replace(CARD, inputs={"name": "text", "base": "lost"}))
     with caplog.at_level(logging.WARNING):
         assert load_checkpoints([tmp_path / "texts"]) == {}
