@@ -30,15 +30,16 @@ class LinearTasks:
         draw = Generator().manual_seed(0)
         return torch.randn(self.dim, generator=draw), torch.randn(self.rank, self.dim, generator=draw)
 
-    def __call__(self, step: int) -> Batch:
-        """The tasks of one step, all of the same number of shots."""
-        draw = generator(self.seed, step)
-        shots = int(torch.randint(self.min_shots, self.max_shots + 1, (), generator=draw))
+    def __call__(self, step: int, tasks: range | None = None) -> Batch:
+        """The tasks of one step, or these of them: all of the same number of shots."""
+        return _batch(self, step, tasks)
+
+    def task(self, draw: Generator, rows: int) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R 1"]]:
+        """Inputs and targets of one task."""
         mean, subspace = self.prior
-        weights = mean + torch.randn(self.num_tasks, self.rank, generator=draw) @ subspace
-        inputs = torch.randn(self.num_tasks, shots + self.queries, self.dim, generator=draw)
-        values = inputs @ weights.unsqueeze(-1)
-        return split_batch(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)
+        weights = mean + torch.randn(self.rank, generator=draw) @ subspace
+        inputs = torch.randn(rows, self.dim, generator=draw)
+        return inputs, (inputs @ weights).unsqueeze(1) + self.noise * torch.randn(rows, 1, generator=draw)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,21 @@ class SinusoidTasks:
     queries: int = 10
     seed: int = 0
 
-    def __call__(self, step: int) -> Batch:
-        """The tasks of one step, all of the same number of shots; their queries are as noisy as their support."""
-        draw = generator(self.seed, step)
-        shots = int(torch.randint(self.min_shots, self.max_shots + 1, (), generator=draw))
-        amplitude = 0.1 + 4.9 * torch.rand(self.num_tasks, 1, 1, generator=draw)
-        phase = math.pi * torch.rand(self.num_tasks, 1, 1, generator=draw)
-        inputs = 10 * torch.rand(self.num_tasks, shots + self.queries, 1, generator=draw) - 5
-        values = amplitude * (inputs + phase).sin()
-        return split_batch(inputs, values + self.noise * torch.randn(values.shape, generator=draw), shots)
+    def __call__(self, step: int, tasks: range | None = None) -> Batch:
+        """The tasks of one step, or these of them: of the same number of shots, queries as noisy as their support."""
+        return _batch(self, step, tasks)
+
+    def task(self, draw: Generator, rows: int) -> tuple[Float[Tensor, "R 1"], Float[Tensor, "R 1"]]:
+        """Inputs and targets of one task."""
+        amplitude, phase = torch.rand(2, generator=draw)
+        inputs = 10 * torch.rand(rows, 1, generator=draw) - 5
+        values = (0.1 + 4.9 * amplitude) * (inputs + math.pi * phase).sin()
+        return inputs, values + self.noise * torch.randn(rows, 1, generator=draw)
+
+
+def _batch(family: LinearTasks | SinusoidTasks, step: int, tasks: range | None) -> Batch:
+    """The step's number of shots, and each task by the randomness of its own."""
+    shots = int(torch.randint(family.min_shots, family.max_shots + 1, (), generator=generator(family.seed, step)))
+    draws = [generator(family.seed, step, task) for task in tasks or range(family.num_tasks)]
+    inputs, values = zip(*(family.task(draw, shots + family.queries) for draw in draws), strict=True)
+    return split_batch(torch.stack(inputs), torch.stack(values), shots)

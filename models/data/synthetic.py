@@ -63,17 +63,21 @@ class CurveTasks:
     queries: int = 20
     seed: int = 0
 
-    def __call__(self, step: int) -> Batch:
-        """The tasks of one step, all of the same number of shots, which varies from step to step."""
-        draw = generator(self.seed, step)
-        shots = _integer(draw, self.min_shots, self.max_shots)
-        inputs = 10 * torch.rand(self.num_tasks, shots + self.queries, 1, generator=draw) - 5
-        curves = [FAMILIES[_integer(draw, 0, len(FAMILIES) - 1)](draw, x) for x in inputs]
-        values = torch.stack(curves)
-        values = values / values.std(1, keepdim=True) + torch.randn(self.num_tasks, 1, 1, generator=draw)
-        noise = torch.rand(self.num_tasks, 1, 1, generator=draw).square() * MAX_NOISE
-        values = values + noise * torch.randn(values.shape, generator=draw)
-        return split_batch(inputs, values, shots)
+    def __call__(self, step: int, tasks: range | None = None) -> Batch:
+        """The tasks of one step, or these of them: all of the same number of shots, which varies from step to step."""
+        shots = _integer(generator(self.seed, step), self.min_shots, self.max_shots)
+        draws = [generator(self.seed, step, task) for task in tasks or range(self.num_tasks)]
+        inputs, values = zip(*(_curve(draw, shots + self.queries) for draw in draws), strict=True)
+        return split_batch(torch.stack(inputs), torch.stack(values), shots)
+
+
+def _curve(draw: Generator, rows: int) -> tuple[Float[Tensor, "R 1"], Float[Tensor, "R 1"]]:
+    """Inputs and noisy targets: a curve of unit spread at a level of its own."""
+    inputs = 10 * torch.rand(rows, 1, generator=draw) - 5
+    curve = FAMILIES[_integer(draw, 0, len(FAMILIES) - 1)](draw, inputs)
+    noise = _uniform(draw, 0.0, 1.0) ** 2 * MAX_NOISE
+    level = torch.randn((), generator=draw)
+    return inputs, curve / curve.std() + level + noise * torch.randn(rows, 1, generator=draw)
 
 
 MAX_NOISE = 0.4  # standard deviation, as a share of the curve's own

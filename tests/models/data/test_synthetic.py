@@ -1,10 +1,16 @@
 """Tasks made from nothing: the same for the same seed and step, finite, and of the kinds that are stated."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from models.data.episodes import Batch
+from models.data.regressions import LinearTasks, SinusoidTasks
 from models.data.synthetic import CurveTasks, VectorTasks
 from models.types import Classes, Values
+
+REGRESSIONS = (CurveTasks, LinearTasks, SinusoidTasks)
 
 
 @pytest.mark.parametrize("tasks", [VectorTasks(8, num_tasks=3), CurveTasks(num_tasks=3)])
@@ -14,8 +20,8 @@ def test_a_step_is_the_same_whatever_came_before(tasks: VectorTasks | CurveTasks
     assert not torch.equal(first.support.rows.values[:, 0], other.support.rows.values[:, 0])
 
 
-def test_a_task_is_the_same_whatever_others_are_made_with_it() -> None:
-    make = VectorTasks(8, num_tasks=5)
+@pytest.mark.parametrize("make", [VectorTasks(8, num_tasks=5), *(kind(num_tasks=5) for kind in REGRESSIONS)])
+def test_a_task_is_the_same_whatever_others_are_made_with_it(make: Callable[..., Batch]) -> None:
     together = make(7)
     for tasks in (range(2), range(2, 5)):  # as if two lanes, or machines, had shared the batch
         part = make(7, tasks)
