@@ -9,6 +9,7 @@ from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
 from models.heads.logistic import Logistic
+from models.heads.mixture_prior import MixturePrior
 from models.heads.prior_logistic import PriorLogistic
 from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
@@ -20,6 +21,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "prior_logistic": PriorLogistic,
     "bayesian_linear": BayesianLinear,
     "alpaca": ALPaCA,
+    "mixture_prior": MixturePrior,
     "gradient": Gradient,
     "gradient_regression": GradientRegression,
     "amortised": Amortised,

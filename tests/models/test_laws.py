@@ -61,6 +61,7 @@ ROWS: dict[str, Row] = {
         {"name": "alpaca", "width": 3, "rank": 2, "units": "trained"},
         curve_task,
     ),
+    "mixture prior, mlp": (CURVES, {"name": "mixture_prior", "width": 32, "rank": 16, "kinds": 3}, curve_task),
     "gradient of a layer, regression": (
         CURVES,
         {"name": "gradient_regression", "body": IDENTITY, "width": 32, "rule": SLOW, "num_steps": 60},
@@ -85,9 +86,12 @@ ROWS: dict[str, Row] = {
 }
 
 
+TRAINED_UNITS = ("gradient_regression", "mixture_prior")
+
+
 def follows_units(row: Row) -> bool:
     """Whether it regresses, in the units of the task and not in those it was trained in."""
-    return row[2] is curve_task and row[1].get("units") != "trained" and row[1]["name"] != "gradient_regression"
+    return row[2] is curve_task and row[1].get("units") != "trained" and row[1]["name"] not in TRAINED_UNITS
 
 
 PAIRS = {f"{name}: {law}": (row, LAWS[law]) for name, row in ROWS.items() for law in LAWS}
