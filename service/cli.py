@@ -78,6 +78,14 @@ def migrate() -> None:
     typer.echo(f"The database is at revision {head()}.")
 
 
+@app.command(epilog="Example: kshot doctor --json")
+def doctor(as_json: AsJson = False) -> None:
+    """Examine the database of KSHOT_DATABASE_URL: exit status 1 if anything is broken. It changes nothing."""
+    from service.doctor import report
+
+    report(as_json=as_json)
+
+
 @app.command(epilog="Example: KSHOT_CACHE_MIB=2048 kshot settings")
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/settings.md instead.")] = False,

@@ -1,0 +1,82 @@
+"""`kshot doctor`: is the database whole? Every law of storage, and every stored weight against its digest."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import typer
+
+from service import codec
+from service.storage import audit
+from service.storage.audit import Found, StoredParams
+from service.storage.database import Database
+from service.storage.migrate import head
+from service.terminal import clear_database_errors, fail, print_json, settings_in_force
+
+DIGEST = "stored params are what their digest says"
+READABLE = "stored params can be read"
+PAGES = "the file of the database is sound"
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was looked at, and what is broken."""
+
+    rows: dict[str, int]
+    num_laws: int
+    found: list[Found]
+
+
+def report(*, as_json: bool) -> None:
+    """Examine the database of the settings and say what was found; exit status 1 if anything is broken."""
+    settings = settings_in_force()
+
+    async def on_database() -> Examination:
+        database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s, statement_timeout_s=3600)
+        try:
+            return await examine(database)
+        finally:
+            await database.close()
+
+    with clear_database_errors(settings.database_url):
+        examination = asyncio.run(on_database())
+    if as_json:
+        print_json(asdict(examination))
+    else:
+        _show(examination)
+    if examination.found:
+        raise typer.Exit(1)
+
+
+async def examine(database: Database) -> Examination:
+    """Every law over every row."""
+    if (revision := await database.check()) != head():
+        fail(f"The database is at revision {revision or 'none'}, this kshot at {head()}: run `kshot migrate` first.")
+    async with database.read() as session:
+        rows = await audit.counts(session)
+        found = [Found(PAGES, "", problem) for problem in await audit.damaged_pages(session)]
+        found += [each async for each in audit.broken(session)]
+        async for params in audit.stored_params(session):
+            found += _damage(params)
+    return Examination(rows, len(audit.LAWS) + len((DIGEST, READABLE, PAGES)), found)
+
+
+def _damage(params: StoredParams) -> Sequence[Found]:
+    """What is wrong with one version's params."""
+    key = f"{params.task_id} {params.number}"
+    if hashlib.sha256(params.data).hexdigest() != params.digest:
+        return [Found(DIGEST, params.tenant, key)]
+    try:
+        codec.read_arrays(params.data)
+    except codec.DamagedParams:
+        return [Found(READABLE, params.tenant, key)]
+    return []
+
+
+def _show(examination: Examination) -> None:
+    for found in examination.found:
+        typer.echo(f"BROKEN: {found.law}: {' '.join((found.tenant, found.key)).strip()}")
+    rows = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in examination.rows.items())
+    verdict = f"{len(examination.found)} broken" if examination.found else "whole"
+    typer.echo(f"{verdict}: {examination.num_laws} laws over {rows}")
