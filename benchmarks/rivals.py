@@ -1,6 +1,6 @@
 """One step of meta-training on given episodes, three ways: kshot's trainer, learn2learn's modules, a plain loop.
 
-All compute the same losses and gradients (a test compares them); the loops go task by task, as their examples do.
+All compute the same losses and gradients (a test compares both); the loops go task by task, as their examples do.
 """
 
 import importlib
@@ -26,7 +26,22 @@ from models.training.objectives.episodic import episodic
 
 LEARN2LEARN = "KSHOT_LEARN2LEARN"
 RATE = 0.1
-Step = Callable[[], float]  # one step on all episodes, gradients filled; the mean loss
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on all episodes, of the learner `made`."""
+
+    made: Learner
+    run: Callable[[], float]
+
+    def __call__(self) -> float:
+        """The mean loss, after filling the gradients."""
+        return self.run()
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Of every parameter that the last call had a gradient for."""
+        return {name: leaf.grad for name, leaf in self.made.named_parameters() if leaf.grad is not None}
 
 
 @dataclass(frozen=True)
@@ -60,12 +75,13 @@ def learner(method: str, channels: int = 64) -> Learner:
 
 def kshot(method: str, episodes: Episodes, channels: int = 64, num_lanes: int = 2) -> Step:
     """As `kshot train` does it: a lane a core, each with its share of the tasks in one batch."""
-    trained = nn.ModuleDict({"learner": learner(method, channels), "objective": nn.Module()})
+    made = learner(method, channels)
+    trained = nn.ModuleDict({"learner": made, "objective": nn.Module()})
     trained.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
     lanes = Lanes(trained, episodic, num_lanes)
     parts = zip(episodes.support.chunk(num_lanes), episodes.query.chunk(num_lanes), strict=True)
     batches = [full_batch(support, query) for support, query in parts]
-    return lambda: lanes.backward(batches.__getitem__, 0)[0]["loss"]
+    return Step(made, lambda: lanes.backward(batches.__getitem__, 0)[0]["loss"])
 
 
 def plain(method: str, episodes: Episodes, channels: int = 64) -> Step:
@@ -131,7 +147,7 @@ def _looped(made: Learner, loss_of: Callable[[Any], Tensor], tasks: list[Any]) -
             total += loss.item()
         return total
 
-    return step
+    return Step(made, step)
 
 
 def _encoded(made: Any, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
