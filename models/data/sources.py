@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data.converters import intents, omniglot, regressions, tables
+from models.data.converters import intents, omniglot, photos, regressions, tables
 from models.data.digest import content_digest
 from models.fetch import FULL, NotDownloaded, Report, fetch
 
@@ -22,6 +22,10 @@ CLINC = f"{GITHUB}/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data"
 HWU = "https://github.com/xliuhw/NLU-Evaluation-Data/archive/f6071b496b17d71e6eb43f543af0707f4ff30557.zip"
 SNIPS = f"{GITHUB}/sonos/nlu-benchmark/b86ac7f1577868c42158d0dec77db50956046696/2017-06-custom-intent-engines"
 RDATASETS = f"{GITHUB}/vincentarelbundock/Rdatasets/1dcc2bf5f955cc1224a3e1307256e1fe86b68dae/csv"
+CALTECH = (
+    "https://github.com/MachineLearning2020/Homework2-Caltech101/archive/836044dd000296b2bb74d0aa4b4e462e459b01d7.zip"
+)
+GROCERY = "https://github.com/marcusklasson/GroceryStoreDataset/archive/fc80ba90f803d79d0383df52c5a4ac5de99ff6fc.zip"
 ARFF = f"{GITHUB}/renatopp/arff-datasets/c59f172882592bb58982cc54d2d3c8a2b57e9b73/classification"
 
 FileReport = Callable[[str, int, int | None], None]  # name of the file, bytes so far, bytes in all if that is known
@@ -99,6 +103,16 @@ SOURCES: Mapping[str, Source] = {
         "tabular_cls",
         {f"{name}.arff": f"{ARFF}/{path}.arff" for name, path in tables.TABLES.items()},
         tables.tables,
+    ),
+    "caltech101_a": Source(
+        "1,567 photographs of 49 of Caltech-101's classes",
+        "CC BY 4.0",
+        "caltech101_a",
+        {"archive.zip": CALTECH},
+        photos.caltech101_a,
+    ),
+    "grocery": Source(
+        "1,608 photographs of 81 goods in shops", "MIT", "grocery", {"archive.zip": GROCERY}, photos.grocery
     ),
 }
 

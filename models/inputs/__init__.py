@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from models.inputs.image import GlyphInput
+from models.inputs.photo import PhotoInput
 from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 
-Input: TypeAlias = GlyphInput | TextInput | VectorInput
+Input: TypeAlias = GlyphInput | PhotoInput | TextInput | VectorInput
 
 INPUTS: dict[str, Callable[..., Input]] = {
     "glyph": GlyphInput,
+    "photo": PhotoInput,
     "text": TextInput,
     "vector": VectorInput,
 }

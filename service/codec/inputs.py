@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.inputs import Input as Preprocess
-from models.inputs.image import InvalidImage, decode_image
+from models.inputs.image import DRAFT_PX, InvalidImage, decode_image
+from models.inputs.photo import PhotoInput
 from models.inputs.text import InvalidText
 from models.inputs.vector import InvalidVector
 from service.codec.support import LARGEST
@@ -37,7 +38,7 @@ def decode_inputs(
     Raises DeadlineExceeded between two inputs.
     """
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
-    read = _reader(modality, max_pixels)
+    read = _reader(modality, max_pixels, preprocess)
     wrong: list[FieldError] = []
     for position, value in enumerate(inputs):
         if monotonic() > deadline:
@@ -49,11 +50,12 @@ def decode_inputs(
     return rows, wrong
 
 
-def _reader(modality: str, max_pixels: int) -> Callable[[Input], Any]:
+def _reader(modality: str, max_pixels: int, preprocess: Preprocess) -> Callable[[Input], Any]:
     """How one input of this modality becomes what the model's preprocessing takes."""
     match modality:
         case "image":
-            return lambda value: decode_image(_image_bytes(value), max_pixels)
+            draft_px = preprocess.draft_px if isinstance(preprocess, PhotoInput) else DRAFT_PX
+            return lambda value: decode_image(_image_bytes(value), max_pixels, draft_px=draft_px)
         case "vector":
             return _numbers
         case "text":
