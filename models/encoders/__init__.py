@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from models.encoders.conv4 import Conv4
+from models.encoders.efficientnet_lite import EfficientNetLite
 from models.encoders.identity import Identity
 from models.encoders.linear_map import LinearMap
 from models.encoders.minilm import MiniLM
@@ -18,4 +19,5 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "conv4": Conv4,
     "resnet": ResNet,
     "minilm": MiniLM,
+    "efficientnet_lite": EfficientNetLite,
 }

@@ -55,6 +55,17 @@ def text_task(seed: int, ways: int = 3, shots: int = 3) -> Task:
     return Task(texts(targets), targets, texts(answers), answers)
 
 
+def photo_task(seed: int, ways: int = 3, shots: int = 2, size: int = 32) -> Task:
+    """Small colour pictures: four by four patches in colours of the class's own, with noise, in bytes."""
+    task = vector_task(seed, ways, shots, dim=4 * 4 * 3)
+
+    def pictures(rows: Shaped[Tensor, "R D"]) -> Shaped[Tensor, "R H W 3"]:
+        patches = (rows * 40 + 127).clamp(0, 255).byte().view(-1, 4, 4, 3)
+        return patches.repeat_interleave(size // 4, 1).repeat_interleave(size // 4, 2)
+
+    return Task(pictures(task.support), task.targets, pictures(task.query), task.answers)
+
+
 def curve_task(seed: int, ways: int = 2, shots: int = 4) -> Task:
     """Straight lines in one variable, two outputs, `ways` times `shots` noisy points."""
     draw = torch.Generator().manual_seed(seed)

@@ -11,7 +11,7 @@ from models.encoders import ENCODERS
 from models.heads import HEADS
 from models.rules import RULES
 from tests.models.laws import LAWS, Law, units
-from tests.models.tasks import Task, curve_task, glyph_task, text_task, vector_task
+from tests.models.tasks import Task, curve_task, glyph_task, photo_task, text_task, vector_task
 
 IDENTITY = {"name": "identity"}
 MLP = {"name": "mlp", "input_dim": 6, "widths": [32]}
@@ -19,6 +19,7 @@ CONV4 = {"name": "conv4", "channels": 16}
 STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
 MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2}
+PHOTOS = {"name": "efficientnet_lite", "taps": [15], "width": 1400}
 SGD = {"name": "sgd", "rate": 0.5}
 SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
@@ -39,6 +40,7 @@ ROWS: dict[str, Row] = {
         {"name": "prototypical"},
         glyph_task,
     ),
+    "prior logistic, efficientnet": (PHOTOS, {"name": "prior_logistic", "num_steps": 12}, photo_task),
     "prototypical, minilm": (MINILM, {"name": "prototypical"}, text_task),
     "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
     "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
