@@ -9,6 +9,7 @@ from models.training.linear import linear
 from models.training.omniglot import omniglot
 from models.training.own import own
 from models.training.sinusoid import sinusoid
+from models.training.text import text
 from models.training.train import Run
 from models.training.vectors import vectors
 from models.training.vinyals import vinyals
@@ -19,6 +20,7 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "vectors": vectors,
     "curves": curves,
     "linear": linear,
+    "text": text,
     "sinusoid": sinusoid,
     "omniglot": omniglot,  # the comparison of methods
     "vinyals": vinyals,  # the same on the literature's split

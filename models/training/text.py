@@ -1,0 +1,140 @@
+"""The recipe of `text`: the upper layers of a sentence encoder learn, over many sets of intents, what an intent is."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from models.bases import BASES, find, sha256_of
+from models.card import Card, Part
+from models.checkpoint import build
+from models.data.intents import FILES, Utterance, by_label, digest, named, trainable
+from models.data.labels import Label, LabelSet
+from models.inputs.text import TextInput
+from models.learner import Learner
+from models.training.labels import fit_head
+from models.training.objectives.gathering import Gathering, IntentEpisodes, encoded
+from models.training.train import Run
+
+TRAINED_LAYERS = 3  # the upper ones
+LICENCES = {"clinc150": "CC BY 3.0", "hwu64": "CC BY 4.0", "sgd": "CC BY-SA 4.0"}
+MIN_TEXTS = 8  # of a tag
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Every text and name that is trained on, as token rows, and which rows carry which label, by set."""
+
+    rows: Int[Tensor, "B L"]
+    sets: Sequence[LabelSet]
+
+
+def text(
+    data: Path,
+    encoder: str = "minilm",
+    left_out: str = "",
+    rank: int = 64,
+    num_steps: int = 120,
+    rate: float = 1e-3,
+    max_texts: int = 60,
+    head_steps: int = 300,
+    precision: str = "bfloat16",
+) -> Run:
+    """Gather each intent's sentences round their centroid, then fit the head's constants on the finished features.
+
+    `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
+    for. `encoder` is another base of the family, in a folder of KSHOT_BASES.
+    """
+    if left_out not in ("", *FILES):
+        raise ValueError(f"there is no set {left_out!r} to leave out; there are {', '.join(FILES)}")
+    torch.manual_seed(0)
+    inputs, parts = _parts(encoder, rank)
+    held_out = left_out == "sgd"
+    sets = {name: trainable(data, name, held_out and name == left_out) for name in FILES}
+    sets = {name: rows for name, rows in sets.items() if name != left_out or held_out}
+    read = TextInput(**{key: option for key, option in inputs.items() if key != "name"})
+    texts = _tokens(sets, read, max_texts)
+    head = {"name": "prior_logistic"}
+    card = Card("text", "text", ("classification", "multilabel"), inputs, parts, head, "", _told(sets, left_out))
+    return Run(
+        card=card,
+        learner=build(parts, head),
+        objective=Gathering(read, bfloat16=precision == "bfloat16"),
+        batches=IntentEpisodes(
+            texts.rows, [[(label.name, label.positions) for label in each.labels] for each in texts.sets]
+        ),
+        num_steps=num_steps,
+        optimiser="adamw",
+        rate=rate,
+        warmup_steps=num_steps // 12,
+        max_norm=1.0,
+        save_steps=20,
+        finish=_fitting(texts, read, head_steps, precision == "bfloat16"),
+    )
+
+
+def _parts(base: str, rank: int) -> tuple[Part, Part]:
+    """Inputs and encoder over a base of the table, or over one of one's own, which says what it is in config.json."""
+    heads, layers, own = 12, 6, {}
+    if base not in BASES:
+        config = json.loads(find(base, "config.json").read_text("utf-8"))
+        if config.get("model_type") != "bert":
+            raise ValueError(f"the base {base!r} is no BERT: {config.get('model_type')!r}")
+        heads, layers = config["num_attention_heads"], config["num_hidden_layers"]
+        own = {"sha256": sha256_of(find(base, "tokenizer.json"))}
+    weights = sha256_of(find(base, "model.safetensors"))
+    of_layers = {"last": layers, "trained": layers - TRAINED_LAYERS, "rank": rank, "heads": heads}
+    return {"name": "text", "base": base, **own}, {"name": "minilm", "base": base, "sha256": weights, **of_layers}
+
+
+def _tokens(sets: Mapping[str, Sequence[Utterance]], read: TextInput, max_texts: int) -> Texts:
+    """Texts by intent; and by slot where the utterances have slots, as labels that do not exclude each other."""
+    rows: dict[str, int] = {}
+
+    def place(sentence: str) -> int:
+        return rows.setdefault(sentence, len(rows))
+
+    def label(name: str, sentences: Sequence[str]) -> Label:
+        return Label(torch.tensor([place(each) for each in sentences]), place(named(name)))
+
+    made = []
+    for utterances in sets.values():
+        intents = by_label(utterances, max_texts)
+        kept = {sentence for sentences in intents.values() for sentence in sentences}
+        slots: dict[str, dict[str, None]] = {}
+        for each in utterances:
+            for slot in each.slots if each.text in kept else ():
+                slots.setdefault(slot, {})[each.text] = None
+        tags = [label(name, list(found)) for name, found in sorted(slots.items()) if len(found) >= MIN_TEXTS]
+        made.append(LabelSet([label(name, sentences) for name, sentences in intents.items()], tags))
+    return Texts(torch.from_numpy(np.stack([read(sentence) for sentence in rows])), made)
+
+
+def _fitting(texts: Texts, read: TextInput, head_steps: int, bfloat16: bool) -> Callable[[Learner], None]:
+    """The last phase: the head's constants, on features of the finished encoder."""
+
+    def fit(learner: Learner) -> None:
+        with torch.inference_mode():
+            features = encoded(learner.encoder, read, texts.rows, bfloat16)
+        fit_head(learner.head, features.clone(), texts.sets, head_steps)
+
+    return fit
+
+
+def _told(sets: Mapping[str, Sequence[Utterance]], left_out: str) -> dict[str, Any]:
+    """For the card: what it was trained on, and what it may be used for."""
+    licences = ", ".join(f"{name} ({LICENCES[name]})" for name in sets)
+    return {
+        "recipe": f"kshot train text{f' --set left_out={left_out}' if left_out else ''} ({__name__})",
+        "inputs": "English sentences; what lies behind 64 tokens is cut, and the answer says so",
+        "split": "the training splits of " + ", ".join(f"{name}: {len(rows)} texts" for name, rows in sets.items()),
+        "data": {name: digest(rows) for name, rows in sets.items()},
+        "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), not contained",
+        "licence": f"Apache-2.0; trained on {licences}",
+    }
