@@ -65,7 +65,7 @@ def text(
     return Run(
         card=card,
         learner=build(parts, head),
-        objective=Gathering(read, bfloat16=precision == "bfloat16"),
+        objective=Gathering(read, in_bfloat16=precision == "bfloat16"),
         batches=IntentEpisodes(
             texts.rows, [[(label.name, label.positions) for label in each.labels] for each in texts.sets]
         ),
@@ -116,12 +116,12 @@ def _tokens(sets: Mapping[str, Sequence[Utterance]], read: TextInput, max_texts:
     return Texts(torch.from_numpy(np.stack([read(sentence) for sentence in rows])), made)
 
 
-def _fitting(texts: Texts, read: TextInput, head_steps: int, bfloat16: bool) -> Callable[[Learner], None]:
+def _fitting(texts: Texts, read: TextInput, head_steps: int, in_bfloat16: bool) -> Callable[[Learner], None]:
     """The last phase: the head's constants, on features of the finished encoder."""
 
     def fit(learner: Learner) -> None:
         with torch.inference_mode():
-            features = encoded(learner.encoder, read, texts.rows, bfloat16)
+            features = encoded(learner.encoder, read, texts.rows, in_bfloat16)
         fit_head(learner.head, features.clone(), texts.sets, head_steps)
 
     return fit

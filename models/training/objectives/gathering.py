@@ -60,17 +60,17 @@ class IntentEpisodes:
 class Gathering(nn.Module):
     """Cross-entropy of cosines with centroids of the texts shown, and of the names; its scale is learned."""
 
-    def __init__(self, inputs: TextInput, scale: float = 20.0, bfloat16: bool = True) -> None:
+    def __init__(self, inputs: TextInput, scale: float = 20.0, in_bfloat16: bool = True) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.inputs, self.bfloat16 = inputs, bfloat16
+        self.inputs, self.in_bfloat16 = inputs, in_bfloat16
 
     def forward(self, learner: Learner, episode: Intents) -> Metrics:
         """Fill the gradients of the encoder."""
         N = episode.num_ways
-        features = F.normalize(encoded(learner.encoder, self.inputs, episode.rows, self.bfloat16), dim=-1)
+        features = F.normalize(encoded(learner.encoder, self.inputs, episode.rows, self.in_bfloat16), dim=-1)
         names = features[-N:] if episode.named else features.new_zeros(N, features.shape[1])
-        texts: Float[Tensor, "N R D"] = features[: -N if episode.named else None].unflatten(0, (N, -1))
+        texts: Float[Tensor, "N R D"] = features[: -N if episode.named else None].view(N, -1, features.shape[1])
         centroids = F.normalize(texts[:, : episode.shots].sum(1) + names, dim=-1)
         cosines = texts[:, episode.shots :].flatten(0, 1) @ centroids.mT
         truth = torch.arange(N, device=cosines.device).repeat_interleave(texts.shape[1] - episode.shots)
@@ -80,11 +80,11 @@ class Gathering(nn.Module):
 
 
 def encoded(
-    encoder: nn.Module, inputs: TextInput, rows: Int[Tensor, "B L"], bfloat16: bool = True
+    encoder: nn.Module, inputs: TextInput, rows: Int[Tensor, "B L"], in_bfloat16: bool = True
 ) -> Float[Tensor, "B D"]:
     """Features of token rows, in pieces by length, as they are served; computed in bfloat16 where that is wished."""
     parts, places = [], []
-    with torch.autocast(rows.device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(rows.device.type, torch.bfloat16, enabled=in_bfloat16):
         for where, piece in inputs.cut(rows.cpu().numpy(), MAX_TOKENS):
             parts.append(encoder(torch.from_numpy(np.ascontiguousarray(piece)).to(rows.device)).float())
             places.append(where)

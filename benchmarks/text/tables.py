@@ -1,0 +1,95 @@
+"""Finished cells as tables: accuracy by set, method and shots; what is out of scope by size of task."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.page import table
+from benchmarks.text.methods import METHODS, OURS
+from benchmarks.text.sets import SETS, SHOTS
+from benchmarks.text.unknown import DOUBTS, SIZES
+from models.training.evaluate import hardware
+
+if TYPE_CHECKING:
+    from benchmarks.text.command import Cell
+
+FIGURES = ("AUROC", "recall", "false accepts")
+ABOUT = """Accuracy in %, all intents of a set at once, mean ± standard deviation over draws of the texts that are \
+shown. `kshot` in each table is the recipe of `text` trained without that set (without the services of SGD that are \
+asked about); the others that see texts as features get those of the frozen base. CPU-s: training or adapting, and \
+answering all queries, without encoding."""
+UNKNOWN = """CLINC150, texts out of scope, %. One threshold for tasks of all sizes, at 95% recall on the validation \
+split; recall and false accepts are of the test split."""
+
+
+def page(cells: Sequence["Cell"], command: str) -> str:
+    """Everything there is to show."""
+    current = _current(cells)
+    made = f"`{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    parts = [made, ABOUT]
+    for name in SETS:
+        own = [cell for cell in current if cell.set == name and cell.figure == "accuracy"]
+        if own:
+            parts.append(table([name, *(f"{shots}-shot" for shots in SHOTS), "CPU-s, 5-shot", "draws"], _rows(own)))
+    strange = [cell for cell in current if cell.figure != "accuracy"]
+    if strange:
+        parts += [UNKNOWN, table(["intents, shots", *_titles()], _sizes(strange))]
+    return "\n\n".join(parts)
+
+
+def entry(cells: Sequence["Cell"], read: Sequence[str], command: str) -> str:
+    """The entry in the ledger: what was read, how often, by which models."""
+    models = sorted({cell.model for cell in cells if cell.model})
+    methods = [name for name in METHODS if any(cell.method == name for cell in cells)]
+    lines = [
+        f"\n## text, left out by set, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
+        f"- command: `{command}`, {hardware()}",
+        f"- digests: {', '.join(f'`{model}`' for model in models) or 'none of ours'}",
+        f"- read: {'; '.join(read)}",
+        f"- {len(cells)} figures of {', '.join(methods)}, in the tables above\n",
+    ]
+    return "\n".join(lines)
+
+
+def _current(cells: Sequence["Cell"]) -> list["Cell"]:
+    """Of our methods only what the newest model of each set did."""
+    newest = {cell.set: cell.model for cell in cells if cell.method in OURS}
+    return [cell for cell in cells if cell.method not in OURS or cell.model == newest[cell.set]]
+
+
+def _rows(cells: Sequence["Cell"]) -> list[list[str]]:
+    rows = []
+    for method in dict.fromkeys([*METHODS, *(cell.method for cell in cells)]):
+        own = [cell for cell in cells if cell.method == method]
+        if own:
+            by_shots = [[cell for cell in own if cell.shots == shots] for shots in SHOTS]
+            seconds = [cell.cpu_s for cell in own if cell.shots == 5]
+            draws = len({cell.draw for cell in own})
+            rows.append([method, *map(_mean, by_shots), f"{np.mean(seconds):.1f}" if seconds else "-", str(draws)])
+    return rows
+
+
+def _mean(cells: Sequence["Cell"]) -> str:
+    values = [100 * cell.value for cell in cells]
+    if not values:
+        return "-"
+    return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
+
+
+def _titles() -> list[str]:
+    return [f"{method}: {figure}" for method in DOUBTS for figure in FIGURES]
+
+
+def _sizes(cells: Sequence["Cell"]) -> list[list[str]]:
+    rows = []
+    for ways, shots in SIZES:
+        size = f"{ways} intents, {shots} shots"
+        values = [
+            [100 * cell.value for cell in cells if cell.method == method and cell.figure == f"{size}: {figure}"]
+            for method in DOUBTS
+            for figure in FIGURES
+        ]
+        rows.append([f"{ways}, {shots}", *(f"{np.mean(each):.1f}" if each else "-" for each in values)])
+    return rows
