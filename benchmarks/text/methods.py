@@ -38,12 +38,12 @@ def centroid(asked: Asked) -> Labels:
     """The nearest mean direction of the base's features."""
     rows, queries = unit(asked.frozen.of(asked.texts)), unit(asked.frozen.of(asked.content.queries))
     means = np.stack([rows[asked.classes == label].sum(0) for label in range(len(asked.content.shown))])
-    return np.argmax(queries @ unit(means).T, axis=1)
+    return np.asarray(np.argmax(queries @ unit(means).T, axis=1), np.int64)
 
 
 def linear_probe(asked: Asked) -> Labels:
     """scikit-learn's logistic regression on the base's unit features."""
-    return np.argmax(linear_probe_scores(asked, asked.content.queries), axis=1)
+    return np.asarray(np.argmax(linear_probe_scores(asked, asked.content.queries), axis=1), np.int64)
 
 
 def linear_probe_scores(asked: Asked, texts: Sequence[str]) -> npt.NDArray[np.float64]:

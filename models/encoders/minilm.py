@@ -141,7 +141,7 @@ class MiniLM(nn.Module):
             raise ValueError(f"the output is a sentence or tokens, not {output!r}")
         self.output, self.max_tokens = output, max_tokens
         self.opening: Norm | None = None
-        weights = _read(base, sha256) if base else _random(sizes, max_tokens, last)
+        weights = _read(base, sha256) if base else random_weights(sizes, max_tokens, last)
         if not first:
             self._take_embeddings(_under(weights, "embeddings."))
         self.layers = nn.ModuleList(
@@ -200,7 +200,7 @@ def _read(base: str, sha256: str | None) -> Mapping[str, Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
 
 
-def _random(sizes: Sequence[int], max_tokens: int, num_layers: int) -> Mapping[str, Tensor]:
+def random_weights(sizes: Sequence[int], max_tokens: int, num_layers: int) -> Mapping[str, Tensor]:
     """Weights of a base that was never trained, named as those of a trained one."""
     words, width, wide = sizes
     shapes: dict[str, tuple[int, ...]] = {
