@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data.converters import intents, omniglot, photos, regressions, tables
+from models.data.converters import dialogues, intents, omniglot, photos, regression_tables, regressions, tables
 from models.data.digest import content_digest
 from models.fetch import FULL, NotDownloaded, Report, fetch
 
@@ -26,7 +26,12 @@ CALTECH = (
     "https://github.com/MachineLearning2020/Homework2-Caltech101/archive/836044dd000296b2bb74d0aa4b4e462e459b01d7.zip"
 )
 GROCERY = "https://github.com/marcusklasson/GroceryStoreDataset/archive/fc80ba90f803d79d0383df52c5a4ac5de99ff6fc.zip"
-ARFF = f"{GITHUB}/renatopp/arff-datasets/c59f172882592bb58982cc54d2d3c8a2b57e9b73/classification"
+SGD = (
+    "https://github.com/google-research-datasets/dstc8-schema-guided-dialogue/archive/"
+    "e852981ae34990f4358979625854259302feaa78.zip"
+)
+ARFF = f"{GITHUB}/renatopp/arff-datasets/c59f172882592bb58982cc54d2d3c8a2b57e9b73"
+WINES = f"{GITHUB}/jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f"
 
 FileReport = Callable[[str, int, int | None], None]  # name of the file, bytes so far, bytes in all if that is known
 
@@ -97,11 +102,18 @@ SOURCES: Mapping[str, Source] = {
         },
         intents.snips,
     ),
+    "sgd": Source(
+        "intents with slots: 52 of 26 services to train on, 30 of 17 to choose by",
+        "CC BY-SA 4.0",
+        "sgd",
+        {"archive.zip": SGD},
+        dialogues.sgd,
+    ),
     "tabular_cls": Source(
         "20 small tables for classification",
         "CC BY 4.0 (UCI)",
         "tabular_cls",
-        {f"{name}.arff": f"{ARFF}/{path}.arff" for name, path in tables.TABLES.items()},
+        {f"{name}.arff": f"{ARFF}/classification/{path}.arff" for name, path in tables.TABLES.items()},
         tables.tables,
     ),
     "caltech101_a": Source(
@@ -113,6 +125,14 @@ SOURCES: Mapping[str, Source] = {
     ),
     "grocery": Source(
         "1,608 photographs of 81 goods in shops", "MIT", "grocery", {"archive.zip": GROCERY}, photos.grocery
+    ),
+    "tabular_reg": Source(
+        "15 tables for regression",
+        "CC BY 4.0 (UCI), public (StatLib, Delve)",
+        "tabular_reg",
+        {f"{name}.arff": f"{ARFF}/regression/{path}.arff" for name, path in regression_tables.TABLES.items()}
+        | {f"winequality-{colour}.csv": f"{WINES}/winequality-{colour}.csv" for colour in regression_tables.WINES},
+        regression_tables.regression_tables,
     ),
 }
 

@@ -37,13 +37,13 @@ def clinc150(downloads: Path, out: Path) -> None:
         for split in CLINC_SPLITS
         for text, label in full[split]
     )
-    _write(out / "clinc150.jsonl.gz", rows)
+    write_rows(out / "clinc150.jsonl.gz", rows)
 
 
 def hwu64(downloads: Path, out: Path) -> None:
     """The first fold: texts with intent, scenario and slots."""
     with zipfile.ZipFile(downloads / "archive.zip") as files:
-        _write(out / "hwu64.jsonl.gz", _hwu_rows(files))
+        write_rows(out / "hwu64.jsonl.gz", _hwu_rows(files))
 
 
 def _hwu_rows(files: zipfile.ZipFile) -> Iterator[Row]:
@@ -60,7 +60,7 @@ def _annotated(annotation: str) -> tuple[str, list[Row]]:
     text, slots, end = "", [], 0
     for found in SLOT.finditer(annotation):
         text += annotation[end : found.start()]
-        slots.append(_slot(found[1].strip(), len(text), found[2].strip()))
+        slots.append(slot(found[1].strip(), len(text), found[2].strip()))
         text += found[2].strip()
         end = found.end()
     return text + annotation[end:], slots
@@ -68,7 +68,7 @@ def _annotated(annotation: str) -> tuple[str, list[Row]]:
 
 def snips(downloads: Path, out: Path) -> None:
     """Texts with intent and slots, in their original case."""
-    _write(out / "snips.jsonl.gz", _snips_rows(downloads))
+    write_rows(out / "snips.jsonl.gz", _snips_rows(downloads))
 
 
 def _snips_rows(downloads: Path) -> Iterator[Row]:
@@ -93,15 +93,17 @@ def _pieces(pieces: list[Row]) -> tuple[str, list[Row]]:
     slots, end = [], -(len(text) - len(text.lstrip()))
     for piece in pieces:
         if "entity" in piece:
-            slots.append(_slot(piece["entity"], end, piece["text"].rstrip()))
+            slots.append(slot(piece["entity"], end, piece["text"].rstrip()))
         end += len(piece["text"])
     return text.strip(), slots
 
 
-def _slot(name: str, start: int, value: str) -> Row:
+def slot(name: str, start: int, value: str) -> Row:
+    """A slot of this name, whose value begins there in the text."""
     return {"name": name, "start": start, "end": start + len(value), "value": value}
 
 
-def _write(path: Path, rows: Iterable[Row]) -> None:
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """One JSON object a line, compressed."""
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=9) as file:
         file.writelines(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)

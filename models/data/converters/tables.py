@@ -1,12 +1,11 @@
 """Small tables for classification: Weka's ARFF -> X, y, and what the columns are."""
 
-import csv
 import json
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from models.data.converters.arff import Column, read_arff
 
 # our name -> file in renatopp/arff-datasets, without its suffix
 TABLES = {
@@ -31,44 +30,14 @@ TABLES = {
     "wine": "wine",
     "zoo": "zoo",
 }
-ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.*)", re.IGNORECASE)
 NAMES_OF_ROWS = {"zoo": "animal", "splice": "Instance_name"}  # no features
-
-
-@dataclass(frozen=True)
-class Column:
-    """One attribute: its name and, unless it is numeric, what it may be."""
-
-    name: str
-    values: tuple[str, ...]  # empty for numbers
 
 
 def tables(downloads: Path, out: Path) -> None:
     """One file a table; the class is the column of that name, or the last."""
     for name in TABLES:
-        columns, rows = _read(downloads / f"{name}.arff")
+        columns, rows = read_arff(downloads / f"{name}.arff")
         _write(out / f"{name}.npz", columns, rows, NAMES_OF_ROWS.get(name))
-
-
-def _read(path: Path) -> tuple[list[Column], list[list[str]]]:
-    lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("%")]
-    start = next(number for number, line in enumerate(lines) if line.lower().startswith("@data"))
-    columns = [_column(*found.groups()) for line in lines[:start] if (found := ATTRIBUTE.match(line))]
-    return columns, [[_plain(cell) for cell in row] for row in _cells(lines[start + 1 :])]
-
-
-def _cells(lines: list[str]) -> list[list[str]]:
-    return list(csv.reader(lines, quotechar="'", skipinitialspace=True))
-
-
-def _column(name: str, kind: str) -> Column:
-    values = _cells([kind.strip()[1:-1]])[0] if kind.startswith("{") else []
-    return Column(_plain(name), tuple(_plain(value) for value in values))
-
-
-def _plain(text: str) -> str:
-    return text.strip().strip("'\"")
 
 
 def _write(path: Path, columns: list[Column], rows: list[list[str]], dropped: str | None) -> None:
@@ -77,7 +46,7 @@ def _write(path: Path, columns: list[Column], rows: list[list[str]], dropped: st
     present = {row[last] for row in rows}
     classes = [value for value in columns[last].values if value in present]
     features = [columns[n] for n in kept]
-    values = np.array([[_number(columns[n], row[n]) for n in kept] for row in rows], np.float32)
+    values = np.array([[columns[n].number(row[n]) for n in kept] for row in rows], np.float32)
     np.savez_compressed(
         path,
         X=values,
@@ -87,10 +56,3 @@ def _write(path: Path, columns: list[Column], rows: list[list[str]], dropped: st
         classes=np.array(classes),
         categories=np.array(json.dumps({column.name: list(column.values) for column in features if column.values})),
     )
-
-
-def _number(column: Column, cell: str) -> float:
-    """A number, the index of a category, or NaN for what is missing."""
-    if cell == "?":
-        return np.nan
-    return float(column.values.index(cell) if column.values else cell)

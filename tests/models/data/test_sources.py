@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.converters import regressions
+from models.data.converters import regression_tables, regressions
 from models.data.digest import content_digest
 from models.data.sources import SOURCES, Source, digests, install, is_present
 from models.fetch import NotDownloaded
@@ -180,3 +180,27 @@ def same_drawings(made: Path, split: str) -> None:
     assert (ink == local_ink[chosen]).all()
     small, local_small = (np.load(data / f"omniglot/omniglot_{split}_28_g4.npz") for data in (made, DATA))
     assert (small["nibbles"] == local_small["nibbles"][chosen]).all()
+
+
+@needs("tabular_reg")
+@pytest.mark.parametrize(("name", "num_rows"), [("servo", 167), ("autompg", 398), ("delta_ailerons", 7129)])
+def test_an_official_table_becomes_the_local_one_or_its_sample(name: str, num_rows: int, tmp_path: Path) -> None:
+    arrays = np.load(DATA / f"tabular_reg/{name}.npz")
+    values = json.loads(str(arrays["categories"]))
+    columns = [(column, values.get(column)) for column in arrays["feature_names"].tolist()] + [("target", None)]
+    rows = np.zeros((num_rows, len(columns)), np.float32)
+    kept = np.random.default_rng(0).choice(num_rows, len(arrays["y"]), replace=False)  # zeros are what is not local
+    rows[np.sort(kept)] = np.column_stack([arrays["X"], arrays["y"]])
+    kinds = [f"@attribute '{column}' {'{' + ', '.join(v) + '}' if v else 'real'}" for column, v in columns]
+    cells = [",".join(v[int(x)] if v else str(x) for x, (_, v) in zip(row, columns, strict=True)) for row in rows]
+    (tmp_path / f"{name}.arff").write_text("\n".join([f"@relation {name}", *kinds, "@data", *cells]))
+    regression_tables.table(tmp_path / f"{name}.arff", tmp_path / f"{name}.npz")
+    assert content_digest(tmp_path / f"{name}.npz") == digests("tabular_reg")[f"{name}.npz"]
+
+
+@needs("tabular_reg")
+def test_official_wines_become_the_local_ones(tmp_path: Path) -> None:
+    arrays = np.load(DATA / "tabular_reg/wine_quality_red.npz")
+    np.savetxt(tmp_path / "red.csv", np.column_stack([arrays["X"], arrays["y"]]), "%.9g", ",")
+    regression_tables.wines(tmp_path / "red.csv", tmp_path / "red.npz")
+    assert content_digest(tmp_path / "red.npz") == digests("tabular_reg")["wine_quality_red.npz"]
