@@ -19,7 +19,7 @@ class Label:
     """The rows that carry a label, and the row that is its name."""
 
     positions: Int64[Tensor, "M"]
-    name: int
+    name: int  # none where labels have no names
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class LabelEpisodes:
     max_shots: int = 30
     queries: int = 2  # of each label
     tags_every: int = 6
+    named: bool = True  # whether labels have names
     seed: int = 0
 
     def __call__(self, step: int) -> Batch:
@@ -56,11 +57,11 @@ class LabelEpisodes:
         everything = [label for each in self.sets for label in each.labels]
         pools = [*(each.labels for each in self.sets), everything]
         ways = _power(draws, 2.0, min(self.max_ways, len(everything) // 2))
-        shots = min(_power(draws, NO_SHOTS, self.max_shots), self.max_rows // ways)
+        shots = min(_power(draws, NO_SHOTS if self.named else 1.0, self.max_shots), self.max_rows // ways)
         usable = [pool for pool in (self._with(pool, shots) for pool in pools) if len(pool) > ways]
         if not usable:  # few labels have so many rows
             shots, usable = 1, [self._with(everything, 1)]
-        named = shots == 0 or _integer(draws, 0, 1) == 1
+        named = self.named and (shots == 0 or _integer(draws, 0, 1) == 1)
         num_tasks = max(1, self.max_rows // 5 // (ways * max(1, shots)))
         drawn = [usable[_integer(draws, 0, len(usable) - 1)] for _ in range(num_tasks)]
         return self._batch([self._task(pool, everything, ways, shots, draws) for pool in drawn], ways, shots, named)
@@ -110,7 +111,7 @@ class LabelEpisodes:
         rows = rows[torch.randperm(len(rows), generator=draws)]
         hot = torch.stack([torch.isin(rows, tag.positions) for tag in chosen], 1)
         num_queries, real = len(rows) // 3, torch.ones(1, ways, dtype=torch.bool)
-        query, support, named = rows[:num_queries], rows[num_queries:], _integer(draws, 0, 1) == 1
+        query, support, named = rows[:num_queries], rows[num_queries:], self.named and _integer(draws, 0, 1) == 1
         taught, are_names = hot[num_queries:], torch.zeros(1, len(support) + ways * named, dtype=torch.bool)
         if named:
             support = torch.cat([support, torch.tensor([tag.name for tag in chosen])])

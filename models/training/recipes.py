@@ -8,6 +8,7 @@ from models.training.glyphs_maml import glyphs_maml
 from models.training.linear import linear
 from models.training.omniglot import omniglot
 from models.training.own import own
+from models.training.photos import photos
 from models.training.sinusoid import sinusoid
 from models.training.text import text
 from models.training.train import Run
@@ -18,6 +19,7 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "glyphs": glyphs,
     "glyphs-maml": glyphs_maml,
     "vectors": vectors,
+    "photos": photos,
     "curves": curves,
     "linear": linear,
     "text": text,

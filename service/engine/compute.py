@@ -18,7 +18,7 @@ from models.types import Classes, Logits, Scores, Support, TaskParams, Values
 from service.engine.arrays import Adapted, Array, ClassScores, Encoded, LabelledArrays, ScoreArrays, ValueScores
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
-from service.engine.slices import cuts, pieces, slice_rows
+from service.engine.slices import cuts, pieces, rows_a_slice
 
 RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
 
@@ -33,9 +33,7 @@ class Compute:
     def __init__(self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.checkpoints = checkpoints
-        self._slice_rows = {
-            digest: slice_rows(found.inputs.shape, device.type) for digest, found in checkpoints.items()
-        }
+        self._slice_rows = {digest: rows_a_slice(found.inputs, device.type) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
@@ -55,7 +53,8 @@ class Compute:
     def warm_up(self) -> Generator[None, None, None]:
         """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
         for digest, checkpoint in self.checkpoints.items():
-            for is_measured, num_rows in ((False, 16), (True, 4), (True, 16)):
+            most = min(16, 2 * self._slice_rows[digest])  # a start must not wait for an encoder that is dear
+            for is_measured, num_rows in ((False, most), (True, most // 4), (True, most)):
                 task = _made_up(_made_up_rows(num_rows, checkpoint.inputs), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
