@@ -102,14 +102,21 @@ def settings(
     Console().print(table)
 
 
-@app.command(epilog="Example: kshot demo --url http://127.0.0.1:9000")
-def demo(url: Url = LOCAL) -> None:
-    """Let the service learn ten handwritten digits from fifty scans, and ask it about 1,747 others, five times over."""
-    from service.demo import MissingExtra, demonstrate
+@app.command(epilog="Example: kshot demo --model text")
+def demo(
+    url: Url = LOCAL,
+    model: Annotated[str, typer.Option(help="glyphs: handwritten digits; text: messages to a bank.")] = "glyphs",
+) -> None:
+    """Let the service learn from a few examples and ask it about many others: digits, or messages to a bank."""
+    from service import demo, demo_text
+    from service.demo import MissingExtra
 
+    demos = {"glyphs": demo.demonstrate, "text": demo_text.demonstrate}
+    if model not in demos:
+        raise typer.BadParameter(f"There is no demonstration of {model!r}; there are {', '.join(demos)}.")
     with clear_errors():
         try:
-            demonstrate(url, Console(), api_key=api_key())
+            demos[model](url, Console(), api_key=api_key())
         except MissingExtra as missing:
             fail(str(missing))
 
