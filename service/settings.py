@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         20.0, description="Aim for the longest stretch that the device works before looking up."
     )
     cache_mib: PositiveInt = Field(512, description="Adapted params kept in memory.")
+    text_cache_mib: Annotated[int, Field(ge=0)] = Field(
+        64, description="Features of texts encoded since the last sweep: a tenant's equal texts are encoded once."
+    )
     max_batch_rows: PositiveInt = Field(4096, description="Padded rows (tasks x longest) in one batch.")
     max_queue_ms: PositiveFloat = Field(
         20_000.0, description="Estimated device time that may wait; beyond it requests answer 429."

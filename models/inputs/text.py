@@ -83,19 +83,26 @@ class TextInput:
         found: npt.NDArray[np.bool_] = rows[np.arange(len(rows)), last] != END
         return found
 
-    def cut(self, rows: Rows, max_cost: int) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
-        """Pieces of at most `max_cost` tokens: positions, and rows [P l] cut to the longest. Short texts first."""
+    def cut(self, rows: Rows, max_cost: int, mixed: bool = False) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
+        """Pieces of at most `max_cost` tokens: positions, and rows [P l] cut to their length. Short texts first.
+
+        A piece holds texts of one length: what its neighbours are moves no bit of a text's features. Where that does
+        not matter, `mixed` makes fewer pieces, of texts of different lengths, padded.
+        """
         lengths = np.maximum(_lengths(rows), 1)
         order = np.argsort(lengths, kind="stable")
-        for piece in _pieces(order, lengths[order].tolist(), max_cost):
+        for piece in _pieces(order, lengths[order].tolist(), max_cost, mixed):
             yield piece, rows[piece, : lengths[piece[-1]]]
 
 
-def _pieces(order: npt.NDArray[np.int64], lengths: Sequence[int], max_cost: int) -> Iterator[npt.NDArray[np.int64]]:
-    """The order, cut where one more would pass the cost; lengths grow."""
+def _pieces(
+    order: npt.NDArray[np.int64], lengths: Sequence[int], max_cost: int, mixed: bool
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The order, cut where one more would pass the cost or have another length; lengths grow."""
     first = 0
     for stop in range(1, len(order) + 1):
-        if stop == len(order) or (stop - first + 1) * lengths[stop] > max_cost:
+        is_end = stop == len(order) or not (mixed or lengths[stop] == lengths[first])
+        if is_end or (stop - first + 1) * lengths[stop] > max_cost:
             yield order[first:stop]
             first = stop
 

@@ -71,6 +71,7 @@ class Ask(Generic[Result]):
     work: LabelledArrays | NewRows | Query
     future: "asyncio.Future[Answer[Result]]"
     added_at: float = field(default_factory=monotonic)
+    tenant: str = ""
 
     @property
     def kind(self) -> Kind:

@@ -77,20 +77,21 @@ def _observe(compute: Compute, asks: Sequence[Ask[Any]], compute_ms: float, metr
 
 
 def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:
-    digest = asks[0].digest
+    digest, tenants = asks[0].digest, [ask.tenant for ask in asks]
     supports = [ask.work for ask in asks if isinstance(ask.work, LabelledArrays)]
     if supports:
-        return (yield from compute.adapt(digest, supports))
+        return (yield from compute.adapt(digest, supports, tenants))
     rows = [ask.work.rows for ask in asks if isinstance(ask.work, NewRows)]
     if rows:
-        return (yield from compute.encode(digest, rows))
+        return (yield from compute.encode(digest, rows, tenants))
     queries = [ask.work for ask in asks if isinstance(ask.work, Query)]
     loaded: dict[object, CachedTask] = {}  # a task asked twice in a batch is loaded once
     for query in queries:
         if not isinstance(query.found, CachedTask):
             query.found = loaded.get(query.wanted) or _load(compute, digest, query)
         loaded[query.wanted] = query.found
-    return (yield from compute.predict(digest, [(loaded[query.wanted].params, query.inputs) for query in queries]))
+    asked = [(loaded[query.wanted].params, query.inputs) for query in queries]
+    return (yield from compute.predict(digest, asked, tenants))
 
 
 def _load(compute: Compute, digest: str, query: Query) -> CachedTask:

@@ -19,6 +19,7 @@ from service.engine.arrays import Adapted, Array, ClassScores, Encoded, Labelled
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
 from service.engine.slices import cuts, pieces, rows_a_slice
+from service.engine.texts import Texts, keys_of
 
 RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
 
@@ -30,8 +31,11 @@ Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on
 class Compute:
     """The learners on their device. One thread runs the generators; a yield is only a chance to pause."""
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype, text_bytes: int = 0
+    ) -> None:
         self.device = device
+        self.texts = Texts(text_bytes)
         self.checkpoints = checkpoints
         self._slice_rows = {digest: rows_a_slice(found.inputs, device.type) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
@@ -73,12 +77,14 @@ class Compute:
         """One task's params onto the device."""
         return {leaf: to_device(np.array(array), self.device) for leaf, array in arrays.items()}
 
-    def adapt(self, digest: str, tasks: Sequence[LabelledArrays]) -> Generator[None, None, list[Adapted]]:
+    def adapt(
+        self, digest: str, tasks: Sequence[LabelledArrays], tenants: Sequence[str] = ()
+    ) -> Generator[None, None, list[Adapted]]:
         """The adapted params of each task, all in one batch of the head."""
         learner = self.learners[digest]
         lengths = [len(task.rows) for task in tasks]
         rows = [task.rows for task in tasks]
-        features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows))
+        features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows, tenants))
         support = Support(rows_of(features, lengths), self._target(tasks))
         params: TaskParams = {}
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
@@ -95,11 +101,13 @@ class Compute:
             for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
         ]
 
-    def encode(self, digest: str, tasks: Sequence[Array]) -> Generator[None, None, list[Encoded]]:
+    def encode(
+        self, digest: str, tasks: Sequence[Array], tenants: Sequence[str] = ()
+    ) -> Generator[None, None, list[Encoded]]:
         """The features of each task's rows, as `adapt` would make them."""
         if not self.encodes(digest):
             return [Encoded(None) for _ in tasks]
-        features = yield from self._encode(digest, tasks)
+        features = yield from self._encode(digest, tasks, tenants)
         own = torch.split(features.to("cpu"), [len(rows) for rows in tasks])
         return [Encoded(rows.contiguous().numpy()) for rows in own]
 
@@ -107,12 +115,14 @@ class Compute:
         """Whether this model makes features, which are stored; an encoder that is the identity makes none."""
         return not isinstance(self.learners[digest].encoder, Identity)
 
-    def predict(self, digest: str, queries: Sequence[Query]) -> Generator[None, None, list[ScoreArrays]]:
+    def predict(
+        self, digest: str, queries: Sequence[Query], tenants: Sequence[str] = ()
+    ) -> Generator[None, None, list[ScoreArrays]]:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
         learner = self.learners[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
         lengths = [len(inputs) for _, inputs in queries]
-        features = yield from self._encode(digest, [inputs for _, inputs in queries])
+        features = yield from self._encode(digest, [inputs for _, inputs in queries], tenants)
         done = 0
         for piece in pieces(lengths, self._slice_rows[digest]):
             asked = [stop - first for _, first, stop in piece]
@@ -125,12 +135,25 @@ class Compute:
             yield
         return [_joined(pieces) for pieces in parts]
 
-    def _encode(self, digest: str, rows: Sequence[Array]) -> Generator[None, None, Tensor]:
+    def _encode(self, digest: str, rows: Sequence[Array], tenants: Sequence[str]) -> Generator[None, None, Tensor]:
         """Features [B *F] of the rows of tasks, in their order, whatever the order they were encoded in."""
         if not self.encodes(digest):
             return _in_float32(self._on_device(rows))
+        if not (tenants and isinstance(self.checkpoints[digest].inputs, TextInput)):
+            return (yield from self._encoded(digest, np.concatenate(rows)))
+        keys, whole = keys_of(digest, tenants, rows), np.concatenate(rows)
+        found = self.texts.get(keys)
+        new = {key: place for place, key in enumerate(keys) if key not in found}
+        if new:
+            made = yield from self._encoded(digest, whole[list(new.values())])
+            fresh = dict(zip(new, made.unbind(), strict=True))
+            self.texts.put({key: features.clone() for key, features in fresh.items()})
+            found |= fresh
+        return torch.stack([found[key] for key in keys])
+
+    def _encoded(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:
         encoder, positions, parts = self.learners[digest].encoder, [], []
-        for where, part in cuts(self.checkpoints[digest].inputs, np.concatenate(rows), self.device.type):
+        for where, part in cuts(self.checkpoints[digest].inputs, rows, self.device.type):
             parts.append(_in_float32(encoder(to_device(part, self.device))))
             positions.append(where)
             self._keep_up()

@@ -54,7 +54,8 @@ class Engine:
         metrics: Metrics,
     ) -> None:
         device = choose_device(settings.device)
-        self._compute = Compute(checkpoints, device, choose_dtype(settings.dtype, device))
+        dtype = choose_dtype(settings.dtype, device)
+        self._compute = Compute(checkpoints, device, dtype, settings.text_cache_mib * MIB)
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
@@ -134,6 +135,10 @@ class Engine:
         """Let go of a task's cached params, if they are of this version still."""
         self._cache.drop(key, version)
 
+    def forget_texts(self) -> None:
+        """Let go of the features of texts that were encoded lately."""
+        self._compute.texts.clear()
+
     async def adapt(self, tenant: str, digest: str, support: LabelledArrays, deadline: float) -> Answer[Adapted]:
         """Adapted params of one support set. `deadline` is in time.monotonic() seconds.
 
@@ -165,6 +170,7 @@ class Engine:
     ) -> Answer[Result]:
         if self._is_draining or not self.is_healthy:
             raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
+        ask.tenant = tenant
         pace = self._compute.paces[ask.digest, ask.kind]
         is_short = ask.kind == "predict" and pace.ms(ask.num_rows) <= INTERACTIVE_SLICES * self._settings.slice_ms
         queue = self._queues["interactive" if is_short else "bulk"]

@@ -13,7 +13,11 @@ MAX_EXPIRED = 100  # tasks deleted in one transaction
 
 
 async def sweep_cache(database: Database, engine: Engine, metrics: Metrics) -> None:
-    """Drop the cached params of tasks that are gone or at another version: what they knew may have to be forgotten."""
+    """Drop the cached params of tasks that are gone or at another version: what they knew may have to be forgotten.
+
+    Of texts nobody knows whose they were, so that the features of all go.
+    """
+    engine.forget_texts()
     cached = iter(engine.cached_versions().items())
     while batch := dict(islice(cached, MAX_LOOKED_UP)):
         async with database.read() as session:

@@ -85,7 +85,7 @@ def encoded(
     """Features of token rows, in pieces by length, as they are served; computed in bfloat16 where that is wished."""
     parts, places = [], []
     with torch.autocast(rows.device.type, torch.bfloat16, enabled=in_bfloat16):
-        for where, piece in inputs.cut(rows.cpu().numpy(), MAX_TOKENS):
+        for where, piece in inputs.cut(rows.cpu().numpy(), MAX_TOKENS, mixed=True):
             parts.append(encoder(torch.from_numpy(np.ascontiguousarray(piece)).to(rows.device)).float())
             places.append(where)
     return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(places))).to(rows.device)]

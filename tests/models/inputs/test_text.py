@@ -52,12 +52,15 @@ def test_lone_surrogates_are_read() -> None:
     assert (TEXT("caf\ud800 au lait") == TEXT("caf? au lait")).all()
 
 
-@given(st.lists(st.integers(0, 8), min_size=1, max_size=40), st.integers(1, 30))
-def test_pieces_hold_every_row_once_and_cost_no_more_than_they_may(lengths: list[int], max_cost: int) -> None:
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=40), st.integers(1, 30), st.booleans())
+def test_pieces_hold_every_row_once_and_cost_no_more_than_they_may(
+    lengths: list[int], max_cost: int, mixed: bool
+) -> None:
     rows = np.where(np.arange(8) < np.array(lengths)[:, None], 5, 0)
     seen: list[int] = []
-    for where, part in SHORT.cut(rows, max_cost):
+    for where, part in SHORT.cut(rows, max_cost, mixed):
         assert part.size <= max_cost or len(part) == 1
+        assert mixed or part.all() or part.shape[1] == 1
         assert (rows[where, : part.shape[1]] == part).all()
         assert not rows[where, part.shape[1] :].any()
         seen += where.tolist()

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models.card import Card
 from models.checkpoint import Checkpoint, build, save
 from models.inputs.text import TextInput
 from service.engine.arrays import ClassScores, LabelledArrays
+from service.engine.engine import Engine
 from service.engine.loading import load_checkpoints
+from service.engine.texts import ENTRY_BYTES, Texts
 from tests.service.engine.learners import Store, running, soon
 
 CARD = Card(
@@ -56,6 +59,37 @@ async def test_texts_of_many_requests_answer_as_alone(loaded: dict[str, Checkpoi
 
         whole, *parts = await asyncio.gather(asked(rows), asked(rows[17:]), asked(rows[3:5]))
     np.testing.assert_allclose(whole[[17, 3, 4]], np.concatenate(parts), atol=1e-5)
+
+
+async def test_equal_texts_of_a_tenant_are_encoded_once(loaded: dict[str, Checkpoint]) -> None:
+    (digest,), rows = loaded, np.stack([TextInput()(text) for text in TEXTS])
+    passes: list[int] = []
+    encoder = loaded[digest].learner.encoder
+    counted = encoder.register_forward_pre_hook(lambda module, given: passes.append(len(given[0])))
+
+    async def encoded(engine: Engine, tenant: str) -> tuple[np.ndarray, int]:
+        passes.clear()
+        features = (await engine.encode(tenant, digest, np.concatenate([rows, rows[:3]]), soon())).result.features
+        assert features is not None
+        return features, sum(passes)
+
+    async with running(Store(), loaded) as engine:
+        first, num_first = await encoded(engine, "t")
+        again, num_again = await encoded(engine, "t")
+        _, num_others = await encoded(engine, "u")
+        engine.forget_texts()
+        _, num_after = await encoded(engine, "t")
+    counted.remove()
+    assert (first == again).all()
+    assert (num_first, num_again, num_others, num_after) == (len(rows), 0, len(rows), len(rows))
+
+
+def test_what_is_remembered_of_texts_is_bounded() -> None:
+    made = {("t", "d", bytes([number])): torch.zeros(100) for number in range(10)}
+    texts = Texts(5 * (ENTRY_BYTES + 1 + 400))
+    for key, features in made.items():
+        texts.put({key: features})
+    assert list(texts.get(list(made))) == list(made)[5:]
 
 
 def test_a_model_without_its_base_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
