@@ -30,6 +30,11 @@ class Checkpoint:
     learner: Learner
 
     @property
+    def takes_names(self) -> bool:
+        """Whether it can be told what labels mean: by texts, which its inputs are."""
+        return self.learner.head.takes_names and self.card.modality == "text"
+
+    @property
     def layout(self) -> Mapping[str, str]:
         """Axes of each leaf of a task's params, see Head."""
         return self.learner.head.layout

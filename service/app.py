@@ -98,7 +98,9 @@ async def running(
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
     if checkpoints is None:
         checkpoints = load_checkpoints(model_folders(settings.models))
-    catalog = Catalog(Served(found.digest, found.card, found.inputs) for found in checkpoints.values())
+    catalog = Catalog(
+        Served(found.digest, found.card, found.inputs, found.takes_names) for found in checkpoints.values()
+    )
     database = Database(
         settings.database_url,
         busy_timeout_s=settings.busy_timeout_s,

@@ -18,6 +18,7 @@ class Served:
     digest: str
     card: Card
     inputs: Input
+    takes_names: bool = False  # whether it can be told what labels mean
 
     @property
     def preprocessing(self) -> dict[str, Any]:

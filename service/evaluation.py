@@ -44,14 +44,14 @@ def classification_figures(
     counts = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(counts, (true, probabilities.argmax(1)), 1)
     is_hit, confidence = hits(known, truth, probabilities), probabilities.max(1).astype(np.float64)
-    bins = _bins(confidence, is_hit)
+    bins = bins_of(confidence, is_hit)
     return ClassificationFigures(
         accuracy=float(is_hit.mean()),
         labels={label: _label_figures(counts, way) for way, label in enumerate(labels)},
         unknown_labels=labels[len(known) :],
         confusion=Confusion(labels=labels, counts=counts.tolist()),
         log_loss=_log_loss(true, probabilities.astype(np.float64)),
-        calibration_error=_calibration_error(bins),
+        calibration_error=calibration_error(bins),
         bins=bins,
     )
 
@@ -116,7 +116,8 @@ def _log_loss(true: npt.NDArray[np.int64], probabilities: Floats) -> float:
     return float(-np.log(own.clip(LEAST, 1)).mean())
 
 
-def _bins(confidence: Floats, is_hit: npt.NDArray[np.bool_]) -> list[Bin]:
+def bins_of(confidence: Floats, is_hit: npt.NDArray[np.bool_]) -> list[Bin]:
+    """Probabilities in equal bins, and how many of each came true."""
     edges = [number / NUM_BINS for number in range(NUM_BINS + 1)]
     place = np.digitize(confidence, edges[1:-1], right=True)
     inside = [place == number for number in range(NUM_BINS)]
@@ -132,7 +133,8 @@ def _bins(confidence: Floats, is_hit: npt.NDArray[np.bool_]) -> list[Bin]:
     ]
 
 
-def _calibration_error(bins: Sequence[Bin]) -> float:
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """How far probabilities are from what comes true, on average."""
     gaps = (each.count * abs((each.confidence or 0) - (each.accuracy or 0)) for each in bins)
     return sum(gaps) / sum(each.count for each in bins)
 

@@ -54,6 +54,23 @@ class ClassificationFigures(Response):
     bins: list[Bin]
 
 
+class MultilabelFigures(Response):
+    """How one version labelled examples that may have several labels, or none.
+
+    `exact` is the share that got all their labels and no other; the F1 scores are null if no label was true or given.
+    A bin's `accuracy` is how many of its probabilities were of a label that was true.
+    """
+
+    exact: float
+    micro_f1: float | None
+    macro_f1: float | None
+    labels: dict[str, LabelFigures]
+    unknown_labels: list[str]
+    log_loss: float
+    calibration_error: float
+    bins: list[Bin]
+
+
 class Coverage(Response):
     """The share of the targets inside the central interval that should hold a share of `level`."""
 
@@ -86,6 +103,16 @@ class ClassificationDifference(Response):
     calibration_error: float
 
 
+class MultilabelDifference(Response):
+    """The evaluated version minus the other; `interval`, of `exact`, is of the two on the same examples."""
+
+    exact: float
+    interval: Interval
+    micro_f1: float | None
+    log_loss: float
+    calibration_error: float
+
+
 class RegressionDifference(Response):
     """The evaluated version minus the other; `interval`, of the mse, is paired, and null for a single example."""
 
@@ -100,6 +127,13 @@ class ClassificationComparison(ClassificationFigures):
 
     version: int
     difference: ClassificationDifference
+
+
+class MultilabelComparison(MultilabelFigures):
+    """The other version on the same examples."""
+
+    version: int
+    difference: MultilabelDifference
 
 
 class RegressionComparison(RegressionFigures):
@@ -124,6 +158,13 @@ class ClassificationEvaluation(ClassificationFigures, Evaluated):
     timing: Timing
 
 
+class MultilabelEvaluation(MultilabelFigures, Evaluated):
+    """A task of several labels held against examples whose labels are known."""
+
+    comparison: MultilabelComparison | None
+    timing: Timing
+
+
 class RegressionEvaluation(RegressionFigures, Evaluated):
     """A regression held against examples whose targets are known."""
 
@@ -131,4 +172,4 @@ class RegressionEvaluation(RegressionFigures, Evaluated):
     timing: Timing
 
 
-Evaluation: TypeAlias = ClassificationEvaluation | RegressionEvaluation
+Evaluation: TypeAlias = ClassificationEvaluation | MultilabelEvaluation | RegressionEvaluation

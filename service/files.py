@@ -51,7 +51,7 @@ class Row:
     where: str
     input: Input
     id: str | None = None
-    label: str | None = None
+    label: str | list[str] | None = None
     target: float | list[float] | None = None
 
 
@@ -88,6 +88,23 @@ def read_examples(source: Path, kind: str, columns: Columns) -> list[Row]:
         if lacking and len(lacking) < len(rows):
             raise BadFile(f"{lacking[0].where}: has no {name}, while others have one")
     return rows
+
+
+def read_names(source: Path) -> dict[str, str]:
+    """What labels mean: an object of JSON, or CSV with the columns label and name. Raises BadFile."""
+    if kind_of(source, None) == "csv":
+        with _opened(source) as lines:
+            rows = list(csv.DictReader(lines))
+        if not all(set(row) == {"label", "name"} and None not in row.values() for row in rows):
+            raise BadFile(f"{source}: expected the columns label and name")
+        return {row["label"]: row["name"] for row in rows}
+    try:
+        found = json.loads(read_bytes(source))
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"{source}: expected an object of JSON: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise BadFile(f'{source}: expected an object of JSON, such as {{"card_lost": "the card is lost or stolen"}}')
+    return found
 
 
 def read_bytes(source: Path) -> bytes:
@@ -148,8 +165,9 @@ def _json_rows(lines: TextIO, source: Path, columns: Columns) -> Iterator[Row]:
 def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Row:
     """A line of a file as a row; what is missing is null."""
     label, target = (found.get(name) if name else None for name in columns.named())
-    if not isinstance(label, str | int | None) or isinstance(label, bool):
-        raise BadFile(f"{where}: expected a text as the label")
+    several = label if isinstance(label, list) else [label]
+    if not all(isinstance(each, str | int | None) and not isinstance(each, bool) for each in several):
+        raise BadFile(f"{where}: expected a text as the label, or a list of texts")
     if columns.are_read and label is None and target is None:
         names = " nor ".join(filter(None, columns.named()))
         raise BadFile(f"{where}: has neither {names}; --label-column or --target-column names another column")
@@ -158,7 +176,7 @@ def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -
         where,
         _input(found, where, source, columns),
         None if name is None else str(name),
-        None if label is None else str(label),
+        None if label is None else [str(each) for each in label] if isinstance(label, list) else str(label),
         None if target is None else _target(target, f"{where}: the target"),
     )
 

@@ -12,9 +12,11 @@ from service.fields import Id, Metadata, Number, Text, by_type
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
+MAX_LABELS = 1_024  # of one example
 MAX_VERSION = 2**31 - 1
+LIKELY = 0.5  # from here on a label of several is given
 
-Kind: TypeAlias = Literal["classification", "regression"]
+Kind: TypeAlias = Literal["classification", "regression", "multilabel"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
 JobKind: TypeAlias = Literal["adapt", "extend", "readapt"]
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -61,28 +63,48 @@ Target: TypeAlias = Annotated[
 ]
 
 
+Label: TypeAlias = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Text, Tag("<str>")],
+        Annotated[list[Text], Field(fail_fast=True, max_length=MAX_LABELS), Tag("<list>")],
+    ],
+    by_type("a label or a list of labels"),
+]
+LabelNames: TypeAlias = Annotated[dict[Text, Text], Field(max_length=MAX_ROWS)]
+
+
 class Example(Request):
-    """One labelled row of a support set: `label` for classification, `target` for regression."""
+    """One labelled row of a support set: `label` for classification, `target` for regression.
+
+    Where each label is a list, of any number of labels or none, the task is of the kind multilabel.
+    """
 
     id: Id | None = None
     input: Input
-    label: Text | None = None
+    label: Label | None = None
     target: Target | None = None
+
+    @property
+    def role(self) -> Literal["example"]:
+        """What it is in the support, beside the names of labels."""
+        return "example"
 
 
 class CreateTask(Request):
-    """Adapt a model to a support set."""
+    """Adapt a model to a support set. `label_names` says what labels mean, also of those without an example."""
 
     model: Text
     name: Text | None = None
-    support: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
+    support: Annotated[list[Example], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
+    label_names: LabelNames = Field(default_factory=dict)
     metadata: Metadata = Field(default_factory=dict)
 
 
 class ExtendSupport(Request):
-    """Teach a task more examples; a label may be new."""
+    """Teach a task more examples, or names of labels that have none; a label may be new."""
 
-    support: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
+    support: Annotated[list[Example], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
+    label_names: LabelNames = Field(default_factory=dict)
 
 
 class UpdateTask(Request):
@@ -148,10 +170,14 @@ class ExtendedTask(CreatedTask):
 
 
 class SupportExample(Response):
-    """An example of a task's support, and the version that it came with. Inputs are not given back."""
+    """An example of a task's support or the name of a label, and the version that it came with.
+
+    Inputs are not given back.
+    """
 
     id: str
-    label: str | None
+    role: Literal["example", "name"]
+    label: str | list[str] | None
     target: float | list[float] | None
     created_at: datetime
     since_version: int
@@ -184,9 +210,20 @@ class VersionList(Response):
 
 
 class Classification(Response):
-    """The best label, and the probability of each label (of the `top` best, if asked)."""
+    """The best label, and the probability of each label (of the `top` best, if asked).
+
+    `unknown` is the probability that the right answer is none of the labels; null from models that cannot say.
+    """
 
     label: str
+    scores: dict[str, float]
+    unknown: float | None
+
+
+class Multilabel(Response):
+    """The labels that are more likely than not, perhaps none, and the probability of each by itself."""
+
+    labels: list[str]
     scores: dict[str, float]
 
 
@@ -202,7 +239,7 @@ class Predictions(Response):
 
     task: str
     version: int
-    predictions: list[Classification] | list[Regression]
+    predictions: list[Classification] | list[Multilabel] | list[Regression]
     timing: Timing
 
 
@@ -226,13 +263,17 @@ class Limits(Response):
 
 
 class Model(Response):
-    """A meta-trained model in the catalog. `digests` are all that are loaded, the one new tasks get first."""
+    """A meta-trained model in the catalog. `digests` are all that are loaded, the one new tasks get first.
+
+    `label_names`: whether it can be told what labels mean.
+    """
 
     name: str
     digest: str
     digests: list[str]
     modalities: list[Modality]
     kinds: list[Kind]
+    label_names: bool
     input_dim: int | None
     limits: Limits
     card: dict[str, Any]

@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 SHOW_AFTER_S = 1.0
 POSITION = re.compile(r"\b(?:support|inputs)\.(\d+)(?:\.(input|label|target|id|image))?(?:\.(\d+))?\b")
 
+Examples = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A folder with a folder of images a label; a file .csv or .jsonl; a JSON body of POST /v1/tasks; - for "
+        "standard input.",
+        show_default="nothing, where --names say it all",
+    ),
+]
+Names = Annotated[
+    Path | None, typer.Option(help="What labels mean: JSON, or CSV of label and name; for models of texts.")
+]
 Kind = Annotated[
     Literal["csv", "jsonl", "json"] | None,
     typer.Option("--format", help="What a file is, whatever it is called.", show_default="by its name; - is jsonl"),
@@ -36,18 +47,13 @@ TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to p
 
 
 def adapt(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder with a folder of images a label; a file .csv or .jsonl; a JSON body of POST /v1/tasks; - "
-            "for standard input.",
-        ),
-    ],
+    source: Examples = None,
     model: Annotated[
         str | None,
         typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
+    names: Names = None,
     label_column: LabelColumn = None,
     target_column: TargetColumn = None,
     ignore: Ignored = None,
@@ -59,21 +65,26 @@ def adapt(
 
     A CSV has a first line of names. A column text (or input) is the input, or image (or path) the path of one from
     the file's folder; without these, all columns but label, target and id are the numbers of a vector. Lines of JSON
-    have the same as fields; "input" may also be a list of numbers or {"image": "<base64>"}.
+    have the same as fields; "input" may also be a list of numbers or {"image": "<base64>"}, "label" a list of labels.
     """
     from service.schemas import CreateTask
 
-    source_kind = _kind(source, kind)
-    if source_kind == "json":
+    if source is None and names is None:
+        fail("Name a file of examples, or what labels mean with --names.")
+    source_kind = "" if source is None else _kind(source, kind)
+    if source_kind == "json" and source is not None:
+        if names is not None:
+            fail("A JSON body is a whole request: its label_names say what labels mean.")
         with clear_errors(), connect(url) as kshot:
             task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
     else:
         columns = Columns(label_column, target_column, frozenset(ignore or ()))
-        rows = _read(files.read_examples, source, source_kind, columns)
+        rows = [] if source is None else _read(files.read_examples, source, source_kind, columns)
+        told = None if names is None else _names(names)
         model = model or _model_for(rows)
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
             inputs = [row.input for row in rows]
-            task = kshot.adapt(model, inputs, name=name, on_progress=show, **_known(rows))
+            task = kshot.adapt(model, inputs, name=name, label_names=told, on_progress=show, **_known(rows))
     if as_json:
         print_json(task.model_dump(mode="json"))
         return
@@ -127,7 +138,7 @@ def predict(
 
 
 def _model_for(rows: Sequence[Row]) -> str:
-    if isinstance(rows[0].input, str | list):
+    if not rows or isinstance(rows[0].input, str | list):
         fail("Name a model with --model, such as vectors; `kshot models` lists what there is.")
     return "glyphs"
 
@@ -147,15 +158,23 @@ def _print_csv(lines: Sequence[dict[str, Any]]) -> None:
 def _flat(line: dict[str, Any]) -> dict[str, Any]:
     """One value a column; of the scores only the best."""
     if "label" in line:
-        return {"input": line["input"], "label": line["label"], "probability": line["scores"][line["label"]]}
+        unknown = {} if line["unknown"] is None else {"unknown": line["unknown"]}
+        probability = line["scores"][line["label"]]
+        return {"input": line["input"], "label": line["label"], "probability": probability, **unknown}
+    if "labels" in line:
+        return {"input": line["input"], "labels": json.dumps(line["labels"], ensure_ascii=False)}
     return {key: json.dumps(value) if isinstance(value, list) else value for key, value in line.items()}
 
 
 def _print_table(lines: Sequence[dict[str, Any]]) -> None:
-    table = Table("input", "answer", "", box=None)
+    table = Table("input", "answer", "", "", box=None)
     for line in lines:
         if "label" in line:
-            table.add_row(line["input"], line["label"], f"{line['scores'][line['label']]:.1%}")
+            unknown = "" if line["unknown"] is None else f"unknown {line['unknown']:.0%}"
+            table.add_row(line["input"], line["label"], f"{line['scores'][line['label']]:.1%}", unknown)
+        elif "labels" in line:
+            scores = ", ".join(f"{line['scores'][label]:.1%}" for label in line["labels"])
+            table.add_row(line["input"], ", ".join(line["labels"]), scores)
         else:
             table.add_row(line["input"], _rounded(line["mean"]), f"± {_rounded(line['std'])}")
     Console().print(table)
@@ -179,11 +198,19 @@ def _read(read: Callable[[Path, str, Columns], list[Row]], source: Path, kind: s
             fail(str(error))
 
 
+def _names(source: Path) -> dict[str, str]:
+    with clear_errors():
+        try:
+            return files.read_names(source)
+        except BadFile as error:
+            fail(str(error))
+
+
 def _known(rows: Sequence[Row]) -> dict[str, Any]:
     """What is known of the rows, as the client takes it: of each row, or of none."""
     columns = {"ids": "id", "labels": "label", "targets": "target"}
     found = {name: [getattr(row, column) for row in rows] for name, column in columns.items()}
-    return {name: None if values[0] is None else values for name, values in found.items()}
+    return {name: values for name, values in found.items() if values and values[0] is not None}
 
 
 def _placed(rows: Sequence[Row], text: str) -> str:

@@ -104,10 +104,10 @@ class LabelEpisodes:
     def _of_tags(self, tags: Sequence[Label], draws: Generator) -> Batch:
         """One task of tags: rows that carry each of them, and half as many of any."""
         ways = _power(draws, 2.0, min(self.max_ways, len(tags) - 1))
-        shots, all_rows = _power(draws, 1.0, self.max_shots), torch.cat([tag.positions for tag in tags]).unique()
+        shots, all_rows = _power(draws, 1.0, self.max_shots), _distinct([tag.positions for tag in tags])
         chosen = [tags[place] for place in torch.randperm(len(tags), generator=draws)[:ways].tolist()]
         rows = torch.cat([_some(tag.positions, shots + self.queries, draws) for tag in chosen])
-        rows = torch.cat([rows, _some(all_rows, len(rows) // 2, draws)]).unique()
+        rows = _distinct([rows, _some(all_rows, len(rows) // 2, draws)])
         rows = rows[torch.randperm(len(rows), generator=draws)]
         hot = torch.stack([torch.isin(rows, tag.positions) for tag in chosen], 1)
         num_queries, real = len(rows) // 3, torch.ones(1, ways, dtype=torch.bool)
@@ -121,6 +121,11 @@ class LabelEpisodes:
             full_rows(self.rows[query][None]),
             MultiHot(hot[None, :num_queries], real),
         )
+
+
+def _distinct(parts: Sequence[Int64[Tensor, "_"]]) -> Int64[Tensor, "M"]:
+    found: Tensor = torch.unique(torch.cat(list(parts)))
+    return found
 
 
 def _some(members: Int64[Tensor, "M"], num: int, draws: Generator) -> Int64[Tensor, "R"]:

@@ -44,12 +44,14 @@ class PriorLogistic(Head):
 
     def start(self, support: Support) -> TaskParams:
         """The layer of the centroids: what one is sure of before any two examples have been told apart."""
-        members, ways, independent = _members(support)
-        sizes, shares = _sizes(support, members, ways), self._shares(support, members)
-        prototype = F.normalize((members * shares.unsqueeze(-1)).mT @ _unit(support.rows), dim=-1)
+        (members, ways, independent), rows = _members(support), _unit(support.rows)
+        sizes, shares = _sizes(support, members, ways), self._shares(support, members).unsqueeze(-1)
+        prototype = F.normalize((members * shares).mT @ rows, dim=-1)
         weight = self._knob("prior", sizes, independent) * prototype
+        centre = F.normalize((rows * shares).sum(1), dim=-1)  # where no label of several is likelier than not
+        bias = -(weight @ centre.unsqueeze(-1)).squeeze(-1) * independent.unsqueeze(-1)
         task = {"prototype": prototype, "sizes": sizes, "independent": independent, "ways": ways}
-        return {"weight": weight, "bias": torch.zeros_like(weight[..., 0]), **task}
+        return {"weight": weight, "bias": bias, **task}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
         """Steps towards the minimiser, the weights shrunk towards those of `start`; the params after every fourth."""

@@ -8,7 +8,7 @@ from service.api.deps import Deadline, Running, TaskId, Tenant, no_query
 from service.api.problems import ANY, BODY, documented
 from service.api.uploads import json_or_form, takes_either
 from service.errors import Conflict, ModelUnavailable, TaskNotFound, VersionErased, VersionNotFound
-from service.figures import ClassificationEvaluation, CreateEvaluation, RegressionEvaluation
+from service.figures import CreateEvaluation, Evaluation
 
 router = APIRouter(prefix="/v1/tasks", tags=["evaluations"], responses=documented(*ANY))
 
@@ -25,7 +25,7 @@ async def evaluate(
     deadline: Deadline,
     task_id: TaskId,
     payload: Annotated[CreateEvaluation, Depends(json_or_form(CreateEvaluation, "examples"))],
-) -> ClassificationEvaluation | RegressionEvaluation:
+) -> Evaluation:
     """How a version of the task (the current one, unless another is stated) answers examples whose answers are known;
     beside it, if asked, how another does on the same examples. Nothing is stored.
     """

@@ -37,6 +37,7 @@ def _model(versions: Sequence[Served], limits: Limits) -> Model:
         digests=[served.digest for served in versions],
         modalities=[cast(Modality, card.modality)],
         kinds=[cast(Kind, kind) for kind in card.kinds],
+        label_names=newest.takes_names,
         input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
         limits=limits,
         card=dict(card.card),

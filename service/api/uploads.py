@@ -25,13 +25,16 @@ M = TypeVar("M", bound=BaseModel)
 
 BY_FOLDER = ("file", "files", "support")
 INTEGERS = ("top", "version", "compare_with")
-AS_JSON = {"metadata": "a JSON object", **dict.fromkeys(INTEGERS, "a number")}  # what else they hold is text
+AS_JSON = {
+    **dict.fromkeys(("metadata", "label_names"), "a JSON object"),
+    **dict.fromkeys(INTEGERS, "a number"),
+}  # what else they hold is text
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
 
 LABELLED = (
     "Each part with a file name is an image. The name of its field is its label; in the fields `file`, `files` and "
     "`support` the label is the folder in the file name, as in `filename=label/1.png`. Other parts are fields of the "
-    "request; `metadata` is JSON."
+    "request; `metadata` and `label_names` are JSON."
 )
 ASKED = "Each part with a file name is an image, whatever its field; the answers come in the order of the parts."
 

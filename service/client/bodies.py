@@ -11,19 +11,25 @@ Examples = Steps[list[dict[str, Any]]]
 
 
 def new_task(
-    model: str, examples: Examples, *, name: str | None, metadata: Mapping[str, Any] | None
+    model: str,
+    examples: Examples,
+    *,
+    label_names: Mapping[str, str] | None,
+    name: str | None,
+    metadata: Mapping[str, Any] | None,
 ) -> Steps[CreateTask]:
-    """A task to be made of these examples."""
-    fields = {"model": model, "name": name, "support": (yield from examples), "metadata": metadata}
+    """A task to be made of these examples, and of what labels mean."""
+    told = {"support": (yield from examples), "label_names": label_names}
+    fields = {"model": model, "name": name, "metadata": metadata, **told}
     with as_invalid_request():
         return CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
 
 
-def more_support(examples: Examples) -> Steps[ExtendSupport]:
-    """Examples to be added to a task."""
-    fields = {"support": (yield from examples)}
+def more_support(examples: Examples, label_names: Mapping[str, str] | None) -> Steps[ExtendSupport]:
+    """Examples to be added to a task, and names for labels that have none."""
+    fields = {"support": (yield from examples), "label_names": label_names}
     with as_invalid_request():
-        return ExtendSupport.model_validate(fields)
+        return ExtendSupport.model_validate({key: value for key, value in fields.items() if value is not None})
 
 
 def to_digest(model_digest: str | None) -> Readapt:

@@ -16,7 +16,7 @@ from service.schemas import Image, Input
 
 Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Sequence[float]
 Progress: TypeAlias = Callable[[int, int], None]
-Labels: TypeAlias = Iterable[str | int]
+Labels: TypeAlias = Iterable[str | int | Sequence[str | int]]
 Targets: TypeAlias = Iterable[float | Sequence[float]]
 
 BLOCK = 16  # inputs that are made ready at once, away from an event loop
@@ -60,7 +60,7 @@ def labelled(
 ) -> Steps[list[dict[str, Any]]]:
     """Examples as the fields of `Example`: as many labels, targets and ids as there are inputs, or none."""
     rows = list(inputs)
-    columns = {"label": None if labels is None else map(str, labels), "target": targets, "id": ids}
+    columns = {"label": None if labels is None else map(_label, labels), "target": targets, "id": ids}
     given = {name: _plain(column) for name, column in columns.items() if column is not None}
     if any(len(column) != len(rows) for column in given.values()):
         lengths = {name: len(column) for name, column in given.items()}
@@ -83,6 +83,11 @@ def parts(inputs: Sequence[Input], max_inputs: int, max_bytes: int) -> Iterator[
 
 def _block(rows: Sequence[Raw], shrink_px: int | None) -> list[Input]:
     return [to_input(row, shrink_px) for row in rows]
+
+
+def _label(value: str | int | Sequence[str | int]) -> str | list[str]:
+    """A label, or the labels of an input that may have several."""
+    return [str(each) for each in value] if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:

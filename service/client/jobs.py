@@ -21,9 +21,10 @@ class JobCalls(Calls):
     def adapt_later(
         self,
         model: str,
-        inputs: Iterable[Raw],
+        inputs: Iterable[Raw] = (),
         *,
         labels: Labels | None = None,
+        label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
         name: str | None = None,
@@ -33,16 +34,17 @@ class JobCalls(Calls):
     ) -> Steps[Job]:
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from new_task(model, examples, name=name, metadata=metadata)
+        request = yield from new_task(model, examples, label_names=label_names, name=name, metadata=metadata)
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 
     @call
     def extend_later(
         self,
         task: Task | str,
-        inputs: Iterable[Raw],
+        inputs: Iterable[Raw] = (),
         *,
         labels: Labels | None = None,
+        label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
         if_match: int | None = None,
@@ -51,7 +53,7 @@ class JobCalls(Calls):
     ) -> Steps[Job]:
         """As `extend`, but accepted and done later."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from more_support(examples)
+        request = yield from more_support(examples, label_names)
         return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
 
     @call

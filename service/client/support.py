@@ -1,6 +1,6 @@
 """Calls about the support of a task: what it was taught; teach it more, or make it forget."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from service.client.bodies import more_support
 from service.client.calling import Turn, call, pages
@@ -18,18 +18,19 @@ class SupportCalls(Calls):
     def extend(
         self,
         task: Task | str,
-        inputs: Iterable[Raw],
+        inputs: Iterable[Raw] = (),
         *,
         labels: Labels | None = None,
+        label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[ExtendedTask]:
-        """Teach a task more examples, of new labels too: its next version, and the ids of the examples."""
+        """Teach a task more examples, of new labels too, or names of labels: its next version, the ids of examples."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from more_support(examples)
+        request = yield from more_support(examples, label_names)
         path = at("tasks", task, "support")
         return (yield from self._write(ExtendedTask, path, request, key=idempotency_key, if_match=if_match))
 

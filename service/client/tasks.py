@@ -21,9 +21,10 @@ class TaskCalls(Calls):
     def adapt(
         self,
         model: str,
-        inputs: Iterable[Raw],
+        inputs: Iterable[Raw] = (),
         *,
         labels: Labels | None = None,
+        label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
         name: str | None = None,
@@ -34,10 +35,11 @@ class TaskCalls(Calls):
         """A new task: `model` adapted to these inputs and their labels (classification) or targets (regression).
 
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
-        or an array of one axis; a text is a str.
+        or an array of one axis; a text is a str. Where each label is a list, of any number of labels, the task is
+        multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
         """
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from new_task(model, examples, name=name, metadata=metadata)
+        request = yield from new_task(model, examples, label_names=label_names, name=name, metadata=metadata)
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 
     @call

@@ -1,7 +1,7 @@
 """Scores as numpy -> answers as sent; and the marks between pages."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,38 @@ import numpy.typing as npt
 
 from service.errors import FieldError, InvalidRequest
 from service.ids import is_id
-from service.schemas import Classification, Regression
+from service.schemas import LIKELY, Classification, Multilabel, Regression
 
 
-def classifications(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> list[Classification]:
-    """Probabilities [Q N] of labels, the most probable first, only the `top` of them if asked."""
+def classifications(
+    labels: Sequence[str],
+    probabilities: npt.NDArray[Any],
+    top: int | None,
+    unknown: npt.NDArray[Any] | None = None,
+) -> list[Classification]:
+    """Probabilities [Q N] of labels, the most probable first, only the `top` of them if asked; and of none of them."""
+    nowhere = [None] * len(probabilities) if unknown is None else unknown.tolist()
+    return [
+        # nothing to validate: the numbers are the engine's own
+        Classification.model_construct(label=next(iter(scores)), scores=scores, unknown=other)
+        for scores, other in zip(_ranked(labels, probabilities, top), nowhere, strict=True)
+    ]
+
+
+def multilabels(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> list[Multilabel]:
+    """The labels that are more likely than not, and probabilities [Q N]; only of the `top` most probable, if asked."""
+    return [
+        Multilabel.model_construct(labels=[label for label, score in scores.items() if score >= LIKELY], scores=scores)
+        for scores in _ranked(labels, probabilities, top)
+    ]
+
+
+def _ranked(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> Iterator[dict[str, float]]:
+    """Each row's labels with their probabilities, the most probable first."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     ranked = np.take_along_axis(probabilities, order, axis=1).tolist()
     names = np.array(labels, object)[order].tolist()
-    return [
-        # nothing to validate: the numbers are the engine's own
-        Classification.model_construct(label=row[0], scores=dict(zip(row, scores, strict=True)))
-        for row, scores in zip(names, ranked, strict=True)
-    ]
+    return (dict(zip(row, scores, strict=True)) for row, scores in zip(names, ranked, strict=True))
 
 
 def regressions(mean: npt.NDArray[Any], std: npt.NDArray[Any], *, scalar: bool) -> list[Regression]:

@@ -10,12 +10,13 @@ from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_core import from_json
 from safetensors.numpy import save
 
+from service.codec.labels import Role
 from service.codec.params import HEADER_KEY, DamagedParams, Params, read_arrays
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
 from service.errors import FieldError, InvalidRequest
 from service.fields import Id, Metadata, Text, field_errors
-from service.schemas import MAX_ROWS, MAX_VERSION, Kind, Origin, Request, Target
+from service.schemas import MAX_ROWS, MAX_VERSION, Kind, Label, Origin, Request, Target
 from service.settings import Settings
 
 FORMAT = 1
@@ -29,8 +30,9 @@ class FileExample(Request):
     """A row of the support; its input is the row of the array `inputs` at its position."""
 
     id: Id
-    label: Text | None = None
+    label: Label | None = None
     target: Target | None = None
+    role: Role = "example"
 
 
 class Provenance(Request):

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 HEADER_KEY = "kshot"
+BOOLS = ("ways", "independent")  # leaves that are no numbers
 
 Params = dict[str, npt.NDArray[Any]]
 
@@ -49,7 +50,7 @@ def check_params(params: Params, layout: Mapping[str, str], known: Mapping[str, 
         axes = layout[name].split()
         if leaf.ndim != len(axes) or not all(_fits(*pair, sizes) for pair in zip(axes, leaf.shape, strict=True)):
             raise DamagedParams(f"{name} of shape {leaf.shape} does not fit the axes {layout[name]!r}")
-        if leaf.dtype != (np.bool_ if name == "ways" else np.float32):
+        if leaf.dtype != (np.bool_ if name in BOOLS else np.float32):
             raise DamagedParams(f"{name} is of the type {leaf.dtype}")
         if not np.isfinite(leaf).all():
             raise DamagedParams(f"{name} holds numbers that are not finite")

@@ -2,26 +2,18 @@
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from service.codec.labels import Labelled, Name, Tagged, Taught, indexed, labels_of, look_alikes, misplaced, same_names
 from service.errors import FieldError, InvalidRequest, LimitExceeded
 from service.schemas import Kind
 
 LARGEST = 1e15  # models square what they are sent, and squares must stay finite in single precision
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Classification targets: labels in the order of first appearance, and each row's index into them."""
-
-    labels: list[str]
-    classes: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,13 +24,7 @@ class Measured:
     scalar: bool
 
 
-class Taught(Protocol):
-    """An example, as sent or as stored: `label` for classification, `target` for regression."""
-
-    @property
-    def label(self) -> str | None: ...  # noqa: D102
-    @property
-    def target(self) -> float | list[float] | None: ...  # noqa: D102
+Targets: TypeAlias = Labelled | Tagged | Measured
 
 
 class Sent(Taught, Protocol):
@@ -49,17 +35,33 @@ class Sent(Taught, Protocol):
 
 
 def decode_support(
-    examples: Sequence[Sent], kind: Kind, *, max_examples: int, max_ways: int, kept: Sequence[Taught] = ()
-) -> Labelled | Measured:
-    """The targets of a support set: those that a task has `kept`, then these. The limits count them all.
+    examples: Sequence[Sent],
+    kind: Kind,
+    *,
+    max_examples: int,
+    max_ways: int,
+    kept: Sequence[Taught] = (),
+    names: Sequence[Name] = (),
+) -> Targets:
+    """The targets of a support set: those that a task has `kept`, then these, then of the labels' names.
 
-    Raises InvalidRequest with every bad field, or LimitExceeded.
+    The limits count them all. Raises InvalidRequest with every bad field, or LimitExceeded.
     """
-    check_count(len(kept) + len(examples), max_examples, "support", "examples")
+    if not examples and not names:
+        refuse([FieldError("support", "must not be empty")])
+    rows = [*kept, *examples, *names]
+    check_count(len(rows), max_examples, "support", "examples")
     refuse([*_repeated_ids(examples), *_misplaced(examples, kind, "support")])
-    check = _check_labels if kind == "classification" else _check_values
-    check([*kept, *examples], len(kept), max_ways)
-    return targets_of([*kept, *examples], kind)
+    if kind == "regression":
+        refuse(list(_bad_targets([*kept, *examples], len(kept), "support")))
+        return targets_of(rows, kind)
+    labels = {label for row in rows for label in labels_of(row)}
+    check_count(len(labels), max_ways, "support", "labels")
+    refuse([*look_alikes(kept, examples, "support", names), *same_names(names)])
+    if len(labels) < 2:
+        found = "one label only" if labels else "none"
+        refuse([FieldError("support", f"expected examples of two labels or more, got {found}")])
+    return targets_of(rows, kind)
 
 
 def check_truth(examples: Sequence[Taught], kind: Kind, *, kept: Sequence[Taught], max_ways: int) -> None:
@@ -67,28 +69,28 @@ def check_truth(examples: Sequence[Taught], kind: Kind, *, kept: Sequence[Taught
     refuse(list(_misplaced(examples, kind, "examples")))
     if kind == "regression":
         return refuse(list(_bad_targets([*kept, *examples], len(kept), "examples")))
-    labels = [example.label or "" for example in examples]
-    check_count(len(set(labels)), max_ways, "examples", "labels")
-    return refuse(list(_look_alikes([*(each.label or "" for each in kept), *labels], len(kept), "examples")))
+    check_count(len({label for row in examples for label in labels_of(row)}), max_ways, "examples", "labels")
+    return refuse(list(look_alikes(kept, examples, "examples")))
 
 
-def targets_of(examples: Sequence[Taught], kind: Kind) -> Labelled | Measured:
+def targets_of(rows: Sequence[Taught], kind: Kind) -> Targets:
     """The targets of examples that have been checked."""
-    if kind == "classification":
-        written = [example.label or "" for example in examples]
-        index = {label: way for way, label in enumerate(dict.fromkeys(written))}
-        return Labelled(list(index), np.array([index[label] for label in written], np.int64))
-    scalar = not isinstance(examples[0].target, list)
-    values = np.array([example.target for example in examples], np.float64).astype(np.float32)
+    if kind != "regression":
+        return indexed(rows, several=kind == "multilabel")
+    scalar = not isinstance(rows[0].target, list)
+    values = np.array([row.target for row in rows], np.float64).astype(np.float32)
     return Measured(values[:, None] if scalar else values, scalar)
 
 
-def support_digest(inputs: npt.NDArray[Any], targets: Labelled | Measured) -> str:
+def support_digest(inputs: npt.NDArray[Any], targets: Targets) -> str:
     """SHA-256 of a support set as the model sees it."""
-    kept = targets.classes if isinstance(targets, Labelled) else targets.values
-    labels = targets.labels if isinstance(targets, Labelled) else None
-    digest = hashlib.sha256(json.dumps([str(inputs.dtype), inputs.shape, kept.shape, labels]).encode())
-    for array in (inputs, kept):
+    if isinstance(targets, Measured):
+        arrays, labels = [inputs, targets.values], None
+    else:
+        arrays, labels = [inputs, targets.classes if isinstance(targets, Labelled) else targets.hot], targets.labels
+        arrays += [targets.names] if targets.names.any() else []
+    digest = hashlib.sha256(json.dumps([str(inputs.dtype), inputs.shape, arrays[1].shape, labels]).encode())
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
@@ -105,18 +107,6 @@ def refuse(wrong: Sequence[FieldError]) -> None:
         raise InvalidRequest.at(wrong)
 
 
-def _check_labels(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
-    labels = [example.label or "" for example in examples]
-    check_count(len(set(labels)), max_ways, "support", "labels")
-    refuse(list(_look_alikes(labels, num_kept, "support")))
-    if len(set(labels)) < 2:
-        refuse([FieldError("support", "expected examples of two labels or more, got one label only")])
-
-
-def _check_values(examples: Sequence[Taught], num_kept: int, max_ways: int) -> None:
-    refuse(list(_bad_targets(examples, num_kept, "support")))
-
-
 def _repeated_ids(examples: Sequence[Sent]) -> Iterator[FieldError]:
     seen: dict[str, int] = {}
     for position, example in enumerate(examples):
@@ -125,23 +115,14 @@ def _repeated_ids(examples: Sequence[Sent]) -> Iterator[FieldError]:
 
 
 def _misplaced(examples: Sequence[Taught], kind: Kind, path: str) -> Iterator[FieldError]:
-    wanted, other = ("label", "target") if kind == "classification" else ("target", "label")
+    wanted, other = ("target", "label") if kind == "regression" else ("label", "target")
     for position, example in enumerate(examples):
         if getattr(example, wanted) is None:
             yield FieldError(f"{path}.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
         if getattr(example, other) is not None:
             yield FieldError(f"{path}.{position}.{other}", f"does not belong in a {kind} task")
-
-
-def _look_alikes(labels: Sequence[str], num_kept: int, path: str) -> Iterator[FieldError]:
-    """Labels that differ and yet look alike: readers and later requests could not tell them apart."""
-    seen: dict[str, tuple[str, int]] = {}
-    for position, label in enumerate(labels):
-        first, where = seen.setdefault(unicodedata.normalize("NFKC", label).strip(), (label, position))
-        if first != label:
-            whose = _whose(where, num_kept, path)
-            message = f"{label!r} and {first!r} of {whose} differ only in Unicode form or outer spaces"
-            yield FieldError(f"{path}.{position - num_kept}.label", message)
+    if kind != "regression":
+        yield from misplaced(examples, path, several=kind == "multilabel")
 
 
 def _bad_targets(examples: Sequence[Taught], num_kept: int, path: str) -> Iterator[FieldError]:

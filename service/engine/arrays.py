@@ -11,13 +11,19 @@ Array: TypeAlias = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class LabelledArrays:
-    """One task's support: rows [S *X] (or features [S *F], if `encoded`), and classes [S] or values [S O]."""
+    """One task's support: rows [S *X] (or features [S *F], if `encoded`), and what they are to be answered with.
+
+    That is classes [S], or values [S O], or which of several labels each row has, `hot` [S N]. `names` [S] are the rows
+    that are no examples but names of labels.
+    """
 
     rows: Array
     classes: npt.NDArray[np.int64] | None
     num_ways: int
     values: npt.NDArray[np.float32] | None
     encoded: bool = False
+    hot: npt.NDArray[np.bool_] | None = None
+    names: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,15 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Probabilities [Q N] of one task's labels."""
+    """Probabilities [Q N] of one task's labels, and [Q] that it is none of them, from heads that can say."""
+
+    probabilities: npt.NDArray[np.float32]
+    unknown: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class TagScores:
+    """Probabilities [Q N] of one task's labels, each by itself."""
 
     probabilities: npt.NDArray[np.float32]
 
@@ -50,4 +64,4 @@ class ValueScores:
     std: npt.NDArray[np.float32]
 
 
-ScoreArrays: TypeAlias = ClassScores | ValueScores
+ScoreArrays: TypeAlias = ClassScores | TagScores | ValueScores

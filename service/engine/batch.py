@@ -109,7 +109,7 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
     queue_ms = 1000 * (began - ask.added_at)
     metrics.queue_seconds.labels(ask.kind).observe(queue_ms / 1000)
     arrays: list[Array] = list((result.params if isinstance(result, Adapted) else vars(result)).values())
-    if not all(np.isfinite(array).all() for array in arrays):
+    if not all(np.isfinite(array).all() for array in arrays if array is not None):
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         return Answer(result, queue_ms, compute_ms, ask.work.found.version, ask.work.found.labels)

@@ -14,10 +14,11 @@ from models.encoders.identity import Identity
 from models.inputs import Input
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
-from models.types import Classes, Logits, Scores, Support, TaskParams, Values
-from service.engine.arrays import Adapted, Array, ClassScores, Encoded, LabelledArrays, ScoreArrays, ValueScores
+from models.types import Classes, MultiHot, Support, Target, TaskParams, Values
+from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
+from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
 
@@ -85,7 +86,7 @@ class Compute:
         lengths = [len(task.rows) for task in tasks]
         rows = [task.rows for task in tasks]
         features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows, tenants))
-        support = Support(rows_of(features, lengths), self._target(tasks))
+        support = Support(rows_of(features, lengths), self._target(tasks), self._names(tasks))
         params: TaskParams = {}
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
             self._keep_up()
@@ -128,12 +129,12 @@ class Compute:
             asked = [stop - first for _, first, stop in piece]
             rows = rows_of(features[done : (done := done + sum(asked))], asked)
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
-            scores = _on_host(learner.head.predict(params, rows))
+            scores = host_scores(learner.head.predict(params, rows))
             for row, (task, first, stop) in enumerate(piece):
                 sizes = _sizes(queries[task][0], learner.head.layout)
-                parts[task].append(_own_scores(scores, row, stop - first, sizes))
+                parts[task].append(own_scores(scores, row, stop - first, sizes))
             yield
-        return [_joined(pieces) for pieces in parts]
+        return [joined(pieces) for pieces in parts]
 
     def _encode(self, digest: str, rows: Sequence[Array], tenants: Sequence[str]) -> Generator[None, None, Tensor]:
         """Features [B *F] of the rows of tasks, in their order, whatever the order they were encoded in."""
@@ -175,15 +176,25 @@ class Compute:
     def _on_device(self, arrays: Sequence[Array]) -> Tensor:
         return to_device(np.concatenate(arrays), self.device)
 
-    def _target(self, tasks: Sequence[LabelledArrays]) -> Classes | Values:
+    def _target(self, tasks: Sequence[LabelledArrays]) -> Target:
         lengths = [len(task.rows) for task in tasks]
         values = [task.values for task in tasks if task.values is not None]
         if values:
             return Values(rows_of(self._on_device(values), lengths).values)
+        num_ways = [task.num_ways for task in tasks]
+        ways = ways_of(num_ways, self.device)
+        hot = [np.pad(task.hot, ((0, 0), (0, max(num_ways) - task.num_ways))) for task in tasks if task.hot is not None]
+        if hot:
+            return MultiHot(rows_of(self._on_device(hot), lengths).values, ways)
         classes = [task.classes for task in tasks if task.classes is not None]
-        return Classes(
-            rows_of(self._on_device(classes), lengths).values, ways_of([task.num_ways for task in tasks], self.device)
-        )
+        return Classes(rows_of(self._on_device(classes), lengths).values, ways)
+
+    def _names(self, tasks: Sequence[LabelledArrays]) -> Tensor | None:
+        """Which rows of the support are names of labels, if any is."""
+        if all(task.names is None for task in tasks):
+            return None
+        names = [np.zeros(len(task.rows), np.bool_) if task.names is None else task.names for task in tasks]
+        return rows_of(self._on_device(names), [len(each) for each in names]).values
 
 
 def _made_up_rows(num_rows: int, inputs: Input) -> Array:
@@ -215,30 +226,3 @@ def _sizes(params: TaskParams, layout: Mapping[str, str]) -> dict[str, int]:
     """The true size of each axis, read off one task's params."""
     shapes = ((axes.split(), params[leaf].shape) for leaf, axes in layout.items())
     return {axis: size for axes, shape in shapes for axis, size in zip(axes, shape, strict=True)}
-
-
-def _on_host(scores: Scores) -> ScoreArrays:
-    """Probabilities, or mean and standard deviation, of the whole padded batch [T Q ...]: one wait for the device."""
-    if isinstance(scores, Logits):
-        return ClassScores(scores.values.float().softmax(-1).to("cpu").numpy())
-    both = torch.stack([scores.mean, scores.variance.sqrt()]).float().to("cpu").numpy()
-    return ValueScores(both[0], both[1])
-
-
-def _own_scores(scores: ScoreArrays, row: int, num_queries: int, sizes: Mapping[str, int]) -> ScoreArrays:
-    """One task's scores out of the batch, without padding."""
-    if isinstance(scores, ClassScores):
-        return ClassScores(scores.probabilities[row, :num_queries, : sizes["N"]])
-    own = np.s_[row, :num_queries, : sizes.get("O")]
-    return ValueScores(scores.mean[own], scores.std[own])
-
-
-def _joined(parts: Sequence[ScoreArrays]) -> ScoreArrays:
-    """The pieces of one task's scores, one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    classes = [part.probabilities for part in parts if isinstance(part, ClassScores)]
-    if classes:
-        return ClassScores(np.concatenate(classes))
-    values = [part for part in parts if isinstance(part, ValueScores)]
-    return ValueScores(np.concatenate([part.mean for part in values]), np.concatenate([part.std for part in values]))

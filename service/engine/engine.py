@@ -146,7 +146,8 @@ class Engine:
         """
         num_outputs = None if support.values is None else support.values.shape[1]
         ask: Ask[Adapted] = Ask(digest, support, self._loop.create_future())
-        return await self._answered(ask, tenant, (ask.kind, digest, num_outputs), deadline)
+        has_several = support.hot is not None
+        return await self._answered(ask, tenant, (ask.kind, digest, num_outputs, has_several), deadline)
 
     async def encode(self, tenant: str, digest: str, rows: Array, deadline: float) -> Answer[Encoded]:
         """What the model makes of new rows [B *X], to adapt to later. Raises what `adapt` raises."""

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Integer, Text, and_, bindparam, column, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,7 +42,7 @@ async def list_members(
 ) -> list[Member]:
     """A page of a version's examples, from behind the ordinal `after`."""
     values = {"tenant": tenant, "task_id": task_id, "version": version, "limit": limit, "after": after}
-    return [Member(*row) for row in await session.execute(_MEMBERS, values)]
+    return [_member(*row) for row in await session.execute(_MEMBERS, values)]
 
 
 async def has_example(session: AsyncSession, tenant: str, task_id: str, example_id: str) -> bool:
@@ -73,6 +75,13 @@ async def fetch_versions(
         (row.tenant, row.task_id, row.number): Fetched(row.number, row.model_digest, row.labels, row.data, row.digest)
         for row in rows
     }
+
+
+def _member(*row: Any) -> Member:
+    """Of a row that ends with the several labels of an example, if it has them in the place of one."""
+    *columns, labels = row
+    member = Member(*columns)
+    return member if labels is None else replace(member, label=labels)
 
 
 _has_params = (
@@ -128,7 +137,16 @@ _since = (
 )
 
 _MEMBERS = (
-    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.created_at, _since)
+    select(
+        Example.example_id,
+        Example.ordinal,
+        Example.label,
+        Example.target,
+        Example.created_at,
+        _since,
+        Example.role,
+        Example.labels,
+    )
     .where(
         Example.tenant == bindparam("tenant"),
         Example.task_id == bindparam("task_id"),

@@ -40,7 +40,9 @@ async def insert_examples(
         {
             "ordinal": example.ordinal,
             "example_id": example.example_id,
-            "label": example.label,
+            "label": example.label if isinstance(example.label, str) else None,
+            "labels": example.label if isinstance(example.label, list) else None,
+            "role": example.role,
             "target": example.target,
             "created_at": now,
             "input": example.input,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -95,7 +96,7 @@ async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[
 async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[ExampleRecord]:
     """The examples that a version was adapted to, in the order in which they came."""
     rows = await session.execute(_SUPPORT, {"tenant": tenant, "task_id": task_id, "version": version})
-    return [ExampleRecord(*row) for row in rows]
+    return [_example(*row) for row in rows]
 
 
 _CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)
@@ -168,7 +169,16 @@ _features = (
 )
 
 _SUPPORT = (
-    select(Example.example_id, Example.ordinal, Example.label, Example.target, Example.input, _features)
+    select(
+        Example.example_id,
+        Example.ordinal,
+        Example.label,
+        Example.target,
+        Example.input,
+        _features,
+        Example.role,
+        Example.labels,
+    )
     .join(Version, Version.task_id == Example.task_id)
     .where(
         Example.tenant == bindparam("tenant"),
@@ -178,6 +188,13 @@ _SUPPORT = (
     )
     .order_by(Example.ordinal)
 )
+
+
+def _example(*row: Any) -> ExampleRecord:
+    """Of a row that ends with the several labels of an example, if it has them in the place of one."""
+    *columns, labels = row
+    example = ExampleRecord(*columns)
+    return example if labels is None else replace(example, label=labels)
 
 
 def _record(row: Sequence[Any]) -> TaskRecord:

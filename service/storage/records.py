@@ -37,14 +37,18 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRecord:
-    """An example as stored: its input as the model takes it, and what its version's model made of it, if anything."""
+    """An example as stored: its input as the model takes it, and what its version's model made of it, if anything.
+
+    Or the name of a label, which is stored as an example of it; its `role` says so.
+    """
 
     example_id: str
     ordinal: int
-    label: str | None
+    label: str | list[str] | None
     target: float | list[float] | None
     input: bytes
     features: bytes | None
+    role: str = "example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,11 @@ class Member:
 
     example_id: str
     ordinal: int
-    label: str | None
+    label: str | list[str] | None
     target: float | list[float] | None
     created_at: datetime
     since_version: int
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class Params(Table):
 
 
 class Example(Table):
-    """A labelled row of the support, as the model takes it. Immutable."""
+    """A labelled row of the support, as the model takes it: an example, or a label's name. Immutable."""
 
     __tablename__ = "examples"
     __table_args__ = (
@@ -126,7 +126,9 @@ class Example(Table):
     task_id: Mapped[PrimaryKey]
     ordinal: Mapped[PrimaryNumber]  # the order in which the task was given its examples
     example_id: Mapped[str]  # the client's name for it
-    label: Mapped[str | None]
+    label: Mapped[str | None]  # the only one, or of a name
+    labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # several, or none of a task that knows several
+    role: Mapped[str] = mapped_column(server_default="example")  # or name: its input says what the label means
     target: Mapped[float | list[float] | None] = mapped_column(OptionalJson)
     created_at: Mapped[datetime]
     input: Mapped[bytes]

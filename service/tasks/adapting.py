@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as library_version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from service.catalog import Served
 from service.engine.arrays import Adapted, Array, LabelledArrays
 from service.engine.ask import Answer
 from service.engine.engine import Engine
-from service.errors import CannotReadapt
+from service.errors import CannotReadapt, FieldError
 from service.ids import new_id
 from service.schemas import Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion
@@ -106,8 +106,8 @@ def version_of(
     return NewVersion(
         number=number,
         model_digest=model.digest,
-        labels=targets.labels if isinstance(targets, codec.Labelled) else None,
-        output_dim=None if isinstance(targets, codec.Labelled) or targets.scalar else targets.values.shape[1],
+        labels=None if isinstance(targets, codec.Measured) else targets.labels,
+        output_dim=targets.values.shape[1] if isinstance(targets, codec.Measured) and not targets.scalar else None,
         num_support=len(rows),
         support_digest=codec.support_digest(rows, targets),
         dtype=dtype,
@@ -120,15 +120,31 @@ def version_of(
 
 def labelled_arrays(rows: Array, targets: Targets, *, encoded: bool = False) -> LabelledArrays:
     """One support set as the engine takes it."""
-    if isinstance(targets, codec.Labelled):
-        return LabelledArrays(rows, targets.classes, len(targets.labels), None, encoded)
-    return LabelledArrays(rows, None, 0, targets.values, encoded)
+    if isinstance(targets, codec.Measured):
+        return LabelledArrays(rows, None, 0, targets.values, encoded)
+    names = targets.names if targets.names.any() else None
+    classes, hot = (targets.classes, None) if isinstance(targets, codec.Labelled) else (None, targets.hot)
+    return LabelledArrays(rows, classes, len(targets.labels), None, encoded, hot, names)
+
+
+def kind_of(examples: Sequence[codec.Taught], model: Served) -> Kind:
+    """The kind of task that these examples ask for, of those that the model does."""
+    has_lists = any(isinstance(example.label, list) for example in examples)
+    return cast(Kind, "multilabel" if has_lists and "multilabel" in model.card.kinds else model.card.kinds[0])
+
+
+def refuse_names(names: Sequence[codec.Name], model: Served) -> None:
+    """Raise InvalidRequest for names of labels, if the model cannot be told them."""
+    if names and not model.takes_names:
+        codec.refuse([FieldError("label_names", f"the model {model.card.name} cannot be told what labels mean")])
 
 
 def refuse_kind(kind: Kind, model: Served) -> None:
     """Raise CannotReadapt unless the model can do this kind of task."""
     if kind not in model.card.kinds:
-        raise CannotReadapt(f"The task is a {kind}; {model.card.name}@{model.digest[:12]} does {model.card.kinds[0]}.")
+        raise CannotReadapt(
+            f"The task is a {kind}; {model.card.name}@{model.digest[:12]} does {', '.join(model.card.kinds)}."
+        )
 
 
 def new_examples(
@@ -137,12 +153,13 @@ def new_examples(
     """Rows to store, as the model saw them; the ids of examples that were sent without one are made here."""
     return [
         ExampleRecord(
-            example_id=example.id or new_id("example"),
+            example_id=example.id or new_id(example.role),
             ordinal=first_ordinal + position,
             label=example.label,
             target=example.target,
             input=rows[position].tobytes(),
             features=None if features is None else features[position].tobytes(),
+            role=example.role,
         )
         for position, example in enumerate(examples)
     ]

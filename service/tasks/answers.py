@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from service.codec import Role
 from service.schemas import Kind, Origin, SupportExample, Task, TaskVersion
 from service.storage.records import Member, TaskRecord, VersionRecord
 
@@ -42,6 +43,7 @@ def example_of(member: Member) -> SupportExample:
     """One example of a support set."""
     return SupportExample(
         id=member.example_id,
+        role=cast(Role, member.role),
         label=member.label,
         target=member.target,
         created_at=member.created_at,

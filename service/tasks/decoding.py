@@ -12,7 +12,7 @@ import numpy as np
 from service import codec
 from service.catalog import Served
 from service.engine.arrays import Array
-from service.errors import MAX_LISTED, FieldError
+from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
 from service.settings import Settings
 
@@ -21,7 +21,7 @@ TURN = {"image": 8, "text": 256, "vector": 1_024}  # inputs a thread decodes bef
 ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default=lambda num_inputs: None)
 
 Result = TypeVar("Result")
-Targets: TypeAlias = codec.Labelled | codec.Measured
+Targets: TypeAlias = codec.Targets
 
 
 class Decoding:
@@ -40,17 +40,36 @@ class Decoding:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def support(
-        self, examples: Sequence[Example], model: Served, kind: Kind, deadline: float
+        self, examples: Sequence[Example], names: Sequence[codec.Name], model: Served, kind: Kind, deadline: float
     ) -> tuple[Array, Targets]:
-        """Rows [S *X] and targets of a support set.
+        """Rows [S *X] and targets of a support set; names of labels come behind the examples.
 
         Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded.
         """
-        targets = await self.targets(examples, kind)
-        return await self.inputs([example.input for example in examples], model, deadline, "support.{}.input"), targets
+        targets = await self.targets(examples, kind, names=names)
+        return await self.taught(examples, names, model, deadline), targets
 
-    async def targets(self, examples: Sequence[codec.Sent], kind: Kind, kept: Sequence[codec.Taught] = ()) -> Targets:
-        """The targets of the examples that a task has kept, then of these."""
+    async def taught(
+        self, examples: Sequence[Example], names: Sequence[codec.Name], model: Served, deadline: float
+    ) -> Array:
+        """Rows [S *X] of examples and of names of labels behind them."""
+        inputs = [*(example.input for example in examples), *(name.input for name in names)]
+        paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
+        try:
+            return await self.inputs(inputs, model, deadline, "support.{}.input")
+        except InvalidRequest as error:
+            raise InvalidRequest.at(
+                [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
+            ) from None
+
+    async def targets(
+        self,
+        examples: Sequence[codec.Sent],
+        kind: Kind,
+        kept: Sequence[codec.Taught] = (),
+        names: Sequence[codec.Name] = (),
+    ) -> Targets:
+        """The targets of what a task has kept, then of these examples, then of these names of labels."""
         return await self.in_thread(
             partial(
                 codec.decode_support,
@@ -59,6 +78,7 @@ class Decoding:
                 max_examples=self._settings.max_examples,
                 max_ways=self._settings.max_ways,
                 kept=kept,
+                names=names,
             )
         )
 

@@ -1,15 +1,15 @@
 """A task held against examples whose answers are known: one version of it, or two on the same examples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 import numpy as np
 
-from service import codec, evaluation
+from service import codec, evaluation, multilabel
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array, ClassScores, ScoreArrays, ValueScores
+from service.engine.arrays import Array, ClassScores, ScoreArrays, TagScores, ValueScores
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import VersionGone
@@ -19,6 +19,8 @@ from service.figures import (
     ClassificationEvaluation,
     CreateEvaluation,
     Evaluation,
+    MultilabelComparison,
+    MultilabelEvaluation,
     RegressionComparison,
     RegressionEvaluation,
 )
@@ -38,6 +40,7 @@ class _Known:
 
     label: str | None
     target: float | list[float] | None
+    role: str = "example"
 
 
 class Evaluating:
@@ -95,7 +98,7 @@ class Evaluating:
     async def _check(self, examples: Sequence[Example], record: TaskRecord, version: VersionRecord | None) -> None:
         kind, max_ways = cast(Kind, record.kind), self._settings.max_ways
         kept = [_Known(None, 0.0 if record.output_dim is None else [0.0] * record.output_dim)]
-        if kind == "classification":
+        if kind != "regression":
             kept = [_Known(label, None) for label in (version or record).labels or []]
         await self._decoding.in_thread(partial(codec.check_truth, examples, kind, kept=kept, max_ways=max_ways))
 
@@ -117,14 +120,13 @@ def _figures(
     task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
 ) -> Evaluation:
     """The first answer's figures; with two answers, the other's beside them."""
-    figures = _classification if isinstance(answers[0].result, ClassScores) else _regression
-    return figures(task_id, examples, answers, timing)
+    return FIGURES[type(answers[0].result)](task_id, examples, answers, timing)
 
 
 def _classification(
     task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
 ) -> ClassificationEvaluation:
-    truth = [example.label or "" for example in examples]
+    truth = [cast(str, example.label) for example in examples]
     asked = [(answer.labels or [], truth, cast(ClassScores, answer.result).probabilities) for answer in answers]
     figures = [evaluation.classification_figures(*each) for each in asked]
     comparison = None
@@ -133,6 +135,27 @@ def _classification(
         difference = evaluation.classification_difference(figures[0], figures[1], hits[0], hits[1])
         comparison = ClassificationComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
     return ClassificationEvaluation(
+        task=task_id,
+        version=answers[0].version,
+        num_examples=len(examples),
+        **dict(figures[0]),
+        comparison=comparison,
+        timing=timing,
+    )
+
+
+def _multilabel(
+    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+) -> MultilabelEvaluation:
+    truth = [codec.labels_of(example) for example in examples]
+    asked = [(answer.labels or [], truth, cast(TagScores, answer.result).probabilities) for answer in answers]
+    figures = [multilabel.multilabel_figures(*each) for each in asked]
+    comparison = None
+    if len(answers) == 2:
+        exact = [multilabel.are_exact(*each) for each in asked]
+        difference = multilabel.multilabel_difference(figures[0], figures[1], exact[0], exact[1])
+        comparison = MultilabelComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+    return MultilabelEvaluation(
         task=task_id,
         version=answers[0].version,
         num_examples=len(examples),
@@ -161,3 +184,10 @@ def _regression(
         comparison=comparison,
         timing=timing,
     )
+
+
+FIGURES: Mapping[type[ScoreArrays], Callable[..., Evaluation]] = {
+    ClassScores: _classification,
+    TagScores: _multilabel,
+    ValueScores: _regression,
+}

@@ -121,7 +121,8 @@ def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord]
 
 
 def _example(example: ExampleRecord) -> dict[str, Any]:
-    told = {"id": example.example_id, "label": example.label, "target": example.target}
+    role = None if example.role == "example" else example.role
+    told = {"id": example.example_id, "label": example.label, "target": example.target, "role": role}
     return {field: value for field, value in told.items() if value is not None}
 
 

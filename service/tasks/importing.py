@@ -88,7 +88,7 @@ class Importing:
         pinned = self._catalog.find(file.model_digest)
         if pinned is not None:
             _refuse_unless(pinned.card.name == file.model, "model", f"the digest is of {pinned.card.name!r}")
-            _refuse_unless(file.kind in pinned.card.kinds, "kind", f"the model does {pinned.card.kinds[0]}")
+            _refuse_unless(file.kind in pinned.card.kinds, "kind", f"the model does {', '.join(pinned.card.kinds)}")
             return pinned
         if not may_readapt:
             raise ModelUnavailable(
@@ -109,8 +109,11 @@ class Importing:
         unknown = [name for name in arrays if not name.startswith(PARAMS) and name not in (INPUTS, FEATURES)]
         codec.refuse([FieldError(name[:80], "is not known here") for name in unknown])
         _refuse_unless(INPUTS in arrays, INPUTS, "is missing")
+        named = [f"support.{place}.role" for place, row in enumerate(file.support) if row.role == "name"]
+        if not model.takes_names:
+            codec.refuse([FieldError(path, "the model cannot be told what labels mean") for path in named])
         targets = await self._decoding.targets(file.support, file.kind)
-        labels = targets.labels if isinstance(targets, codec.Labelled) else None
+        labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
         await self._decoding.in_thread(
@@ -125,10 +128,11 @@ class Importing:
     def _as_given(self, sent: _Sent, model: Served) -> tuple[NewVersion, Array | None]:
         params = {name.removeprefix(PARAMS): leaf for name, leaf in sent.arrays.items() if name.startswith(PARAMS)}
         sizes = {"S": len(sent.rows), **self._engine.own_sizes(model.digest)}
-        if isinstance(sent.targets, codec.Labelled):
-            sizes["N"] = len(sent.targets.labels)
-        else:
+        if isinstance(sent.targets, codec.Measured):
             sizes["O"] = sent.targets.values.shape[1]
+        else:
+            sizes["N"] = len(sent.targets.labels)
+        kind = sent.file.kind
         try:
             codec.check_params(params, self._engine.layout(model.digest), sizes)
         except codec.DamagedParams as error:
@@ -136,6 +140,8 @@ class Importing:
         # a true bool is the byte 1; others would be numbers that no model has ever seen
         is_whole = "ways" not in params or bool((params["ways"].view(np.uint8) == 1).all())
         _refuse_unless(is_whole, "params/ways", "expected a true for each label")
+        is_several = "independent" not in params or params["independent"].view(np.uint8) == (kind == "multilabel")
+        _refuse_unless(bool(is_several), "params/independent", f"expected what a {kind} has")
         features = self._features(sent, model)
         told = sent.file.provenance
         made = version_of(model, 1, "import", sent.rows, sent.targets, params, told.dtype)

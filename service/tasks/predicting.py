@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from service import codec
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array, ClassScores, ScoreArrays
+from service.engine.arrays import Array, ClassScores, ScoreArrays, TagScores
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
 from service.errors import Conflict, TaskNotFound
-from service.schemas import CreatePredictions, Predictions, Timing
+from service.schemas import Classification, CreatePredictions, Multilabel, Predictions, Regression, Timing
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.records import TaskRecord
@@ -57,9 +57,7 @@ class Predicting:
         return Predictions(
             task=task_id,
             version=answer.version,
-            predictions=codec.classifications(answer.labels or [], answer.result.probabilities, request.top)
-            if isinstance(answer.result, ClassScores)
-            else codec.regressions(answer.result.mean, answer.result.std, scalar=scalar),
+            predictions=_told(answer, request.top, scalar=scalar),
             timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
         )
 
@@ -92,3 +90,14 @@ class Predicting:
             return found
         async with self._database.read() as session:
             return self.remember(await find_task(session, tenant, task_id))
+
+
+def _told(
+    answer: Answer[ScoreArrays], top: int | None, *, scalar: bool
+) -> list[Classification] | list[Multilabel] | list[Regression]:
+    found, labels = answer.result, answer.labels or []
+    if isinstance(found, ClassScores):
+        return codec.classifications(labels, found.probabilities, top, found.unknown)
+    if isinstance(found, TagScores):
+        return codec.multilabels(labels, found.probabilities, top)
+    return codec.regressions(found.mean, found.std, scalar=scalar)

@@ -49,6 +49,7 @@ class Readapting:
                 return None
             kind = cast(Kind, state.record.kind)
             refuse_kind(kind, model)
+            _refuse_names(state.examples, model)
             self._refuse_inputs(state, model)
             rows, targets = stored_rows(state.examples, model), codec.targets_of(state.examples, kind)
             version, features = await self._adapting.first(
@@ -89,6 +90,11 @@ class Readapting:
         num_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
         if any(len(example.input) != num_bytes for example in state.examples):
             raise CannotReadapt(f"The task's inputs are not of the shape {list(model.inputs.shape)}.")
+
+
+def _refuse_names(examples: Sequence[ExampleRecord], model: Served) -> None:
+    if not model.takes_names and any(example.role == "name" for example in examples):
+        raise CannotReadapt(f"The task knows names of labels; {model.card.name}@{model.digest[:12]} takes none.")
 
 
 def _encoded(examples: Sequence[ExampleRecord], features: np.ndarray) -> list[ExampleRecord]:

@@ -13,7 +13,7 @@ from service.storage import history
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
-from service.tasks.adapting import Adapting, Spent, new_examples
+from service.tasks.adapting import Adapting, Spent, new_examples, refuse_names
 from service.tasks.answers import example_of, task_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
@@ -45,20 +45,20 @@ class SupportSets:
         once: Receipt | None = None,
     ) -> tuple[ExtendedTask, int]:
         """Teach a task more, labels that it did not know among it; the task and its revision."""
-        spent = Spent()
+        spent, names = Spent(), codec.names_of(request.label_names)
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
             nonlocal added
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
-            _refuse_known(request.support, state.examples)
-            targets = await self._decoding.targets(request.support, kind, state.examples)
+            _refuse_known(request.support, names, state.examples)
+            refuse_names(names, model)
+            targets = await self._decoding.targets(request.support, kind, state.examples, names)
             if model.digest not in encoded:
-                inputs = [example.input for example in request.support]
-                rows = await self._decoding.inputs(inputs, model, deadline, "support.{}.input")
+                rows = await self._decoding.taught(request.support, names, model, deadline)
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
-            added = new_examples(request.support, state.next_ordinal, *encoded[model.digest])
+            added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])
             number = state.record.version + 1
             support: list[ExampleRecord] = [*state.examples, *added]
             version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
@@ -71,7 +71,7 @@ class SupportSets:
             lambda record: ExtendedTask(
                 **task_of(record).model_dump(),
                 timing=spent.timing(),
-                example_ids=[example.example_id for example in added],
+                example_ids=[example.example_id for example in added if example.role == "example"],
             ),
             deadline=deadline,
             match=match,
@@ -126,12 +126,16 @@ class SupportSets:
         raise ExampleNotFound(f"The task has no example {example_id[:80]!r}.")
 
 
-def _refuse_known(examples: Sequence[Example], kept: Sequence[ExampleRecord]) -> None:
-    known = {example.example_id for example in kept}
+def _refuse_known(examples: Sequence[Example], names: Sequence[codec.Name], kept: Sequence[ExampleRecord]) -> None:
+    known, named = {row.example_id for row in kept}, {str(row.label) for row in kept if row.role == "name"}
     wrong = [
         FieldError(f"support.{position}.id", "is the id of an example of the task already")
         for position, example in enumerate(examples)
         if example.id in known
+    ] + [
+        FieldError(codec.path_of_name(name.label), "the label has a name already: forget that first")
+        for name in names
+        if name.label in named
     ]
     if wrong:
         raise ExampleExists.at(wrong)
@@ -140,5 +144,5 @@ def _refuse_known(examples: Sequence[Example], kept: Sequence[ExampleRecord]) ->
 def _refuse_too_few(left: Sequence[ExampleRecord], kind: Kind) -> None:
     if kind == "regression" and not left:
         raise TooFewLabels("This is the last example of the task; delete the task instead.")
-    if kind == "classification" and len({example.label for example in left}) < 2:
+    if kind != "regression" and len({label for row in left for label in codec.labels_of(row)}) < 2:
         raise TooFewLabels("Fewer than two labels would be left; delete the task instead.")

@@ -1,7 +1,7 @@
 """A task from its first examples to its end; each write is one short transaction."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +15,6 @@ from service.schemas import (
     CreatedTask,
     CreatePredictions,
     CreateTask,
-    Kind,
     Predictions,
     Task,
     TaskPage,
@@ -26,7 +25,7 @@ from service.storage import changes, queries
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import NewTask, TaskRecord
-from service.tasks.adapting import Adapting, Spent, new_examples
+from service.tasks.adapting import Adapting, Spent, kind_of, new_examples, refuse_names
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
@@ -65,8 +64,9 @@ class Tasks:
 
     async def check(self, request: CreateTask) -> None:
         """Raise what `adapt` would raise before it decodes any input."""
-        kind = cast(Kind, self._catalog.resolve(request.model).card.kinds[0])
-        await self._decoding.targets(request.support, kind)
+        model, names = self._catalog.resolve(request.model), codec.names_of(request.label_names)
+        refuse_names(names, model)
+        await self._decoding.targets(request.support, kind_of(request.support, model), names=names)
 
     async def adapt(
         self,
@@ -79,11 +79,12 @@ class Tasks:
     ) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
         model, spent = self._catalog.resolve(request.model), Spent()
-        kind = cast(Kind, model.card.kinds[0])
-        rows, targets = await self._decoding.support(request.support, model, kind, deadline)
+        kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
+        refuse_names(names, model)
+        rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
         task = NewTask(tenant, task_id or new_id("task"), request.name, model.card.name, kind, request.metadata)
-        examples = new_examples(request.support, 0, rows, features)
+        examples = new_examples([*request.support, *names], 0, rows, features)
 
         async def work(session: AsyncSession) -> TaskRecord:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.files import BadFile, Columns, Row, kind_of, read_examples, read_rows
+from service.files import BadFile, Columns, Row, kind_of, read_examples, read_names, read_rows
 
 
 def rows(tmp_path: Path, name: str, content: str | bytes, **columns: str | frozenset[str]) -> list[Row]:
@@ -40,6 +40,23 @@ def test_lines_of_json(tmp_path: Path) -> None:
     assert [row[:2] for row in found] == [("a.jsonl:1", [1.0, 2.5]), ("a.jsonl:3", "text"), ("a.jsonl:4", b"\x00\x01")]
     assert [row[3] for row in found] == ["7", "b", "c"]
     assert told(rows(tmp_path, "a.ndjson", '{"input": [1], "target": [1, 2]}'))[0][4] == [1.0, 2.0]
+
+
+def test_several_labels_are_a_list_in_lines_of_json(tmp_path: Path) -> None:
+    found = rows(tmp_path, "a.jsonl", '{"input": "x", "label": ["a", 2]}\n{"input": "y", "label": []}')
+    assert [row.label for row in found] == [["a", "2"], []]
+    with pytest.raises(BadFile, match=r"a.jsonl:1: expected a text as the label"):
+        rows(tmp_path, "a.jsonl", '{"input": "x", "label": ["a", true]}')
+
+
+def test_names_of_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": "what a means"}')
+    (tmp_path / "a.csv").write_text("name,label\nwhat a means,a\n")
+    assert read_names(tmp_path / "a.json") == read_names(tmp_path / "a.csv") == {"a": "what a means"}
+    for name, content in (("a.json", "[]"), ("a.json", '{"a": 1}'), ("a.json", "{"), ("a.csv", "label,text\na,b\n")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(BadFile, match=rf"{name}: expected"):
+            read_names(tmp_path / name)
 
 
 def test_images_by_path(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from service.cli import app
 from service.settings import Settings
 from tests.service.api.live import live
 from tests.service.codec.pictures import saved, stroke
+from tests.service.texts import NAMES, SAID, text_model
 
 Kshot = Callable[..., Result]
 
@@ -23,7 +24,12 @@ Kshot = Callable[..., Result]
 def kshot(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kshot]:
     """Runs the command against a service of its own."""
     path = copy(sqlite_template, tmp_path_factory.mktemp("commands") / "kshot.db")
-    settings = Settings(database_url=f"sqlite+aiosqlite:///{path}", threads=1, auth="off")
+    settings = Settings(
+        database_url=f"sqlite+aiosqlite:///{path}",
+        threads=1,
+        auth="off",
+        models=text_model(tmp_path_factory.mktemp("models")),
+    )
     with live(create_app(settings)) as url:
         runner = CliRunner(env={"COLUMNS": "200", "KSHOT_URL": url, "KSHOT_API_KEY": ""})
         yield lambda *arguments, **options: runner.invoke(app, [str(each) for each in arguments], **options)
@@ -116,6 +122,29 @@ def test_lines_of_json(kshot: Kshot, tmp_path: Path) -> None:
     refused(kshot("adapt", "-", "--model", "curves", input=nan), "-:8: number 1", "finite")
     refused(kshot("predict", task, "-", input='\n{"input": [1, 2]}'), "-:2")
     refused(kshot("predict", task, "-", input=""), "nothing to ask about")
+
+
+def test_what_labels_mean_and_several_labels(kshot: Kshot, tmp_path: Path) -> None:
+    names, asked, lines = (tmp_path / name for name in ("names.json", "asked.csv", "lines.jsonl"))
+    names.write_text(json.dumps(NAMES))
+    asked.write_text("\n".join(["text", *SAID]))
+    task = made(kshot("adapt", "--names", names, "--model", "named"))
+    found = list(csv.DictReader(io.StringIO(kshot("predict", task, asked, "--csv").stdout)))
+    assert [row["label"] for row in found] == list(NAMES) and all(0 < float(row["unknown"]) < 1 for row in found)
+    assert "unknown" in kshot("predict", task, asked).stdout
+
+    several = [["music", "weather"], ["weather"], []]
+    rows = [{"input": said, "label": labels} for said, labels in zip(SAID, several, strict=True)]
+    lines.write_text("\n".join(map(json.dumps, rows)))
+    task = made(kshot("adapt", lines, "--names", names, "--model", "named"))
+    shown = [json.loads(line) for line in kshot("predict", task, asked, "--json").stdout.splitlines()]
+    assert all(line.keys() == {"input", "labels", "scores"} for line in shown)
+    assert kshot("predict", task, asked).exit_code == kshot("predict", task, asked, "--csv").exit_code == 0
+
+    refused(kshot("adapt", "--names", names, "--model", "curves"), "label_names", "what labels mean")
+    refused(kshot("adapt", "--model", "named"), "--names")
+    names.write_text("[]")
+    refused(kshot("adapt", "--names", names, "--model", "named"), "names.json", "expected an object of JSON")
 
 
 def test_a_body_of_json(kshot: Kshot, tmp_path: Path) -> None:

@@ -31,16 +31,16 @@ def batches() -> list[Batch]:
 
 
 def test_rows_and_names_are_their_labels_own_and_strangers_are_nobodys() -> None:
-    for batch in (batch for batch in batches() if isinstance(batch.support.target, Classes)):
-        assert isinstance(batch.target, Classes)
+    for batch in batches():
+        taught, truth = batch.support.target, batch.target
+        if not isinstance(taught, Classes) or not isinstance(truth, Classes):
+            continue
         for task in range(batch.num_episodes):
-            own = batch.support.rows.values[task, :, 0].floor()
-            label_of = {way: set(own[batch.support.target.index[task] == way].tolist()) for way in range(LABELS * 2)}
-            assert all(len(label_of[way]) == 1 for way in batch.support.target.index[task].tolist())
+            own, ways = batch.support.rows.values[task, :, 0].floor(), taught.index[task]
+            label_of = {way: set(own[ways == way].tolist()) for way in range(LABELS * 2)}
+            assert all(len(label_of[way]) == 1 for way in ways.tolist())
             known = set().union(*label_of.values())
-            for query, way in zip(
-                batch.query.values[task, :, 0].tolist(), batch.target.index[task].tolist(), strict=True
-            ):
+            for query, way in zip(batch.query.values[task, :, 0].tolist(), truth.index[task].tolist(), strict=True):
                 assert query not in known if way < 0 else query in label_of[way]
             names = batch.support.names
             halves = own != batch.support.rows.values[task, :, 0]

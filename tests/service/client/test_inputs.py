@@ -9,7 +9,8 @@ from PIL import Image
 
 from service import schemas
 from service.client import Raw, to_input
-from service.client.inputs import parts
+from service.client.inputs import labelled, parts
+from service.client.steps import Work
 from tests.service.codec.pictures import saved, stroke
 
 
@@ -26,6 +27,15 @@ def test_vectors_texts_and_what_is_neither() -> None:
     assert to_input("a text") == "a text"
     with pytest.raises(TypeError, match="uint8"):
         to_input(np.zeros((4, 4)))
+
+
+def test_an_input_may_have_several_labels() -> None:
+    steps = labelled(["a", "b"], None, None, labels=[("x", 1), []], targets=None)
+    work = next(steps)
+    assert isinstance(work, Work)
+    with pytest.raises(StopIteration) as ended:
+        steps.send(work.do())
+    assert ended.value.value == [{"input": "a", "label": ["x", "1"]}, {"input": "b", "label": []}]
 
 
 def test_parts_keep_to_both_limits() -> None:

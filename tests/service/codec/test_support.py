@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from service.codec import Labelled, Measured, decode_support, support_digest
+from service.codec import Labelled, Measured, Targets, decode_support, support_digest
 from service.errors import InvalidRequest, LimitExceeded
 from service.schemas import Example, Kind
 
@@ -17,7 +17,7 @@ def example(**fields: Any) -> Example:
     return Example.model_validate({"input": [1.0]} | fields)
 
 
-def decoded(examples: list[Example], kind: Kind, **limits: Any) -> Labelled | Measured:
+def decoded(examples: list[Example], kind: Kind, **limits: Any) -> Targets:
     return decode_support(examples, kind, **({"max_examples": 100, "max_ways": 10} | limits))
 
 
