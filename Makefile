@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -10,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 
 help:
 	@echo "make run      install, start the service on 127.0.0.1:$(PORT) (PORT=...) and watch it learn digits"
-	@echo "make test     install and run the tests"
+	@echo "make test     install and run the tests in two processes (WORKERS=...)"
 	@echo "make check    format, lint, types, import rules, migrations"
 	@echo "make install  only create $(VENV) (PYTHON=... picks the interpreter, 3.11 or newer)"
 
@@ -27,7 +28,7 @@ run: $(INSTALLED)
 	@$(BIN)/kshot serve --port $(PORT) --demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
