@@ -24,15 +24,15 @@ def operations(method: str, episodes: Episodes, channels: int = 64) -> float:
     return len(episodes.support) * float(sum(count for kind, count in counted.items() if "convolution" in str(kind)))
 
 
-def bare_rate(strided: bool, channels: int = 64, num_threads: int = 2) -> float:
+def bare_rate(strided: bool, channels: int = 64, num_threads: int = 2, dtype: torch.dtype = torch.float32) -> float:
     """Operations a second of Conv-4's convolutions alone, forwards and backwards, in the faster of two layouts."""
     formats = (torch.contiguous_format, torch.channels_last)
-    return max(_rate(strided, channels, num_threads, layout) for layout in formats)
+    return max(_rate(strided, channels, num_threads, layout, dtype) for layout in formats)
 
 
-def _rate(strided: bool, channels: int, num_threads: int, layout: torch.memory_format) -> float:
+def _rate(strided: bool, channels: int, num_threads: int, layout: torch.memory_format, dtype: torch.dtype) -> float:
     sides = [SIDE // 2**block for block in range(4)]
-    layers = [_layer(1 if not block else channels, channels, side, layout) for block, side in enumerate(sides)]
+    layers = [_layer(1 if not block else channels, channels, side, layout, dtype) for block, side in enumerate(sides)]
     stride = 2 if strided else 1
 
     def work(lane: int = 0) -> None:
@@ -53,7 +53,9 @@ def _rate(strided: bool, channels: int, num_threads: int, layout: torch.memory_f
     return num_threads * int(counter.get_total_flops()) / min(seconds)
 
 
-def _layer(fan_in: int, channels: int, side: int, layout: torch.memory_format) -> tuple[torch.Tensor, torch.Tensor]:
-    images = torch.randn(ROWS, fan_in, side, side).to(memory_format=layout)
-    weight = torch.randn(channels, fan_in, 3, 3).to(memory_format=layout).requires_grad_()
+def _layer(
+    fan_in: int, channels: int, side: int, layout: torch.memory_format, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randn(ROWS, fan_in, side, side).to(dtype, memory_format=layout)
+    weight = torch.randn(channels, fan_in, 3, 3).to(dtype, memory_format=layout).requires_grad_()
     return images.requires_grad_(fan_in > 1), weight

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,22 +26,35 @@ METHODS = ("prototypical", "ridge", "anil", "maml")
 WAYS, SHOTS, ASKED, SIDE = 5, 1, 5, 28
 HEAD = ("5-way 1-shot", "kshot", "learn2learn", "x learn2learn", "plain loop", "x plain loop", "floor", "of the floor")
 
+TYPES = {
+    "float32": "float32 in all three",
+    "bfloat16": "in all three the encoder under autocast to bfloat16 and the head in float32",
+}
+Type = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the encoder.")]
 Results = Annotated[Path, typer.Option(help="The page of the table.")]
 
 
-def main(rounds: int = 7, num_tasks: int = 32, channels: int = 64, results: Results = Path("docs/results.md")) -> None:
+def main(
+    rounds: int = 7,
+    num_tasks: int = 32,
+    channels: int = 64,
+    dtype: Type = "float32",
+    results: Results = Path("docs/results.md"),
+) -> None:
     """Time every method in turns (A B A B) and write the table."""
     keep_memory()  # as the trainer does; the rivals have it as well
     torch.set_num_threads(os.cpu_count() or 1)  # the loops use every core inside an operation, kshot a lane a core
     episodes = drawn(num_tasks)
-    rows = [row(method, episodes, rounds, channels) for method in METHODS]
+    methods = [each for each in METHODS if each != "maml" or dtype == "float32"]  # it has no encoder to be in another
+    rows = [row(method, episodes, rounds, channels, getattr(torch, dtype)) for method in methods]
     caption = (
         f"`{' '.join(['python -m benchmarks.meta_training', *sys.argv[1:]])}`, {hardware()}. Tasks a second: the median"
         f" of {rounds} rounds in turns; ratios: median (least - most) over the rounds. One step: {num_tasks} tasks,"
-        f" {WAYS * ASKED} queries each, Conv-4-{channels}, fp32, inner steps 5; gradients filled, no optimiser."
+        f" {WAYS * ASKED} queries each, Conv-4-{channels}, {TYPES[dtype]}, inner steps 5; gradients filled, no"
+        " optimiser. The rivals' network is made of PyTorch's own modules."
     )
     text = f"{caption}\n\n{table(HEAD, rows)}"
-    put(results, "meta-training", text)
+    put(results, "meta-training" if dtype == "float32" else f"meta-training-{dtype}", text)
     print(text)
 
 
@@ -52,11 +65,11 @@ def drawn(num_tasks: int) -> Episodes:
     return Episodes(images[:, :, :SHOTS], images[:, :, SHOTS:])
 
 
-def row(method: str, episodes: Episodes, rounds: int, channels: int) -> list[str]:
+def row(method: str, episodes: Episodes, rounds: int, channels: int, dtype: torch.dtype) -> list[str]:
     """One method: each rival beside kshot, and how far kshot is from the floor."""
-    ours = kshot(method, episodes, channels)
+    ours = kshot(method, episodes, channels, dtype=dtype)
     num_tasks, rates, cells = len(episodes.support), [], []
-    for rival in (learn2learn(method, episodes, channels), plain(method, episodes, channels)):
+    for rival in (learn2learn(method, episodes, channels, dtype), plain(method, episodes, channels, dtype)):
         if rival is None:
             cells += ["-", "-"]
             continue
@@ -65,7 +78,7 @@ def row(method: str, episodes: Episodes, rounds: int, channels: int) -> list[str
         ratios = seconds[1] / seconds[0]
         rate = np.median(num_tasks / seconds[1])
         cells += [f"{rate:.0f}", f"{np.median(ratios):.2f} ({ratios.min():.2f} - {ratios.max():.2f})"]
-    floor = num_tasks * bare_rate(method == "maml", channels) / operations(method, episodes, channels)
+    floor = num_tasks * bare_rate(method == "maml", channels, dtype=dtype) / operations(method, episodes, channels)
     rate = float(np.median(np.concatenate(rates)))
     return [method, f"{rate:.0f}", *cells, f"{floor:.0f}", f"{100 * rate / floor:.0f} %"]
 

@@ -34,17 +34,15 @@ class Conv4(nn.Module):
         """Features of each glyph, ink 255 on black 0: the mean over what is left of the plane."""
         dtype = next(self.parameters()).dtype
         planes: Shaped[Tensor, "B C h w"] = glyphs.unsqueeze(1).to(dtype) / 255
-        first, *others = (cast(nn.Sequential, block) for block in self.blocks)
-        planes = self._first(first, planes)
-        for block in others:
-            planes = block(planes)
+        for number, block in enumerate(self.blocks):
+            conv, norm, pool, relu = cast(nn.Sequential, block)
+            if not number and self._is_flat(planes):
+                planes = pooled_stem(planes, cast(nn.Conv2d, conv), cast(nn.GroupNorm, norm))
+            else:  # under autocast a norm's own precision is the quicker one, too
+                planes = relu(pool(norm(conv(planes).to(norm.weight.dtype))))
         return planes.mean((2, 3))
 
-    def _first(self, block: nn.Sequential, planes: Float[Tensor, "B 1 h w"]) -> Float[Tensor, "B C h2 w2"]:
-        """The first block, on a CPU by a quicker way to its gradients; not for a head that differentiates twice."""
-        conv, norm = cast(nn.Conv2d, block[0]), cast(nn.GroupNorm, block[1])
-        own = type(conv.weight) is nn.Parameter  # and not what a task made of it
-        if own and not self.strided and torch.is_grad_enabled() and planes.device.type == "cpu":
-            return pooled_stem(planes, conv, norm)
-        pooled: Tensor = block(planes)
-        return pooled
+    def _is_flat(self, planes: Float[Tensor, "B 1 h w"]) -> bool:
+        """Whether gradients of the first order, by these weights and none that a task made of them, are wanted here."""
+        own = type(next(self.parameters())) is nn.Parameter and planes.dtype == torch.float32
+        return own and not self.strided and torch.is_grad_enabled() and planes.device.type == "cpu"

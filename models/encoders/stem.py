@@ -22,7 +22,21 @@ aten = torch.ops.aten
 
 
 def pooled_stem(pictures: Float[Tensor, "B 1 H W"], conv: nn.Conv2d, norm: nn.GroupNorm) -> Float[Tensor, "B C h w"]:
-    """`relu(max_pool2d(norm(conv(pictures)), 2))` to rounding, for gradients of the first order by the weights."""
+    """`relu(max_pool2d(norm(conv(pictures)), 2))` to rounding, for gradients of the first order by the weights.
+
+    Autocast passes it by: pools of bfloat16 lose more than its one convolution gains.
+    """
+    with torch.autocast("cpu", enabled=False):
+        scale, shift = _normaliser(pictures, conv, norm)
+        kernel = conv.weight * torch.where(norm.weight < 0, -1.0, 1.0).view(-1, 1, 1, 1)
+        pooled: Tensor = _Pooled.apply(pictures, kernel, scale, shift)  # type: ignore[no-untyped-call]  # no stub
+    return pooled
+
+
+def _normaliser(
+    pictures: Float[Tensor, "B 1 H W"], conv: nn.Conv2d, norm: nn.GroupNorm
+) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    """The norm as a scale and a shift of each channel, its statistics from the moments of the patches."""
     assert conv.bias is not None
     taps: Float[Tensor, "C K"] = conv.weight.flatten(1)
     mean, covariance = patch_moments(pictures)
@@ -33,10 +47,7 @@ def pooled_stem(pictures: Float[Tensor, "B 1 H W"], conv: nn.Conv2d, norm: nn.Gr
     variance = (spreads + (centres - centre).square()).mean(2, keepdim=True)
     inverse = (variance + norm.eps).rsqrt().expand_as(centres).flatten(1)
     shift = norm.bias + norm.weight * inverse * (conv.bias - centre.expand_as(centres).flatten(1))
-    kernel = conv.weight * torch.where(norm.weight < 0, -1.0, 1.0).view(-1, 1, 1, 1)
-    scale = norm.weight.abs() * inverse
-    pooled: Tensor = _Pooled.apply(pictures, kernel, scale, shift)  # type: ignore[no-untyped-call]  # not in the stubs
-    return pooled
+    return norm.weight.abs() * inverse, shift
 
 
 @torch.no_grad()

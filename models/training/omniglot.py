@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,8 +17,9 @@ from models.inputs.image import GlyphInput
 from models.learner import Learner
 from models.training.figures import encode_all, episode_answers
 from models.training.glyphs import TRAINED, VALIDATED, framed
+from models.training.methods import IDENTITY, Method
 from models.training.methods import method as method_named
-from models.training.objectives.episodic import Metrics
+from models.training.objectives.episodic import Metrics, Objective, episodic
 from models.training.objectives.reptile import Reptile
 from models.training.train import Run
 
@@ -49,6 +51,7 @@ def omniglot(
     num_images: int = 100,
     inner_rate: float = 0.2,
     choosing: bool = False,
+    dtype: str = "float32",
 ) -> Run:
     """Train one method on every background alphabet; with `choosing` on the first 25, judged on the last 5."""
     chosen = method_named(method, channels, inner_rate)
@@ -67,7 +70,7 @@ def omniglot(
         head=chosen.head,
         created_at="",
         card={
-            "recipe": f"kshot train omniglot --set method={method} ({num_steps} steps, {__name__})",
+            "recipe": f"kshot train omniglot --set method={method} ({num_steps} steps, {dtype}, {__name__})",
             "split": f"Omniglot background: {names} trained on",
             "alphabets": list(alphabets),
             "data": {f"omniglot background, {names}": trained.digest()},
@@ -75,7 +78,7 @@ def omniglot(
         },
     )
     learner = build(card.encoder, card.head)
-    objective = chosen.objective(learner, num_steps)
+    objective = _in_dtype(chosen, chosen.objective(learner, num_steps), dtype)
     return Run(
         card=card,
         learner=learner,
@@ -103,3 +106,12 @@ def held_out(omniglot: Omniglot) -> Callable[[Learner], Metrics]:
         return shown
 
     return validate
+
+
+def _in_dtype(chosen: Method, objective: Objective, dtype: str) -> Objective:
+    """The objective; in "bfloat16" the convolutions of a shared encoder are in it, and the rest in float32."""
+    if dtype == "float32":
+        return objective
+    if dtype != "bfloat16" or chosen.encoder == IDENTITY:
+        raise ValueError(f"dtype {dtype!r} is not to be had: float32 is, and bfloat16 where an encoder is shared")
+    return partial(episodic, dtype=torch.bfloat16)

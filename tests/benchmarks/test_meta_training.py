@@ -1,4 +1,4 @@
-"""The rivals of the benchmark of speed do the same work: equal losses, equal gradients; and the table is written."""
+"""The rivals of the benchmark of speed do the same work: equal losses, equal gradients; and the tables are written."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import meta_training
 from benchmarks.floor import bare_rate, operations
-from benchmarks.meta_training import METHODS, drawn
+from benchmarks.meta_training import METHODS, TYPES, drawn
 from benchmarks.rivals import LEARN2LEARN, Step, kshot, learn2learn, plain
 
 CHANNELS = 16  # two a group of the norms: of one alone, the bias before has no gradient but rounding
@@ -40,6 +40,14 @@ def test_so_has_learn2learn(method: str) -> None:
     agree(kshot(method, episodes, CHANNELS), rival)
 
 
+@pytest.mark.parametrize("method", ["prototypical", "ridge", "anil"])
+def test_in_bfloat16_the_loss_is_nearly_the_same(method: str) -> None:
+    episodes = drawn(4)
+    exact = kshot(method, episodes, CHANNELS)()
+    for way in (kshot, plain):
+        assert way(method, episodes, CHANNELS, dtype=torch.bfloat16)() == pytest.approx(exact, rel=2e-2)
+
+
 def test_the_floor_counts_convolutions_forwards_and_backwards() -> None:
     episodes = drawn(2)
     images = 2 * meta_training.WAYS * (meta_training.SHOTS + meta_training.ASKED)
@@ -54,6 +62,9 @@ def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(meta_training, "METHODS", ("ridge",))
     monkeypatch.setattr(meta_training, "keep_memory", lambda: None)
     threads = torch.get_num_threads()
-    meta_training.main(rounds=2, num_tasks=2, channels=CHANNELS, results=tmp_path / "results.md")
+    page = tmp_path / "results.md"
+    meta_training.main(rounds=1, num_tasks=2, channels=CHANNELS, results=page)
+    meta_training.main(rounds=1, num_tasks=2, channels=CHANNELS, dtype="bfloat16", results=page)
     torch.set_num_threads(threads)
-    assert "\n| ridge | " in (tmp_path / "results.md").read_text()
+    assert page.read_text().count("\n| ridge | ") == len(TYPES)
+    assert all(said in page.read_text() for said in TYPES.values())

@@ -1,6 +1,7 @@
 """Episodic training: adapt to the support, be judged by the queries (Vinyals et al. 2016)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
@@ -10,15 +11,16 @@ from torch import Tensor
 
 from models.data.episodes import Batch
 from models.learner import Learner
-from models.types import Classes, Gaussian, Logits, MultiHot, Scores, Target, Values
+from models.types import Classes, Gaussian, Logits, MultiHot, Rows, Scores, Target, Values
 
 Metrics: TypeAlias = Mapping[str, float]
 Objective: TypeAlias = Callable[[Learner, Any], Metrics]  # fills .grad; an nn.Module's own parameters are trained too
 
 
-def episodic(learner: Learner, batch: Batch) -> Metrics:
-    """The loss of the queries, differentiated through the adaptation."""
-    scores = learner.predict(learner.adapt(batch.support), batch.query)
+def episodic(learner: Learner, batch: Batch, dtype: torch.dtype = torch.float32) -> Metrics:
+    """The loss of the queries, differentiated through the adaptation; the encoder in `dtype`, the head in float32."""
+    support = replace(batch.support, rows=_encoded(learner, batch.support.rows, dtype))
+    scores = learner.head.predict(learner.head.adapt(support), _encoded(learner, batch.query, dtype))
     loss = score_loss(scores, batch.target)
     torch.autograd.backward(loss)
     figures = {"loss": loss.item()}
@@ -26,6 +28,14 @@ def episodic(learner: Learner, batch: Batch) -> Metrics:
         known = batch.target.index >= 0
         figures["accuracy"] = (scores.values.argmax(-1) == batch.target.index)[known].float().mean().item()
     return figures
+
+
+def _encoded(learner: Learner, rows: Rows, dtype: torch.dtype) -> Rows:
+    if dtype == torch.float32:
+        return learner.encode(rows)
+    with torch.autocast(rows.values.device.type, dtype):
+        encoded = learner.encode(rows)
+    return replace(encoded, values=encoded.values.float())
 
 
 def score_loss(scores: Scores, target: Target) -> Float[Tensor, ""]:

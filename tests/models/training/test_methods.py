@@ -67,6 +67,15 @@ def test_an_unknown_method_is_named(data: Path) -> None:
         method("mamal")
 
 
+def test_a_shared_encoder_trains_in_bfloat16_and_nothing_else_does(data: Path, tmp_path: Path) -> None:
+    run = omniglot(data, "r2d2", num_steps=1, channels=8, num_images=20, dtype="bfloat16")
+    assert train(run, tmp_path / "run")
+    assert all(leaf.dtype == torch.float32 and leaf.isfinite().all() for leaf in run.learner.parameters())
+    for name, dtype in (("maml", "bfloat16"), ("r2d2", "float16")):
+        with pytest.raises(ValueError, match=f"dtype '{dtype}' is not to be had"):
+            omniglot(data, name, channels=8, dtype=dtype)
+
+
 def test_ways_and_shots_vary_and_the_number_of_images_hardly() -> None:
     tasks = AnyTasks(GlyphEpisodes(tiny.omniglot(40), FRAME, Style(coarse=0.0)), num_images=60)
     sizes = set()
