@@ -104,7 +104,6 @@ BAD = [
     ("a.jsonl", '{"input": [1, null], "label": "a"}', "a.jsonl:1: number 2: expected a number"),
     ("a.jsonl", '{"input": [true], "label": "a"}', "a.jsonl:1: number 1: expected"),
     ("a.jsonl", '{"input": {"image": "%"}, "label": "a"}', "a.jsonl:1: expected an image"),
-    ("a.jsonl", '{"input": [1], "label": ["a"]}', "a.jsonl:1: expected a text as the label"),
     ("a.jsonl", '{"input": [1], "label": true}', "a.jsonl:1: expected a text as the label"),
     ("a.jsonl", '{"input": [1], "label": "a"}\n{"input": [1]}', "a.jsonl:2: has neither label nor target"),
     ("a.jsonl", '{"input": [1], "label": "a"}\n{"input": [1], "target": 1}', "a.jsonl:2: has no label"),
