@@ -12,6 +12,7 @@ from models.data.regressions import LinearTasks
 from models.types import Values
 
 NODES = 192  # of either axis
+SAMPLES, FREEDOM = 4000, 6  # of a posterior, and of the Student distribution they are drawn from
 MAX_TASKS = 50  # at once, to bound memory
 
 
@@ -55,6 +56,43 @@ def linear_means(batch: Batch, tasks: LinearTasks) -> Float[Tensor, "T Q"]:
     mix = torch.linalg.solve(precision, pull)
     means: Tensor = queries @ mean + (queries @ subspace.T @ mix).squeeze(-1)
     return means
+
+
+def means_behind(batch: Batch, tasks: LinearTasks, features: Float[Tensor, "K D"]) -> Float[Tensor, "T Q"]:
+    """The posterior mean at the queries where inputs are seen through `features` alone: by importance sampling.
+
+    What is hidden of the inputs is noise, the stronger the more a task's weights lie there: its variance depends on
+    the task, so that no normal posterior is exact. Samples are of a Student distribution about the one that takes the
+    mean variance; where nothing is hidden that one is exact, and the samples only add their spread to the error.
+    """
+    seen = features.double()
+    back = torch.linalg.pinv(seen)
+    mean, subspace = (part.double() for part in tasks.prior)
+    hidden = torch.eye(tasks.dim, dtype=torch.float64) - back @ seen
+    y = _values(batch).double().squeeze(-1)
+    rows, asked = (each.values.double() @ seen.T for each in (batch.support.rows, batch.query))
+    if hidden.norm() < 1e-5:
+        return linear_means(batch, tasks)
+    draw = torch.Generator().manual_seed(0)
+    normal = torch.randn(SAMPLES, tasks.rank, generator=draw, dtype=torch.float64)
+    chi = torch.randn(SAMPLES, FREEDOM, generator=draw, dtype=torch.float64).square().sum(1, keepdim=True)
+    student = normal * (FREEDOM / chi).sqrt()
+    outside = (FREEDOM + tasks.rank) / 2 * (student.square().sum(1) / FREEDOM).log1p()  # minus its log-density
+    typical = (mean @ hidden @ mean + ((subspace @ hidden) * subspace).sum()) + tasks.noise**2
+    means = []
+    for x, values, query in zip(rows, y, asked, strict=True):
+        columns, level = x @ (subspace @ back).T, x @ (back.T @ mean)
+        precision = columns.T @ columns / typical + torch.eye(tasks.rank, dtype=torch.float64)
+        centre = torch.linalg.solve(precision, columns.T @ (values - level) / typical)
+        root = torch.linalg.inv(torch.linalg.cholesky(precision))
+        mixes = centre + student @ root
+        weights = mean + mixes @ subspace
+        variance = ((weights @ hidden) * weights).sum(1) + tasks.noise**2
+        miss = values.unsqueeze(1) - level.unsqueeze(1) - columns @ mixes.T
+        fit = -miss.square().sum(0) / variance / 2 - len(values) / 2 * variance.log() - mixes.square().sum(1) / 2
+        share = (fit + outside).softmax(0)
+        means.append(query @ (back.T @ (share @ weights)))
+    return torch.stack(means)
 
 
 def _values(batch: Batch) -> Float[Tensor, "T S 1"]:

@@ -1,5 +1,6 @@
 """Ours on real tasks: the mixed model as a start, then features that the training tasks ask for, by ALPaCA."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,19 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from benchmarks.regression.mixed import Mixed, mixed
-from benchmarks.regression.sets import Array, Task
+from benchmarks.regression.sets import SHOTS, Array, Task, supports
 from models.data.episodes import Batch, full_rows
 from models.heads.alpaca import ALPaCA
 from models.learner import Learner
-from models.training.objectives.episodic import episodic, score_loss
+from models.training.objectives.episodic import episodic
 from models.types import Gaussian, Support, Values
 
 WIDTH, EXTRA = 32, 4  # learned features, and directions beside those of the mixed model
 MIN_SHOTS, MAX_SHOTS, QUERIES, NUM_TASKS = 3, 10, 4, 16
 RATE, DECAY = 3e-3, 1e-3
 STOPS = (0, 100, 200)  # steps between which the training tasks choose
-JUDGED = 4  # draws of episodes by which they choose
-SHARE = 4  # one in so many training tasks is kept out while the number of steps is chosen
+NUM_PARTS = 4  # of the training tasks: each is kept out once while the number of steps is chosen
+JUDGED_DRAWS = 3  # supports of a kept-out task by which they choose
 
 
 class Beside(nn.Module):
@@ -52,18 +53,35 @@ class Learned:
         return means
 
 
-def learned(train: list[Task]) -> Learned:
+def learned(train: list[Task], stops: Sequence[int] = STOPS) -> Learned:
     """Start where the mixed model ends; go as far as kept-out training tasks get better, which may be nowhere."""
-    kept, rest = train[::SHARE], [task for number, task in enumerate(train) if number % SHARE]
-    judges = [_batch(kept, 10_000 + step) for step in range(JUDGED)]
-    learner, losses = as_mixed(mixed(rest)), []
-    for first, last in zip((0, *STOPS), STOPS, strict=False):
-        _go(learner, rest, first, last)
-        losses.append(_loss(learner, judges))
-    num_steps = STOPS[int(np.argmin(losses))]
+    parts = min(NUM_PARTS, len(train) - 1)
+    errors = np.sum([_errors(train[part::parts], _others(train, part, parts), stops) for part in range(parts)], 0)
+    num_steps = stops[int(np.argmin(errors))]
     learner = as_mixed(mixed(train))
     _go(learner, train, 0, num_steps)
     return Learned(learner, num_steps)
+
+
+def _others(tasks: list[Task], part: int, parts: int) -> list[Task]:
+    return [task for number, task in enumerate(tasks) if number % parts != part]
+
+
+def _errors(kept: list[Task], rest: list[Task], stops: Sequence[int]) -> list[float]:
+    """At each stop of a way that the rest of the tasks leads: squared error on the kept-out ones, summed over them."""
+    learner, errors = as_mixed(mixed(rest)), []
+    for first, last in zip((0, *stops), stops, strict=False):
+        _go(learner, rest, first, last)
+        now = Learned(learner, last)
+        errors.append(sum(_error(now, task, number) for number, task in enumerate(kept)))
+    return errors
+
+
+def _error(now: Learned, task: Task, number: int) -> float:
+    """Of one task: the mean over numbers of shots and draws, as tasks are judged in the end."""
+    draws = [pair for shots in SHOTS for pair in supports(task, number, shots, JUDGED_DRAWS)]
+    misses = [now(support, rest.inputs) - rest.targets for support, rest in draws]
+    return float(np.mean([np.square(miss).mean() for miss in misses])) if misses else 0.0
 
 
 def as_mixed(model: Mixed) -> Learner:
@@ -90,12 +108,6 @@ def _go(learner: Learner, tasks: list[Task], first: int, last: int) -> None:
         episodic(learner, _batch(tasks, step))
         nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         optimiser.step()
-
-
-def _loss(learner: Learner, batches: list[Batch]) -> float:
-    with torch.inference_mode():
-        losses = [score_loss(learner.predict(learner.adapt(b.support), b.query), b.target) for b in batches]
-    return float(torch.stack(losses).mean())
 
 
 def _batch(tasks: list[Task], step: int) -> Batch:

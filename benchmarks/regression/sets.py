@@ -28,6 +28,7 @@ SETS = {
     "radon": "mtl_radon/radon.npz",
 }
 NUM_FOLDS = 5
+SHOTS = (3, 5, 10)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """The best predictors against brute force, the mixed model against its definition, and folds that leak no task."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.regression.bayes import linear_means, sinusoid_means
-from benchmarks.regression.learned import STOPS, Learned, as_mixed, learned
+from benchmarks.regression.bayes import linear_means, means_behind, sinusoid_means
+from benchmarks.regression.learned import Learned, as_mixed, learned
 from benchmarks.regression.mixed import design, mixed, per_task
+from benchmarks.regression.real import METHODS, RIVAL, Errors, kept, packed, student, text
 from benchmarks.regression.sets import Task, folds, supports
 from models.data.regressions import LinearTasks, SinusoidTasks
 from models.types import Values
@@ -34,6 +36,43 @@ def test_with_endless_examples_the_best_line_is_the_task() -> None:
     assert isinstance(batch.target, Values)
     found = linear_means(batch, LinearTasks(noise=0.1))
     assert (found - batch.target.values.squeeze(-1)).square().mean().sqrt() < 0.12
+
+
+def test_behind_features_that_hide_inputs_the_best_is_what_prior_samples_give() -> None:
+    tasks = LinearTasks(dim=3, rank=2, num_tasks=3, min_shots=5, max_shots=5, queries=4)
+    batch, seen = tasks(0), torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.6, 0.8]], dtype=torch.float64)
+    assert isinstance(batch.support.target, Values)
+    mean, subspace = (part.double() for part in tasks.prior)
+    draws = torch.randn(200_000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    weights = mean + draws @ subspace
+    inside = weights @ seen.T  # the features are at right angles and of unit length
+    variance = weights.square().sum(1) - inside.square().sum(1) + tasks.noise**2
+    for task, found in enumerate(means_behind(batch, tasks, seen.float())):
+        rows, asked = (each.values[task].double() @ seen.T for each in (batch.support.rows, batch.query))
+        miss = batch.support.target.values[task].double() - rows @ inside.T
+        share = (-miss.square().sum(0) / variance / 2 - 2.5 * variance.log()).softmax(0)
+        torch.testing.assert_close(found, asked @ (share @ inside), rtol=0, atol=0.1)
+
+
+def test_features_that_hide_nothing_leave_the_bayes_error() -> None:
+    batch = LinearTasks(num_tasks=2)(0)
+    turned = torch.nn.init.orthogonal_(torch.empty(8, 8))
+    torch.testing.assert_close(means_behind(batch, LinearTasks(), turned), linear_means(batch, LinearTasks()))
+
+
+def test_a_set_that_was_measured_is_read_and_shown_as_it_was(tmp_path: Path) -> None:
+    by = {(3, method): [0.5, 0.25, 1.0 if method == RIVAL else 0.75] for method in METHODS}
+    first = Errors("orange", by, steps=[0, 100], cpu_s=60.0)
+    (tmp_path / "orange.json").write_bytes(packed(first))
+    again = kept(tmp_path / "no data", "orange", tmp_path)
+    assert again == first
+    assert "| orange | 3 | 3 | 50.00 | 50.00 | 58.33 | 50.00 | +8.33 ± 34.76 | as good | 0 100 |" in text([again])
+    assert "1.0 minutes of CPU" in text([again])
+
+
+@pytest.mark.parametrize(("freedom", "expected"), [(4, 2.776), (5, 2.571), (13, 2.160), (78, 1.991)])
+def test_intervals_of_few_tasks_are_wider(freedom: int, expected: float) -> None:
+    assert student(freedom) == pytest.approx(expected, rel=0.01)
 
 
 def tasks(num_tasks: int = 23, rows: int = 12, noise: float = 0.1) -> list[Task]:
@@ -89,4 +128,5 @@ def test_with_many_rows_a_task_needs_no_other() -> None:
 
 
 def test_learning_beyond_the_mixed_model_never_goes_where_training_tasks_get_worse() -> None:
-    assert learned(tasks(9)).num_steps in STOPS
+    stops = (0, 3, 5)
+    assert learned(tasks(5, rows=6), stops).num_steps in stops
