@@ -32,6 +32,17 @@ def gradient_of(leaf: Tensor) -> Tensor:
     return leaf.grad
 
 
+def test_meta_sgd_holds_long_gradients_to_their_length_task_by_task() -> None:
+    rule, params, gradients = MetaSGD(SHAPES, 0.1, max_norm=5.0), leaves(1), leaves(2)
+    gradients = {name: torch.cat([leaf[:1] * 1e-3, leaf[1:] * 1e3]) for name, leaf in gradients.items()}
+    after, _ = rule.step(0, gradients, {}, params)
+    moved = {name: params[name] - after[name] for name in params}
+    lengths = torch.stack([leaf.flatten(1).square().sum(1) for leaf in moved.values()]).sum(0).sqrt()
+    torch.testing.assert_close(lengths[1:], torch.full_like(lengths[1:], 0.5), rtol=1e-3, atol=1e-5)
+    for name, leaf in gradients.items():
+        torch.testing.assert_close(moved[name][0], 0.1 * leaf[0], rtol=1e-3, atol=1e-6)
+
+
 def test_meta_sgd_learns_a_rate_an_element_that_classes_share() -> None:
     rule, params, gradients = MetaSGD(SHAPES, 0.1), leaves(1), leaves(2)
     moved = after(rule, 1, gradients, params)
