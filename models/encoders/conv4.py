@@ -24,8 +24,8 @@ class Conv4(nn.Module):
             nn.Sequential(
                 nn.Conv2d(fan_in, channels, 3, stride=stride, padding=1),
                 nn.GroupNorm(groups, channels),
+                nn.ReLU(),
                 nn.Identity() if strided else nn.MaxPool2d(2),
-                nn.ReLU(),  # after the pool, with which it commutes: a quarter of the work
             )
             for fan_in in (1, channels, channels, channels)
         )
@@ -35,11 +35,11 @@ class Conv4(nn.Module):
         dtype = next(self.parameters()).dtype
         planes: Shaped[Tensor, "B C h w"] = glyphs.unsqueeze(1).to(dtype) / 255
         for number, block in enumerate(self.blocks):
-            conv, norm, pool, relu = cast(nn.Sequential, block)
+            conv, norm, relu, pool = cast(nn.Sequential, block)
             if not number and self._is_flat(planes):
                 planes = pooled_stem(planes, cast(nn.Conv2d, conv), cast(nn.GroupNorm, norm))
             else:  # under autocast a norm's own precision is the quicker one, too
-                planes = relu(pool(norm(conv(planes).to(norm.weight.dtype))))
+                planes = pool(relu(norm(conv(planes).to(norm.weight.dtype))))
         return planes.mean((2, 3))
 
     def _is_flat(self, planes: Float[Tensor, "B 1 h w"]) -> bool:

@@ -1,6 +1,6 @@
 """The first block of a Conv-4 where its gradients are wanted, a few pictures at a time.
 
-Over one grey channel it computes little (nine taps) and moves much (64 planes at full size): it was 45% of a training
+Over one grey channel it computes little (nine taps) and moves much (64 planes at full size): it was 40% of a training
 step, nearly all of it memory. Two identities keep the planes inside the cache, and most of them off the backward pass:
 
 - mean and variance of a channel over a picture follow from mean and covariance of the picture's 3x3 patches;
