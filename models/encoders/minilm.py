@@ -181,6 +181,13 @@ class MiniLM(nn.Module):
             if isinstance(part, Linear):
                 part.fuse()
 
+    def scale(self, share: float) -> None:
+        """Keep only this share of the delta."""
+        with torch.no_grad():
+            for part in self.modules():
+                if isinstance(part, Linear) and not part.is_fused:
+                    part.up.mul_(share)
+
     def split(self) -> tuple["MiniLM", "MiniLM"]:
         """A stem that shares these weights, and the tail above it, in layers of torch's whose weights are copies."""
         stem, tail = copy.copy(self), copy.copy(self)

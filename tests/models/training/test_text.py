@@ -1,7 +1,9 @@
 """The recipe of `text`: sentences of an intent come together, a set is left out, another base of the family serves."""
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +43,8 @@ def own_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_training_moves_the_upper_layers_alone_and_what_is_published_is_small(
     data: Path, own_base: str, tmp_path: Path
 ) -> None:
-    run = text(data, encoder=own_base, left_out="hwu64", rank=2, num_steps=12, head_steps=2, precision="float32")
+    small: dict[str, Any] = {"rank": 2, "num_steps": 12, "head_steps": 2, "precision": "float32", "share": 1.0}
+    run = text(data, encoder=own_base, left_out="hwu64", **small)
     assert set(run.card.card["data"]) == {"clinc150", "sgd"}
     before = {name: leaf.clone() for name, leaf in run.learner.encoder.state_dict().items()}
     assert {name.split(".")[1] for name in before} == {"1", "2", "3"}
@@ -57,6 +60,21 @@ def test_training_moves_the_upper_layers_alone_and_what_is_published_is_small(
     served = encoded(checkpoint.learner.encoder, TextInput(), rows, False)
     trained = encoded(run.learner.encoder, TextInput(), rows, False)
     torch.testing.assert_close(served, trained.detach(), atol=1e-2, rtol=0)  # it is kept in half the bits
+
+
+def test_only_a_share_of_the_delta_is_kept() -> None:
+    encoder = MiniLM(None, sizes=(50, 8, 16), heads=2, last=1, rank=2)
+    for leaf in encoder.parameters():
+        torch.nn.init.normal_(leaf)
+    half, begin = copy.deepcopy(encoder), copy.deepcopy(encoder)
+    half.scale(0.5)
+    begin.scale(0.0)
+    weights = []
+    for each in (encoder, half, begin):
+        each.fuse()
+        weights.append(each.get_buffer("layers.0.query.weight"))
+    torch.testing.assert_close(weights[1], (weights[0] + weights[2]) / 2)
+    assert not torch.equal(weights[0], weights[2])
 
 
 def test_an_unknown_set_or_base_is_refused(data: Path, own_base: str, tmp_path: Path) -> None:
