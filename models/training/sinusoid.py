@@ -1,7 +1,7 @@
 """The recipe of `sinusoid`: the regression of Finn et al. (2017), by several methods, with or without noise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Way:
     queries: int
     num_steps: int
     rate: float
+    min_shots: int = 5
 
     def objective(self) -> Objective:
         """Of several inner steps all are judged, so that each is a place to stop; else the adapted task."""
@@ -48,6 +49,7 @@ MAML, META_SGD = {"name": "sgd", "rate": 0.01}, {"name": "meta_sgd", "rate": 0.0
 WAYS: Mapping[str, Way] = {
     "mixture": _bayesian("mixture_prior", kinds=16),
     "alpaca": _bayesian("alpaca", units="trained"),
+    "alpaca-3": replace(_bayesian("alpaca", units="trained"), min_shots=3, num_steps=6000),
     "maml": _gradient(MAML, 1, 100, 3000, 5e-3),
     "meta-sgd": _gradient(META_SGD, 1, 100, 3000, 3e-3),
     "maml-10": _gradient(MAML, 10, 25, 800, 3e-3),
@@ -59,7 +61,8 @@ def sinusoid(data: Path, method: str = "mixture", noise: float = 0.0, shots: int
     """Likelihood of the queries; needs no data. Without `shots`, 5 to 10 of them, without `num_steps` the method's.
 
     The best predictor is not linear in the targets: the phase is on an arc. `mixture` comes near it, `alpaca` is the
-    linear one; `maml` and `meta-sgd` adapt by one inner step, as in their papers, those with -10 by up to ten.
+    linear one, `alpaca-3` the same from 3 shots on, which teach it to be sure of no more than it has seen. `maml` and
+    `meta-sgd` adapt by one inner step, as in their papers, those with -10 by up to ten.
     """
     if method not in WAYS:
         raise ValueError(f"there is no method {method!r}; there are {', '.join(WAYS)}")
@@ -84,7 +87,7 @@ def sinusoid(data: Path, method: str = "mixture", noise: float = 0.0, shots: int
         card=card,
         learner=build(card.encoder, card.head),
         objective=way.objective(),
-        batches=SinusoidTasks(noise, way.num_tasks, shots or 5, shots or 10, way.queries),
+        batches=SinusoidTasks(noise, way.num_tasks, shots or way.min_shots, shots or 10, way.queries),
         num_steps=num_steps or way.num_steps,
         optimiser="adamw",
         rate=way.rate,
