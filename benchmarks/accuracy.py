@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.page import put, table
+from benchmarks.photos import photos
 from benchmarks.rows import KEPT, SETTINGS, WITHIN, Reading, kept, measured_row, published, tables, trained_row
 from benchmarks.text.command import text
 from models import zoo
@@ -31,6 +32,7 @@ LITERATURE = (  # 5-way 1-shot, 5-way 5-shot, 20-way 1-shot, 20-way 5-shot, as p
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(text)
+app.command()(photos)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]
 Minutes = Annotated[float, typer.Option(help=f"Of {CORES} cores a method, counted in CPU-seconds.")]
 Choosing = Annotated[bool, typer.Option("--choosing", help="On what was kept for choosing; no test set is read.")]

@@ -105,13 +105,15 @@ def settings(
 @app.command(epilog="Example: kshot demo --model text")
 def demo(
     url: Url = LOCAL,
-    model: Annotated[str, typer.Option(help="glyphs: handwritten digits; text: messages to a bank.")] = "glyphs",
+    model: Annotated[
+        str, typer.Option(help="glyphs: handwritten digits; text: messages to a bank; photos: goods in a shop.")
+    ] = "glyphs",
 ) -> None:
-    """Let the service learn from a few examples and ask it about many others: digits, or messages to a bank."""
-    from service import demo, demo_text
+    """Let the service learn from a few examples and ask it about many others: digits, messages, photographs."""
+    from service import demo, demo_photos, demo_text
     from service.demo import MissingExtra
 
-    demos = {"glyphs": demo.demonstrate, "text": demo_text.demonstrate}
+    demos = {"glyphs": demo.demonstrate, "text": demo_text.demonstrate, "photos": demo_photos.demonstrate}
     if model not in demos:
         raise typer.BadParameter(f"There is no demonstration of {model!r}; there are {', '.join(demos)}.")
     with clear_errors():

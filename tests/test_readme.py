@@ -35,11 +35,20 @@ def run(command: list[str], folder: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_calls(server: Server, tmp_path: Path) -> None:
-    (block,) = blocks("sh", "curl")
+    (block,) = blocks("sh", '"curves"')
     assert block.count("curl") == 3
     output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], tmp_path)
     assert output.count('"mean"') == 3
     assert '"name":"my first task"' in output
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_calls_with_photographs(server: Server) -> None:
+    (block,) = blocks("sh", "model=photos")
+    assert block.count("curl") == 3
+    output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], ROOT)
+    assert re.findall(r'"label":"(\w+)"', output)[:3] == ["kiwi", "peach", "leek"]
+    assert output.rstrip().endswith("}") and '"version":2' in output
 
 
 def test_python_lines(server: Server, tmp_path: Path) -> None:
