@@ -75,9 +75,18 @@ def regression(made: list[tuple[int, Any]]) -> Made:
     return examples, right
 
 
+def multilabel(made: list[tuple[int, Any]]) -> Made:
+    examples = [{"input": row, "label": [f"way {way}", "any"]} for way, row in made]
+    return examples, lambda answers: all(
+        {*e["label"]} <= {*each["scores"]} and max(each["scores"], key=each["scores"].get) == "any"
+        for each, e in zip(answers, examples[2 * SHOTS :], strict=True)
+    )
+
+
 KINDS: Mapping[str, Callable[[list[tuple[int, Any]]], Made]] = {
     "classification": classification,
     "regression": regression,
+    "multilabel": multilabel,
 }
 
 
