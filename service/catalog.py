@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from models.card import Card
 from models.inputs import Input
 from models.inputs.text import TextInput
@@ -24,6 +27,13 @@ class Served:
     def preprocessing(self) -> dict[str, Any]:
         """What makes inputs ready for this model, whole: its name and every option."""
         return {"name": self.card.inputs["name"], **asdict(self.inputs)}
+
+    def truncated(self, rows: npt.NDArray[Any]) -> list[int]:
+        """The positions of the rows whose texts were longer than the model reads."""
+        if not isinstance(self.inputs, TextInput):
+            return []
+        found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
+        return found
 
     @property
     def num_ids(self) -> int | None:

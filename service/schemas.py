@@ -158,9 +158,10 @@ class Task(Response):
 
 
 class CreatedTask(Task):
-    """A task just adapted, and how long that took."""
+    """A task just adapted, and how long that took; the positions of the examples sent whose texts were cut."""
 
     timing: Timing
+    truncated: list[int]
 
 
 class ExtendedTask(CreatedTask):
@@ -235,12 +236,13 @@ class Regression(Response):
 
 
 class Predictions(Response):
-    """Answers in the order of the inputs, and the version of the task that gave them."""
+    """Answers in the order of the inputs, the version of the task that gave them, and which texts were cut."""
 
     task: str
     version: int
     predictions: list[Classification] | list[Multilabel] | list[Regression]
     timing: Timing
+    truncated: list[int]
 
 
 class TaskPage(Response):

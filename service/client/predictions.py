@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, cast
 
 from service.client.calling import call
@@ -100,4 +100,6 @@ def _joined(answers: list[Predictions]) -> Predictions:
         compute_ms=sum(answer.timing.compute_ms for answer in answers),
     )
     predictions = cast(Any, list(chain.from_iterable(answer.predictions for answer in answers)))
-    return answers[0].model_copy(update={"predictions": predictions, "timing": timing})
+    first = accumulate((len(answer.predictions) for answer in answers), initial=0)
+    truncated = [start + place for start, answer in zip(first, answers, strict=False) for place in answer.truncated]
+    return answers[0].model_copy(update={"predictions": predictions, "timing": timing, "truncated": truncated})

@@ -79,7 +79,7 @@ class Importing:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
 
         def answer(record: TaskRecord) -> CreatedTask:
-            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing())
+            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[])
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 

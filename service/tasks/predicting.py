@@ -50,8 +50,12 @@ class Predicting:
         """Answers of the task's current version to each input."""
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
 
+        truncated: list[int] = []
+
         async def decode(model: Served) -> Array:
-            return await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+            rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+            truncated[:] = model.truncated(rows)
+            return rows
 
         answer, scalar = await self.ask(tenant, task_id, decode, deadline)
         return Predictions(
@@ -59,6 +63,7 @@ class Predicting:
             version=answer.version,
             predictions=_told(answer, request.top, scalar=scalar),
             timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+            truncated=truncated,
         )
 
     async def ask(self, tenant: str, task_id: str, decode: Decode, deadline: float) -> tuple[Answer[ScoreArrays], bool]:

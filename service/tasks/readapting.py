@@ -61,7 +61,7 @@ class Readapting:
             tenant,
             task_id,
             make,
-            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing()),
+            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[]),
             deadline=deadline,
             match=match,
             once=once,

@@ -48,15 +48,17 @@ class SupportSets:
         spent, names = Spent(), codec.names_of(request.label_names)
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
+        truncated: list[int] = []
 
         async def make(state: State) -> Change:
-            nonlocal added
+            nonlocal added, truncated
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
             targets = await self._decoding.targets(request.support, kind, state.examples, names)
             if model.digest not in encoded:
                 rows = await self._decoding.taught(request.support, names, model, deadline)
+                truncated = model.truncated(rows[: len(request.support)])
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])
             number = state.record.version + 1
@@ -71,6 +73,7 @@ class SupportSets:
             lambda record: ExtendedTask(
                 **task_of(record).model_dump(),
                 timing=spent.timing(),
+                truncated=truncated,
                 example_ids=[example.example_id for example in added if example.role == "example"],
             ),
             deadline=deadline,
@@ -99,7 +102,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing()),
+            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[]),
             deadline=deadline,
             match=match,
         )

@@ -82,6 +82,7 @@ class Tasks:
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
+        truncated = model.truncated(rows[: len(request.support)])
         version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
         task = NewTask(tenant, task_id or new_id("task"), request.name, model.card.name, kind, request.metadata)
         examples = new_examples([*request.support, *names], 0, rows, features)
@@ -91,7 +92,7 @@ class Tasks:
 
         def answer(record: TaskRecord) -> CreatedTask:
             self._predicting.remember(record)
-            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing())
+            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=truncated)
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 

@@ -28,7 +28,8 @@ async def test_a_classifier_is_made_asked_and_deleted(client: httpx.AsyncClient)
     made = await client.post("/v1/tasks", json=body)
     assert made.status_code == 201
     task = made.json()
-    timing = task.pop("timing")
+    timing, truncated = task.pop("timing"), task.pop("truncated")
+    assert truncated == []
     assert timing["compute_ms"] > 0 and timing["queue_ms"] >= 0
     assert made.headers["location"] == f"/v1/tasks/{task['id']}"
     assert made.headers["etag"] == '"1"'

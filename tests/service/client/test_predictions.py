@@ -29,7 +29,9 @@ class Moving:
         version = self.versions.pop(0) if len(self.versions) > 1 else self.versions[0]
         answers = [{"mean": row[0], "std": float(version)} for row in inputs]
         timing = {"queue_ms": 1.0, "compute_ms": 2.0}
-        return httpx.Response(200, json={"task": "t", "version": version, "predictions": answers, "timing": timing})
+        cut = [place for place, row in enumerate(inputs) if row[0] % 3 == 0]
+        told = {"task": "t", "version": version, "predictions": answers, "timing": timing, "truncated": cut}
+        return httpx.Response(200, json=told)
 
 
 async def predicted(make: Make, service: Moving, num_inputs: int = 5, times: int = 1) -> Any:
@@ -44,6 +46,7 @@ async def test_answers_come_in_the_order_of_the_inputs(make: Make) -> None:
     answer = await predicted(make, service, times=2)
     assert [each.mean for each in answer.predictions] == [0, 1, 2, 3, 4]
     assert (answer.version, answer.timing.queue_ms, answer.timing.compute_ms) == (7, 3, 6)
+    assert answer.truncated == [0, 3]
     assert service.asked == [[0, 1], [2, 3], [4]] * 2
     assert service.num_limits == 1
 

@@ -156,7 +156,7 @@ async def test_every_write_has_a_key_of_its_own(make: Make) -> None:
 
 
 async def test_what_only_computes_is_repeated_without_a_key(make: Make) -> None:
-    made = {"task": "t", "version": 1, "predictions": [], "timing": {"queue_ms": 0, "compute_ms": 0}}
+    made = {"task": "t", "version": 1, "predictions": [], "timing": {"queue_ms": 0, "compute_ms": 0}, "truncated": []}
     script = Script(refusal(503, "deadline_exceeded"), LOST, httpx.Response(200, json=made))
     await ask(make, script, "predict", "t", [[1.5]], top=3)
     assert [json.loads(request.content) for request in script.requests] == [{"inputs": [[1.5]], "top": 3}] * 3
