@@ -11,13 +11,13 @@ from models.heads.bounded import fit
 from models.heads.head import Head, mask_absent
 from models.types import Classes, Logits, MultiHot, Rows, Support, TaskParams
 
-KNOBS = {"penalty": 0.1, "prior": 8.0, "scale": 1.0, "cosine": 8.0}  # each set by a task's sizes, see `_knob`
+KNOBS = {"penalty": 0.05, "prior": 8.0, "scale": 1.5}  # each set by a task's sizes, see `_knob`
 NUM_SIZES = 4  # one, log of shots and of ways, share of labels that have a name
 NUM_EVIDENCE = 6
 
 
 class PriorLogistic(Head):
-    """A linear layer on unit features, shrunk towards the labels' centroids; logits mix its outputs with cosines.
+    """A linear layer on unit features, shrunk towards the labels' centroids.
 
     One example a label leaves it a nearest-centroid classifier, many make it logistic regression: how strong the prior
     and the penalty are, and how sure the logits, is learned as a function of shots and ways. The name of a label
@@ -40,7 +40,7 @@ class PriorLogistic(Head):
         self.threshold = nn.Parameter(torch.zeros(NUM_SIZES))  # above which a label of several applies
         self.log_name = nn.Parameter(torch.tensor(0.0))  # how many examples a name is worth,
         self.fading = nn.Parameter(torch.tensor(0.0))  # less with every example
-        self.evidence = nn.Sequential(nn.Linear(NUM_EVIDENCE + NUM_SIZES - 1, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        self.evidence = Evidence(hidden)
 
     def start(self, support: Support) -> TaskParams:
         """The layer of the centroids: what one is sure of before any two examples have been told apart."""
@@ -62,12 +62,12 @@ class PriorLogistic(Head):
             yield {**own, "weight": start["weight"] + weight, "bias": start["bias"] + bias}
 
     def predict(self, params: TaskParams, query: Rows) -> Logits:
-        """Outputs of the layer and cosines with the centroids, scaled and added; and whether it is none of them."""
+        """Scaled outputs of the layer; and, of these and of how near the centroids are, whether it is none of them."""
         rows, sizes, independent = _unit(query), params["sizes"], params["independent"]
         cosine = rows @ params["prototype"].mT
-        scale, share = (self._knob(name, sizes, independent) for name in ("scale", "cosine"))
         least = (sizes @ self.threshold).masked_fill(~independent, 0)[:, None, None]
-        logits = mask_absent(scale * _outputs(params, rows) + share * cosine - least, params["ways"])
+        outputs = self._knob("scale", sizes, independent) * _outputs(params, rows) - least
+        logits = mask_absent(outputs, params["ways"])
         return Logits(logits, independent, self._unknown(logits, mask_absent(cosine, params["ways"]), sizes))
 
     def _unknown(
@@ -76,9 +76,8 @@ class PriorLogistic(Head):
         """The log-odds that a query is of none of the labels, by how near and how clear the best of them are."""
         (near, next_near), (best, second) = (values.topk(2, -1).values.unbind(-1) for values in (cosine, logits))
         whole = logits.logsumexp(-1)
-        of_query = torch.stack([near, next_near, (best - whole).exp(), (best - second) / 8, best / 16, whole / 16], -1)
-        of_task = sizes[:, None, 1:].expand(-1, of_query.shape[1], -1)
-        unknown: Tensor = self.evidence(torch.cat([of_query, of_task], -1)).squeeze(-1)
+        of_query = torch.stack([near, best / 16, next_near, (best - whole).exp(), (best - second) / 8, whole / 16], -1)
+        unknown: Tensor = self.evidence(torch.cat([of_query, sizes[:, None, 1:].expand(-1, near.shape[1], -1)], -1))
         return unknown
 
     def _knob(self, name: str, sizes: Float[Tensor, "T K"], independent: Bool[Tensor, "T"]) -> Float[Tensor, "T 1 1"]:
@@ -94,6 +93,25 @@ class PriorLogistic(Head):
         shots = (members * ~support.names.unsqueeze(-1)).sum(1, keepdim=True)
         own = (members * shots).sum(-1)
         return torch.where(support.names, (self.log_name - self.fading * own.log1p()).exp(), 1) * real
+
+
+class Evidence(nn.Module):
+    """A weighted sum that begins with what is known to tell, that nothing is near and no label sure; and a network."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        width = NUM_EVIDENCE + NUM_SIZES - 1
+        self.sum = nn.Linear(width, 1)
+        self.hidden, self.word = nn.Linear(width, hidden), nn.Linear(hidden, 1, bias=False)
+        with torch.no_grad():
+            self.sum.weight.copy_(torch.tensor([-8.0, -8.0] + (width - 2) * [0.0]))
+            self.sum.bias.fill_(8.0)
+            self.word.weight.mul_(0.1)
+
+    def forward(self, evidence: Float[Tensor, "T Q E"]) -> Float[Tensor, "T Q"]:
+        """The log-odds."""
+        both: Tensor = self.sum(evidence) + self.word(self.hidden(evidence).tanh())
+        return both.squeeze(-1)
 
 
 def _sizes(support: Support, members: Float[Tensor, "T S N"], ways: Bool[Tensor, "T N"]) -> Float[Tensor, "T K"]:
