@@ -1,6 +1,7 @@
 """Texts through HTTP: what was cut is told, what no text is is refused, and a file with made-up tokens does no harm."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.serving import assert_problem, client_of
-from tests.service.tasks.forging import forged
+from tests.service.tasks.forging import Arrays, forged
 from tests.service.texts import text_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,10 +54,14 @@ async def test_an_empty_text_is_refused(client: httpx.AsyncClient, text: str) ->
     assert assert_problem(answer, 422, "invalid_request")["errors"][0]["path"] == "inputs.1"
 
 
+def put(token: int, content: dict[str, Any], arrays: Arrays) -> None:
+    arrays["inputs"][1, 2] = token
+
+
 async def test_a_file_with_tokens_that_there_are_not_is_refused(client: httpx.AsyncClient) -> None:
     exported = (await client.get(f"/v1/tasks/{(await made(client))['id']}/export")).content
     for token in (-1, 40_000):
-        sent = forged(exported, lambda content, arrays, token=token: arrays["inputs"].__setitem__((1, 2), token))
+        sent = forged(exported, partial(put, token))
         answer = await client.post(
             "/v1/tasks/import", content=sent, headers={"Content-Type": "application/vnd.safetensors"}
         )
