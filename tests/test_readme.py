@@ -43,6 +43,17 @@ def test_curl_calls(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_calls_with_sentences(server: Server, tmp_path: Path) -> None:
+    (block,) = blocks("sh", '"text"')
+    assert block.count("curl") == 3
+    output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], tmp_path)
+    assert re.findall(r'"label":"(\w+)"', output)[:3] == ["lost", "pin", "refund"]
+    unknown = [float(share) for share in re.findall(r'"unknown":([\d.e-]+)', output)]
+    assert max(unknown) == unknown[3] > 0.5
+    assert '"version":2' in output
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_calls_with_photographs(server: Server) -> None:
     (block,) = blocks("sh", "model=photos")
     assert block.count("curl") == 3
