@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.effort import effort
 from benchmarks.page import put, table
 from benchmarks.photos import photos
 from benchmarks.rows import KEPT, SETTINGS, WITHIN, Reading, kept, measured_row, published, tables, trained_row
@@ -33,6 +34,7 @@ LITERATURE = (  # 5-way 1-shot, 5-way 5-shot, 20-way 1-shot, 20-way 5-shot, as p
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(text)
 app.command()(photos)
+app.command()(effort)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]
 Minutes = Annotated[float, typer.Option(help=f"Of {CORES} cores a method, counted in CPU-seconds.")]
 Choosing = Annotated[bool, typer.Option("--choosing", help="On what was kept for choosing; no test set is read.")]

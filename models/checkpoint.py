@@ -15,6 +15,7 @@ from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, dig
 from models.encoders import ENCODERS
 from models.encoders.minilm import MiniLM
 from models.heads import HEADS
+from models.inner import Rule
 from models.inputs import INPUTS, Input
 from models.learner import Learner
 from models.rules import RULES
@@ -45,6 +46,11 @@ def build(encoder: Part, head: Part) -> Learner:
     return Learner(_row(ENCODERS, encoder)(), _row(HEADS, head)())
 
 
+def build_rule(part: Part) -> Callable[..., Rule]:
+    """A rule from its description, to be given the shapes of what it moves. Raises KeyError or TypeError."""
+    return _row(RULES, part)
+
+
 def save(folder: Path, learner: Learner, card: Card, dtype: torch.dtype = torch.float32) -> str:
     """Write the learner and its card into `folder`, weights in `dtype`; returns the digest."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,10 +77,12 @@ def load(folder: Path) -> Checkpoint:
 
 
 def _row(table: Mapping[str, Callable[..., Any]], part: Part) -> Callable[..., Any]:
-    """The row of a table with its options, not yet called; `body` and `rule` are rows of tables themselves."""
+    """The row of a table with its options, not yet called; `body`, `head` and `rule` are rows of tables themselves."""
     options = {key: option for key, option in part.items() if key != "name"}
     if "body" in options:
         options["body"] = _row(ENCODERS, options["body"])()
+    if "head" in options:
+        options["head"] = _row(HEADS, options["head"])()
     if "rule" in options:
         options["rule"] = _row(RULES, options["rule"])
     return partial(table[part["name"]], **options)

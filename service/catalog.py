@@ -11,7 +11,9 @@ import numpy.typing as npt
 from models.card import Card
 from models.inputs import Input
 from models.inputs.text import TextInput
-from service.errors import ModelNotFound, ModelUnavailable
+from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
+
+COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Served:
             return []
         found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
         return found
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether to adapt takes so long that it is always a job."""
+        return COMPANION in self.card.card
 
     @property
     def num_ids(self) -> int | None:
@@ -60,6 +67,10 @@ class Catalog:
             raise ModelNotFound(f"There is no model {name!r}; there are {', '.join(self.names())}.")
         return self._by_name[name]
 
+    def digests(self, name: str) -> list[Served]:
+        """Every digest of a name, if any is loaded here."""
+        return self._by_name.get(name, [])
+
     def resolve(self, name: str) -> Served:
         """The newest digest of "name", or the one of "name@digest" (the first letters do). Raises ModelNotFound."""
         name, _, prefix = name.partition("@")
@@ -67,6 +78,29 @@ class Catalog:
             if model.digest.startswith(prefix):
                 return model
         raise ModelNotFound(f"No loaded digest of the model {name!r} begins with {prefix!r}.")
+
+    def chosen(self, name: str, effort: str | None) -> Served:
+        """The model for a new task: the one that is named, or its companion if the effort is "high".
+
+        Raises ModelNotFound, or InvalidRequest where there is no such effort.
+        """
+        model = self.resolve(name)
+        if effort is None or model.is_slow == (effort == "high"):
+            return model
+        if model.is_slow:
+            raise _no_effort(f"{model.card.name!r} takes high effort only; leave it out, or name another model")
+        companions = {each.card.card.get(COMPANION): each for each in self._by_digest.values()}
+        if model.digest not in companions:
+            able = sorted({self._by_digest[of].card.name for of in companions if of in self._by_digest})
+            raise _no_effort(f"{model.card.name!r} knows fast effort only; high: {', '.join(able) or 'no model here'}")
+        return companions[model.digest]
+
+    def efforts(self, model: Served) -> list[str]:
+        """How much effort new tasks of this model can be adapted with."""
+        if model.is_slow:
+            return ["high"]
+        has_companion = any(each.card.card.get(COMPANION) == model.digest for each in self._by_digest.values())
+        return ["fast", "high"] if has_companion else ["fast"]
 
     def find(self, digest: str) -> Served | None:
         """The model of a task, if its digest is loaded here."""
@@ -77,3 +111,7 @@ class Catalog:
         if digest not in self._by_digest:
             raise ModelUnavailable(f"The task is pinned to the model digest {digest}, which is not loaded here.")
         return self._by_digest[digest]
+
+
+def _no_effort(message: str) -> InvalidRequest:
+    return InvalidRequest.at([FieldError("effort", message)])

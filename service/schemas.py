@@ -18,7 +18,8 @@ LIKELY = 0.5  # from here on a label of several is given
 
 Kind: TypeAlias = Literal["classification", "regression", "multilabel"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
-JobKind: TypeAlias = Literal["adapt", "extend", "readapt"]
+Effort: TypeAlias = Literal["fast", "high"]
+JobKind: TypeAlias = Literal["adapt", "extend", "readapt", "forget"]
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Modality: TypeAlias = Literal["image", "text", "vector"]
 
@@ -91,9 +92,13 @@ class Example(Request):
 
 
 class CreateTask(Request):
-    """Adapt a model to a support set. `label_names` says what labels mean, also of those without an example."""
+    """Adapt a model to a support set. `label_names` says what labels mean, also of those without an example.
+
+    High effort is always a job; the task is then of the model's companion.
+    """
 
     model: Text
+    effort: Effort | None = None
     name: Text | None = None
     support: Annotated[list[Example], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
     label_names: LabelNames = Field(default_factory=dict)
@@ -124,6 +129,12 @@ class Readapt(Request):
     """Move to another digest of the task's model: the newest, or the one that begins with these letters."""
 
     model_digest: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")] | None = None
+
+
+class Forget(Request):
+    """What a job to forget holds: the id of the example."""
+
+    example: str
 
 
 class CreatePredictions(Request):
@@ -276,6 +287,7 @@ class Model(Response):
     modalities: list[Modality]
     kinds: list[Kind]
     label_names: bool
+    efforts: list[Effort]
     input_dim: int | None
     limits: Limits
     card: dict[str, Any]

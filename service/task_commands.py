@@ -52,6 +52,10 @@ def adapt(
         str | None,
         typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
     ] = None,
+    effort: Annotated[
+        Literal["fast", "high"] | None,
+        typer.Option(help="high also adapts the model's last layers, in seconds to minutes.", show_default="fast"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
     names: Names = None,
     label_column: LabelColumn = None,
@@ -84,7 +88,9 @@ def adapt(
         model = model or _model_for(rows)
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
             inputs = [row.input for row in rows]
-            task = kshot.adapt(model, inputs, name=name, label_names=told, on_progress=show, **_known(rows))
+            task = kshot.adapt(
+                model, inputs, effort=effort, name=name, label_names=told, on_progress=show, **_known(rows)
+            )
     if as_json:
         print_json(task.model_dump(mode="json"))
         return

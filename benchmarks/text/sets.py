@@ -55,7 +55,7 @@ def clinc150(data: Path, split: str = "test") -> TextSet:
     asked = [each for each in rows if each.domain and each.split == split]
     strangers = [each.text for each in rows if each.split == f"oos_{split}"]
     reads = f"CLINC150 {split} ({len(asked)} texts, {len(strangers)} out of scope)"
-    return _set("CLINC150", "150 intents", "clinc150", shown, asked, reads, strangers)
+    return text_set("CLINC150", "150 intents", "clinc150", shown, asked, reads, strangers)
 
 
 def hwu64(data: Path) -> TextSet:
@@ -63,7 +63,7 @@ def hwu64(data: Path) -> TextSet:
     rows = load_intents(data, "hwu64")
     asked = [each for each in rows if each.split == "test"]
     shown = by_label([each for each in rows if each.split == "train"])
-    return _set("HWU64", "64 intents", "hwu64", shown, asked, f"HWU64 test, fold 1 ({len(asked)} texts)")
+    return text_set("HWU64", "64 intents", "hwu64", shown, asked, f"HWU64 test, fold 1 ({len(asked)} texts)")
 
 
 def sgd_services(data: Path) -> TextSet:
@@ -92,10 +92,10 @@ def _divided(name: str, rows: Sequence[Utterance]) -> TextSet:
     asked = [each for each in rows if _digest(each.text) % ASKED == 0]
     shown = by_label([each for each in rows if _digest(each.text) % ASKED])
     about = f"{len(shown)} intents of {len({each.domain for each in rows})} services"
-    return _set(name, about, "sgd", shown, asked, f"{name} never trained on ({len(asked)} texts)")
+    return text_set(name, about, "sgd", shown, asked, f"{name} never trained on ({len(asked)} texts)")
 
 
-def _set(
+def text_set(
     name: str,
     about: str,
     left_out: str,
@@ -104,6 +104,7 @@ def _set(
     reads: str,
     strangers: Sequence[str] = (),
 ) -> TextSet:
+    """A set whose labels are in the order of what is shown."""
     index = {label: place for place, label in enumerate(shown)}
     truth = np.array([index[each.intent] for each in asked])
     return TextSet(name, about, left_out, shown, [each.text for each in asked], truth, reads, strangers)

@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 (Tan & Le 2019, Liu 2020): its weights lie in a base; batch norms are folded into convolutions."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ STAGES = (  # blocks, kernel, stride of the first, expansion, channels in, chann
 NUM_BLOCKS = sum(stage[0] for stage in STAGES)
 CHANNELS = tuple(num_out for number, *_, num_out in STAGES for _ in range(number))  # after each block
 WIDTH = 1280
+DEEPEST_TAP = 10  # below it nothing is worth adapting
 TAP_SHARE = 0.5  # length of a mean of maps beside the roots of the features
 
 
@@ -140,6 +142,16 @@ class EfficientNetLite(nn.Module):
         scaled = (pictures.to(self.opening.weight.dtype) - 127) / 128
         maps: Tensor = self.opening(scaled.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last))
         return maps
+
+    def split(self) -> tuple["EfficientNetLite", "EfficientNetLite"]:
+        """A stem that shares these weights and gives maps, and the tail above it, down to the first tap."""
+        below = min((DEEPEST_TAP, *self.taps)) + 1 - self.first
+        stem, tail = copy.copy(self), copy.copy(self)
+        stem._modules = {"opening": self.opening, "blocks": self.blocks[:below], "closing": None, "projection": None}
+        stem.output, stem.taps = "maps", ()
+        tail._modules = {**self._modules, "opening": None, "blocks": self.blocks[below:]}
+        tail.first = self.first + below
+        return stem, tail
 
 
 def description(features: Float[Tensor, "B D"], means: Sequence[Float[Tensor, "B _"]]) -> Float[Tensor, "B E"]:

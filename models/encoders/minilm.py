@@ -166,13 +166,13 @@ class MiniLM(nn.Module):
         return self.upper(self.opening(F.embedding(tokens, self.words) + self.places[: tokens.shape[1]]), mask)
 
     def upper(self, states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B ..."]:
-        """The layers, then the mean over a sentence's tokens, or each of them."""
+        """The layers, then the mean over a sentence's tokens, or each of them; a stem adds no padding."""
         mask = F.pad(mask[:, 1:], (1, 0), value=True)  # a text of nothing must not be a mean of nothing
         for layer in self.layers:
             states = layer(states, mask)
         states = states * mask.unsqueeze(-1)
         if self.output == "tokens":
-            return F.pad(states, (0, 0, 0, self.max_tokens - states.shape[1]))
+            return F.pad(states, (0, 0, 0, max(0, self.max_tokens - states.shape[1])))
         return states.float().sum(1) / mask.sum(1, keepdim=True)
 
     def fuse(self) -> None:
@@ -193,6 +193,7 @@ class MiniLM(nn.Module):
         stem, tail = copy.copy(self), copy.copy(self)
         below, above = self.layers[:-ABOVE_STEM], nn.ModuleList(_plain(each) for each in self.layers[-ABOVE_STEM:])
         stem._modules, stem.output = {"opening": self.opening, "layers": below}, "tokens"
+        stem.max_tokens = 0
         tail._modules, tail._buffers = {"opening": None, "layers": above}, {}
         return stem, tail
 

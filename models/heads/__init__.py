@@ -13,6 +13,7 @@ from models.heads.mixture_prior import MixturePrior
 from models.heads.prior_logistic import PriorLogistic
 from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
+from models.heads.tail import Tail
 
 HEADS: dict[str, Callable[..., Head]] = {
     "prototypical": Prototypical,
@@ -25,4 +26,5 @@ HEADS: dict[str, Callable[..., Head]] = {
     "gradient": Gradient,
     "gradient_regression": GradientRegression,
     "amortised": Amortised,
+    "tail": Tail,
 }

@@ -6,6 +6,7 @@ from models.inner import Rule
 from models.rules.learned import Learned
 from models.rules.maml_plus_plus import MAMLPlusPlus
 from models.rules.meta_sgd import MetaSGD
+from models.rules.novograd import NovoGrad
 from models.rules.sgd import SGD
 
 RULES: dict[str, Callable[..., Rule]] = {
@@ -13,4 +14,5 @@ RULES: dict[str, Callable[..., Rule]] = {
     "meta_sgd": MetaSGD,
     "maml_plus_plus": MAMLPlusPlus,
     "learned": Learned,
+    "novograd": NovoGrad,
 }

@@ -20,6 +20,7 @@ from models.encoders.efficientnet_lite import WEIGHTS, EfficientNetLite
 from models.inputs.photo import PhotoInput
 from models.learner import Learner
 from models.training.discriminant import discriminant
+from models.training.effort import EFFORT
 from models.training.figures import encode_all
 from models.training.objectives.episodic import Metrics, episodic
 from models.training.train import Run
@@ -177,6 +178,7 @@ def _card(known: Described, num_steps: int, half: int | None) -> Card:
         "split": f"trained on {part}",
         "classes": {name: [each for of, each in present if of == name] for name in SETS},
         "data": dict(known.digests),
+        "effort": EFFORT,
         "licence": LICENCE,
     }
     return Card(

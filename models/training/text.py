@@ -20,6 +20,7 @@ from models.data.labels import Label, LabelSet
 from models.encoders.minilm import MiniLM
 from models.inputs.text import TextInput
 from models.learner import Learner
+from models.training.effort import EFFORT
 from models.training.labels import fit_head
 from models.training.objectives.gathering import Gathering, IntentEpisodes, encoded
 from models.training.train import Run
@@ -148,6 +149,7 @@ def _told(sets: Mapping[str, Sequence[Utterance]], left_out: str) -> dict[str, A
         "inputs": "English sentences; what lies behind 64 tokens is cut, and the answer says so",
         "split": "the training splits of " + ", ".join(f"{name}: {len(rows)} texts" for name, rows in sets.items()),
         "data": {name: digest(rows) for name, rows in sets.items()},
+        "effort": EFFORT,
         "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), not contained",
         "licence": f"Apache-2.0; trained on {licences}",
     }

@@ -1,6 +1,5 @@
 """/v1/models: the catalog."""
 
-from collections.abc import Sequence
 from typing import cast
 
 from fastapi import APIRouter, Depends
@@ -8,9 +7,9 @@ from fastapi import APIRouter, Depends
 from service.api.deps import Running, no_query
 from service.api.limits import limits_of
 from service.api.problems import ANY, documented
-from service.catalog import Served
+from service.catalog import Catalog
 from service.errors import ModelNotFound
-from service.schemas import Kind, Limits, Modality, Model, ModelList
+from service.schemas import Effort, Kind, Limits, Modality, Model, ModelList
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*ANY), dependencies=[Depends(no_query)])
 
@@ -19,16 +18,17 @@ router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*A
 async def page(service: Running) -> ModelList:
     """Every model, with the newest digest of each name."""
     limits = limits_of(service.settings)
-    return ModelList(items=[_model(service.catalog.versions(name), limits) for name in service.catalog.names()])
+    return ModelList(items=[_model(service.catalog, name, limits) for name in service.catalog.names()])
 
 
 @router.get("/{name}", responses=documented(ModelNotFound))
 async def read(service: Running, name: str) -> Model:
     """One model: what it takes, what it answers, how it was made and how good it is."""
-    return _model(service.catalog.versions(name), limits_of(service.settings))
+    return _model(service.catalog, name, limits_of(service.settings))
 
 
-def _model(versions: Sequence[Served], limits: Limits) -> Model:
+def _model(catalog: Catalog, name: str, limits: Limits) -> Model:
+    versions = catalog.versions(name)
     newest = versions[0]
     card = newest.card
     return Model(
@@ -38,6 +38,7 @@ def _model(versions: Sequence[Served], limits: Limits) -> Model:
         modalities=[cast(Modality, card.modality)],
         kinds=[cast(Kind, kind) for kind in card.kinds],
         label_names=newest.takes_names,
+        efforts=[cast(Effort, effort) for effort in catalog.efforts(newest)],
         input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
         limits=limits,
         card=dict(card.card),

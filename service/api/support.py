@@ -60,7 +60,8 @@ async def extend(
     response: Response,
 ) -> ExtendedTask | Response:
     """Teach a task more examples, of new labels too; answered when the next version is committed, or by a job."""
-    if respond_async or len(payload.support) > service.settings.job_examples:
+    is_large = len(payload.support) > service.settings.job_examples
+    if respond_async or is_large or await service.tasks.is_slow(tenant, task_id):
         answer = await service.jobs.extend(
             tenant, task_id, payload, match=match, once=once, was_preferred=respond_async
         )
@@ -80,8 +81,10 @@ async def page(
 
 @router.delete(
     "/{example_id:path}",
+    response_model=CreatedTask,
     responses={
         200: {"headers": ETAG},
+        **ACCEPTED,
         **documented(TaskNotFound, ExampleNotFound, ModelUnavailable, TooFewLabels, Conflict, PreconditionFailed),
     },
     dependencies=[Depends(no_query)],
@@ -93,9 +96,14 @@ async def forget(
     task_id: TaskId,
     example_id: str,
     match: IfMatch,
+    respond_async: RespondAsync,
+    request: Request,
     response: Response,
-) -> CreatedTask:
+) -> CreatedTask | Response:
     """Erase an example, and the params of every version that used it; the task goes on with the others."""
+    if respond_async or await service.tasks.is_slow(tenant, task_id):
+        answer = await service.jobs.forget(tenant, task_id, example_id, match=match, was_preferred=respond_async)
+        return accepted(request, answer)
     task, revision = await service.tasks.support.forget(tenant, task_id, example_id, deadline, match=match)
     response.headers.update(etag(revision))
     return task

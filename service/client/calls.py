@@ -38,6 +38,10 @@ class Calls:
         Where the service makes a job of it, that is waited for.
         """
         response = yield from self._send("POST", path, payload, if_match=if_match, headers=key_header(key))
+        return (yield from self._waited(answer, response))
+
+    def _waited(self, answer: type[M], response: httpx.Response) -> Steps[M]:
+        """What the request is answered, by its job if it became one."""
         if response.status_code != ACCEPTED:
             return answer.model_validate_json(response.content)
         job = Job.model_validate_json(response.content)

@@ -11,7 +11,7 @@ from service.client.inputs import Labels, Progress, Raw, Targets, labelled
 from service.client.requests import at
 from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
-from service.schemas import Job, JobPage, JobState, Task
+from service.schemas import Effort, Job, JobPage, JobState, Task
 
 
 class JobCalls(Calls):
@@ -27,6 +27,7 @@ class JobCalls(Calls):
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
+        effort: Effort | None = None,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -34,7 +35,9 @@ class JobCalls(Calls):
     ) -> Steps[Job]:
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from new_task(model, examples, label_names=label_names, name=name, metadata=metadata)
+        request = yield from new_task(
+            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
+        )
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 
     @call

@@ -43,4 +43,5 @@ class SupportCalls(Calls):
     @call
     def forget(self, task: Task | str, example_id: str, *, if_match: int | None = None) -> Steps[CreatedTask]:
         """Erase an example, and the params of every version that used it; the task goes on with the others."""
-        return self._ask(CreatedTask, "DELETE", at("tasks", task, "support", example_id), if_match=if_match)
+        response = yield from self._send("DELETE", at("tasks", task, "support", example_id), if_match=if_match)
+        return (yield from self._waited(CreatedTask, response))

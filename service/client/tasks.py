@@ -11,7 +11,7 @@ from service.client.inputs import Labels, Progress, Raw, Targets, labelled
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
-from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
+from service.schemas import CreatedTask, CreateTask, Effort, Task, TaskPage, UpdateTask
 
 
 class TaskCalls(Calls):
@@ -27,6 +27,7 @@ class TaskCalls(Calls):
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
         ids: Iterable[str] | None = None,
+        effort: Effort | None = None,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -37,9 +38,12 @@ class TaskCalls(Calls):
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
         or an array of one axis; a text is a str. Where each label is a list, of any number of labels, the task is
         multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
+        High `effort` takes seconds to minutes, and a companion of the model.
         """
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
-        request = yield from new_task(model, examples, label_names=label_names, name=name, metadata=metadata)
+        request = yield from new_task(
+            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
+        )
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 
     @call

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
+from models.heads.tail import Tail
 from models.inputs import Input
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
@@ -22,6 +23,7 @@ from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
 
+SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
 
 USUAL_TOKENS = 12  # of a short sentence
@@ -38,7 +40,7 @@ class Compute:
         self.device = device
         self.texts = Texts(text_bytes)
         self.checkpoints = checkpoints
-        self._slice_rows = {digest: rows_a_slice(found.inputs, device.type) for digest, found in checkpoints.items()}
+        self._slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
@@ -58,6 +60,9 @@ class Compute:
     def warm_up(self) -> Generator[None, None, None]:
         """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
         for digest, checkpoint in self.checkpoints.items():
+            if self.is_slow(digest):
+                yield from self._warm_slow(digest)
+                continue
             most = min(16, 2 * self._slice_rows[digest])  # a start must not wait for an encoder that is dear
             for is_measured, num_rows in ((False, most), (True, most // 4), (True, most)):
                 task = _made_up(_made_up_rows(num_rows, checkpoint.inputs), checkpoint.card.kinds[0])
@@ -65,14 +70,28 @@ class Compute:
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
                 _, predict_ms = yield from timed(self.predict(digest, [query]))
-                sizes = _sizes(query[0], self.layout(digest))
-                self.own_sizes[digest] = {axis: sizes[axis] for axis in sizes if axis not in RAGGED}
+                self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
                 self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
                 if is_measured:
                     head_ms = max(adapt_ms - encode_ms, 0.1 * adapt_ms)
                     times = {"adapt": adapt_ms, "encode": encode_ms, "readapt": head_ms, "predict": predict_ms}
                     for kind, ms in times.items():
                         self.paces[digest, kind].observe(num_rows, ms)
+
+    def _warm_slow(self, digest: str) -> Generator[None, None, None]:
+        """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones."""
+        head, inputs = self.learners[digest].head, self.checkpoints[digest].inputs
+        for num_rows in (4, 2 * min(8, self._slice_rows[digest])):
+            task = _made_up(_made_up_rows(num_rows, inputs), self.checkpoints[digest].card.kinds[0])
+            features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
+            params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
+            query = {leaf: value[0].contiguous() for leaf, value in params.items()}
+            _, predict_ms = yield from timed(self.predict(digest, [(query, task.rows)]))
+            self.own_sizes[digest] = _own(_sizes(query, self.layout(digest)))
+            self.blank_features[digest] = task.rows[:0]
+            times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
+            for kind, ms in times.items():
+                self.paces[digest, kind].observe(num_rows, ms)
 
     def params_from(self, arrays: Mapping[str, Array]) -> TaskParams:
         """One task's params onto the device."""
@@ -92,7 +111,7 @@ class Compute:
             self._keep_up()
             yield
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
-        is_new = not tasks[0].encoded and self.encodes(digest)
+        is_new = not tasks[0].encoded and self.keeps_features(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
         return [
             Adapted(
@@ -106,15 +125,23 @@ class Compute:
         self, digest: str, tasks: Sequence[Array], tenants: Sequence[str] = ()
     ) -> Generator[None, None, list[Encoded]]:
         """The features of each task's rows, as `adapt` would make them."""
-        if not self.encodes(digest):
+        if not self.keeps_features(digest):
             return [Encoded(None) for _ in tasks]
         features = yield from self._encode(digest, tasks, tenants)
         own = torch.split(features.to("cpu"), [len(rows) for rows in tasks])
         return [Encoded(rows.contiguous().numpy()) for rows in own]
 
     def encodes(self, digest: str) -> bool:
-        """Whether this model makes features, which are stored; an encoder that is the identity makes none."""
+        """Whether this model makes features of inputs; an encoder that is the identity makes none."""
         return not isinstance(self.learners[digest].encoder, Identity)
+
+    def keeps_features(self, digest: str) -> bool:
+        """Whether they are stored; those of a stem are large, and soon made again."""
+        return self.encodes(digest) and not self.is_slow(digest)
+
+    def is_slow(self, digest: str) -> bool:
+        """Whether to adapt takes seconds or minutes: the encoder's last layers adapt too."""
+        return isinstance(self.learners[digest].head, Tail)
 
     def predict(
         self, digest: str, queries: Sequence[Query], tenants: Sequence[str] = ()
@@ -140,7 +167,7 @@ class Compute:
         """Features [B *F] of the rows of tasks, in their order, whatever the order they were encoded in."""
         if not self.encodes(digest):
             return _in_float32(self._on_device(rows))
-        if not (tenants and isinstance(self.checkpoints[digest].inputs, TextInput)):
+        if not (tenants and self.keeps_features(digest) and isinstance(self.checkpoints[digest].inputs, TextInput)):
             return (yield from self._encoded(digest, np.concatenate(rows)))
         keys, whole = keys_of(digest, tenants, rows), np.concatenate(rows)
         found = self.texts.get(keys)
@@ -159,7 +186,7 @@ class Compute:
             positions.append(where)
             self._keep_up()
             yield
-        return torch.cat(parts)[to_device(np.argsort(np.concatenate(positions)), self.device)]
+        return _cat(parts)[to_device(np.argsort(np.concatenate(positions)), self.device)]
 
     def _keep_up(self) -> None:
         """On a GPU, where a launch takes no time, wait for the piece before: what is queued cannot be overtaken."""
@@ -216,6 +243,30 @@ def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
     if checkpoint.card.modality != "vector":  # bfloat16 would round a user's own numbers to three digits
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
+
+
+def _cat(parts: Sequence[Tensor]) -> Tensor:
+    """Pieces of a batch as one tensor; those with fewer tokens than others get zeros behind."""
+    longest = max(part.shape[1:2] for part in parts)
+    return torch.cat([part if part.shape[1:2] == longest else _lengthened(part, longest[0]) for part in parts])
+
+
+def _lengthened(part: Tensor, length: int) -> Tensor:
+    longer = part.new_zeros((len(part), length, *part.shape[2:]))
+    longer[:, : part.shape[1]] = part
+    return longer
+
+
+def _slice_rows(checkpoint: Checkpoint, device: torch.device) -> int:
+    """Rows a slice; where the head holds layers of the encoder, as many as those take at once."""
+    most = rows_a_slice(checkpoint.inputs, device.type)
+    head = checkpoint.learner.head
+    return min(most, head.piece_rows) if isinstance(head, Tail) else most
+
+
+def _own(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Of the axes that are the same for all tasks."""
+    return {axis: sizes[axis] for axis in sizes if axis not in RAGGED}
 
 
 def _in_float32(features: Tensor) -> Tensor:

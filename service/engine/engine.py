@@ -13,6 +13,7 @@ from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
+from service.engine.pace import Pace
 from service.engine.scheduler import Job, Scheduler
 from service.engine.worker import Lane, Work, Worker
 from service.errors import DeadlineExceeded, NotReady
@@ -70,6 +71,7 @@ class Engine:
         self._queues: dict[Lane, _Queue] = {
             "interactive": _Queue(settings, INTERACTIVE_SLICES),
             "bulk": _Queue(settings, BULK_SLICES),
+            "background": _Queue(settings, BULK_SLICES),
         }
         self._worker = Worker(
             num_threads=choose_num_threads(settings),
@@ -115,9 +117,9 @@ class Engine:
         """The sizes of those axes of this model's params that are the same for every task."""
         return self._compute.own_sizes[digest]
 
-    def encodes(self, digest: str) -> bool:
-        """Whether this model makes features of inputs, which its head adapts to."""
-        return self._compute.encodes(digest)
+    def keeps_features(self, digest: str) -> bool:
+        """Whether this model makes features of inputs that are stored with them."""
+        return self._compute.keeps_features(digest)
 
     def dtype_of(self, digest: str) -> str:
         """The precision that this model's encoder runs in here, such as "bfloat16"."""
@@ -151,7 +153,7 @@ class Engine:
 
     async def encode(self, tenant: str, digest: str, rows: Array, deadline: float) -> Answer[Encoded]:
         """What the model makes of new rows [B *X], to adapt to later. Raises what `adapt` raises."""
-        if not self._compute.encodes(digest):
+        if not self._compute.keeps_features(digest):
             return Answer(Encoded(None), 0.0, 0.0)
         ask: Ask[Encoded] = Ask(digest, NewRows(rows), self._loop.create_future())
         return await self._answered(ask, tenant, (ask.kind, digest), deadline)
@@ -173,8 +175,7 @@ class Engine:
             raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
         ask.tenant = tenant
         pace = self._compute.paces[ask.digest, ask.kind]
-        is_short = ask.kind == "predict" and pace.ms(ask.num_rows) <= INTERACTIVE_SLICES * self._settings.slice_ms
-        queue = self._queues["interactive" if is_short else "bulk"]
+        queue = self._queues[self._lane(ask, pace)]
         if ask.kind == "readapt" or not self._compute.encodes(ask.digest):
             # the head does the work, on padded rows: batch like sizes only
             group = (*group, ask.num_rows.bit_length())
@@ -192,6 +193,13 @@ class Engine:
             self._open.discard(ask.future)
             if ask.future.cancelled():  # the caller left; perhaps before the job's turn
                 queue.scheduler.remove(job)
+
+    def _lane(self, ask: Ask[Any], pace: Pace) -> Lane:
+        """Where an ask waits: what takes minutes must hold up neither what is short nor what takes a second."""
+        if ask.kind == "predict":
+            is_short = pace.ms(ask.num_rows) <= INTERACTIVE_SLICES * self._settings.slice_ms
+            return "interactive" if is_short else "bulk"
+        return "background" if self._compute.is_slow(ask.digest) else "bulk"
 
     async def _feed(self, lane: Lane) -> None:
         """Prepare this lane's batches one after another, each as soon as the slot is free."""

@@ -9,6 +9,7 @@ from models import checkpoint, zoo
 from models.bases import MissingBase
 from models.card import DESCRIPTION
 from models.checkpoint import Checkpoint
+from models.effort import with_companions
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +23,12 @@ def model_folders(own: Path | None) -> list[Path]:
 
 
 def load_checkpoints(folders: Sequence[Path]) -> Checkpoints:
-    """The models in these folders by digest, but those whose base is not here. Raises DamagedCheckpoint."""
-    loaded = [found for folder in folders if (found := _loaded(folder))]
-    return {found.digest: found for found in loaded}
+    """The models in these folders by digest, with their companions, but those whose base is not here.
+
+    Raises DamagedCheckpoint.
+    """
+    loaded = (found for folder in folders if (found := _loaded(folder)))
+    return {found.digest: found for found in with_companions(loaded)}
 
 
 def _loaded(folder: Path) -> Checkpoint | None:

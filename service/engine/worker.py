@@ -1,20 +1,25 @@
-"""The thread that owns the device: interactive batches whole, bulk batches a slice at a time between them."""
+"""The thread that owns the device: interactive batches whole, others a slice at a time between them."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from itertools import count
 from time import perf_counter
 from typing import Literal, TypeAlias
 
 import torch
 
-Lane: TypeAlias = Literal["interactive", "bulk"]
+Lane: TypeAlias = Literal["interactive", "bulk", "background"]
 Work: TypeAlias = Generator[None, None, None]  # delivers its own results; a yield is a chance to pause
 
 
-class Worker:
-    """Takes prepared work out of two slots of one, so that the next batch is made ready while this one runs.
+BACKGROUND_EVERY = 4  # turns in which there is other work to do, of which background work gets one
 
-    After each interactive batch the bulk batch under way gets one slice: neither waits for ever.
+
+class Worker:
+    """Takes prepared work out of slots of one, so that the next batch is made ready while this one runs.
+
+    After each interactive batch the bulk batch under way gets one slice, and what takes minutes gets one now and then,
+    or whatever nobody else wants: none waits for ever.
     """
 
     def __init__(
@@ -63,28 +68,28 @@ class Worker:
     @torch.inference_mode()
     def _work(self) -> None:
         torch.set_num_threads(self._num_threads)
-        bulk: Work | None = None
-        while True:
-            interactive, started = self._take(is_busy=bulk is not None)
-            bulk = bulk or started
-            if interactive is None and bulk is None:
+        under_way: dict[Lane, Work] = {}
+        for turn in count():
+            started = self._take(under_way)
+            interactive = started.pop("interactive", None)
+            under_way |= started
+            if interactive is None and not under_way:
                 return
             for _ in interactive or ():
                 pass
-            if bulk is not None and not self._advance(bulk):
-                bulk = None
+            is_busy = interactive is not None or "bulk" in under_way
+            for lane in [lane for lane in under_way if lane == "bulk" or not is_busy or turn % BACKGROUND_EVERY == 0]:
+                if not self._advance(under_way[lane]):
+                    del under_way[lane]
 
-    def _take(self, *, is_busy: bool) -> tuple[Work | None, Work | None]:
-        """What the slots hold, waiting for it unless there is bulk work under way; nothing when stopping."""
+    def _take(self, under_way: Mapping[Lane, Work]) -> dict[Lane, Work]:
+        """What the slots hold of free lanes, waiting for it unless work is under way; nothing when stopping."""
         with self._changed:
-            self._changed.wait_for(lambda: self._slots or is_busy or self._is_stopping)
-            interactive = self._slots.pop("interactive", None)
-            bulk = None if is_busy else self._slots.pop("bulk", None)
-        if interactive is not None:
-            self._on_free("interactive")
-        if bulk is not None:
-            self._on_free("bulk")
-        return interactive, bulk
+            self._changed.wait_for(lambda: self._slots or under_way or self._is_stopping)
+            taken = {lane: self._slots.pop(lane) for lane in tuple(self._slots) if lane not in under_way}
+        for lane in taken:
+            self._on_free(lane)
+        return taken
 
     def _advance(self, work: Work) -> bool:
         """Run one slice of time; False when the work is done."""

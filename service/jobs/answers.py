@@ -13,6 +13,7 @@ RESULTS: dict[str, TypeAdapter[CreatedTask]] = {
     "adapt": TypeAdapter(CreatedTask),
     "extend": TypeAdapter(ExtendedTask),
     "readapt": TypeAdapter(CreatedTask),
+    "forget": TypeAdapter(CreatedTask),
 }
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import TaskNotFound
-from service.schemas import CreateTask, ExtendSupport, Readapt
+from service.schemas import CreateTask, ExtendSupport, Forget, Readapt
 from service.storage import claims
 from service.storage.claims import ClaimedJob
 from service.storage.matching import Match
@@ -55,7 +55,12 @@ async def _readapt(tasks: Tasks, job: ClaimedJob, payload: bytes, deadline: floa
     await tasks.readapting.readapt(job.tenant, job.task_id, request, deadline, match=_match(job), once=Claim(job))
 
 
-EFFECTS: Final[dict[str, Effect]] = {"adapt": _adapt, "extend": _extend, "readapt": _readapt}
+async def _forget(tasks: Tasks, job: ClaimedJob, payload: bytes, deadline: float) -> None:
+    request = await _parsed(Forget, payload)
+    await tasks.support.forget(job.tenant, job.task_id, request.example, deadline, match=_match(job), once=Claim(job))
+
+
+EFFECTS: Final[dict[str, Effect]] = {"adapt": _adapt, "extend": _extend, "readapt": _readapt, "forget": _forget}
 
 
 async def perform(tasks: Tasks, job: ClaimedJob, deadline: float) -> None:

@@ -13,7 +13,7 @@ from service.errors import DatabaseUnavailable, JobFinished, JobNotFound, Overlo
 from service.ids import new_id
 from service.jobs.answers import accepted, job_of
 from service.once import Once, insert_once
-from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState, Readapt
+from service.schemas import CreateTask, ExtendSupport, Forget, Job, JobKind, JobPage, JobState, Readapt
 from service.settings import Settings
 from service.storage import jobs
 from service.storage.database import Database
@@ -75,6 +75,15 @@ class Jobs:
         task, _ = await self._tasks.get(tenant, task_id, match=match)
         named = self._tasks.readapting.named(task, request)
         return await self._accept(tenant, "readapt", task_id, named, task.num_support, match, once, was_preferred)
+
+    async def forget(
+        self, tenant: str, task_id: str, example_id: str, *, match: Match = None, was_preferred: bool
+    ) -> StoredAnswer:
+        """Accept to forget an example of a task. Raises what the task's other examples need not tell."""
+        task, _ = await self._tasks.get(tenant, task_id, match=match)
+        await self._tasks.support.find_example(tenant, task_id, example_id)
+        request, size = Forget(example=example_id), task.num_support
+        return await self._accept(tenant, "forget", task_id, request, size, match, None, was_preferred)
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""

@@ -151,7 +151,7 @@ class Importing:
         features = sent.arrays.get(FEATURES)
         if features is None:
             return None
-        _refuse_unless(self._engine.encodes(model.digest), FEATURES, "the model makes none")
+        _refuse_unless(self._engine.keeps_features(model.digest), FEATURES, "the model makes none")
         blank = self._engine.blank_features(model.digest)
         codec.check_rows(FEATURES, features, str(blank.dtype), (len(sent.rows), *blank.shape[1:]))
         return features

@@ -81,6 +81,10 @@ class Predicting:
             return answer, pinned.scalar
         raise Conflict("The task is being moved to another model digest; try again.", retry_after_s=1)
 
+    async def model_of(self, tenant: str, task_id: str) -> Served:
+        """The model that the task is, or lately was, pinned to; its name never changes."""
+        return self._catalog.get((await self._pinned_of(tenant, task_id)).digest)
+
     def remember(self, record: TaskRecord) -> _Pinned:
         """Spare the first prediction a look at the task."""
         pinned = _Pinned(self._catalog.get(record.model_digest).digest, scalar=record.output_dim is None)

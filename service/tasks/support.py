@@ -83,7 +83,14 @@ class SupportSets:
         )
 
     async def forget(
-        self, tenant: str, task_id: str, example_id: str, deadline: float, *, match: Match = None
+        self,
+        tenant: str,
+        task_id: str,
+        example_id: str,
+        deadline: float,
+        *,
+        match: Match = None,
+        once: Receipt | None = None,
     ) -> tuple[CreatedTask, int]:
         """Erase an example and all that was computed from it; the task, adapted to the others, and its revision."""
         spent = Spent()
@@ -91,7 +98,7 @@ class SupportSets:
         async def make(state: State) -> Change:
             left = [example for example in state.examples if example.example_id != example_id]
             if len(left) == len(state.examples):  # perhaps an older version has it, which a rollback left behind
-                await self._find_example(tenant, task_id, example_id)
+                await self.find_example(tenant, task_id, example_id)
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_too_few(left, kind)
             number, targets = state.record.version + 1, codec.targets_of(left, kind)
@@ -105,6 +112,7 @@ class SupportSets:
             lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[]),
             deadline=deadline,
             match=match,
+            once=once,
         )
 
     async def page(
@@ -121,7 +129,8 @@ class SupportSets:
         cursor = codec.write_cursor(str(found[limit - 1].ordinal)) if len(found) > limit else None
         return SupportPage(items=[example_of(member) for member in found[:limit]], next_cursor=cursor)
 
-    async def _find_example(self, tenant: str, task_id: str, example_id: str) -> None:
+    async def find_example(self, tenant: str, task_id: str, example_id: str) -> None:
+        """Raise ExampleNotFound unless some version that is kept has the example."""
         if len(example_id) <= MAX_ID and "\0" not in example_id:  # which no example has and no database takes
             async with self._database.read() as session:
                 if await history.has_example(session, tenant, task_id, example_id):

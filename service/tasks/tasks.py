@@ -64,7 +64,7 @@ class Tasks:
 
     async def check(self, request: CreateTask) -> None:
         """Raise what `adapt` would raise before it decodes any input."""
-        model, names = self._catalog.resolve(request.model), codec.names_of(request.label_names)
+        model, names = self._catalog.chosen(request.model, request.effort), codec.names_of(request.label_names)
         refuse_names(names, model)
         await self._decoding.targets(request.support, kind_of(request.support, model), names=names)
 
@@ -78,7 +78,7 @@ class Tasks:
         task_id: str | None = None,
     ) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
-        model, spent = self._catalog.resolve(request.model), Spent()
+        model, spent = self._catalog.chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
@@ -95,6 +95,10 @@ class Tasks:
             return CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=truncated)
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+
+    async def is_slow(self, tenant: str, task_id: str) -> bool:
+        """Whether the task is of a model that adapts in jobs only. Raises TaskNotFound or ModelUnavailable."""
+        return (await self._predicting.model_of(tenant, task_id)).is_slow
 
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""

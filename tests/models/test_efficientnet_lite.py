@@ -58,6 +58,14 @@ def test_cut_in_two_it_is_the_same(pictures: Tensor) -> None:
         EfficientNetLite(first=12, taps=taps)
 
 
+def test_a_stem_and_its_tail_are_the_same(pictures: Tensor) -> None:
+    for options in ({"taps": (10, 14), "width": 6}, {}):
+        encoder = EfficientNetLite(**options)  # type: ignore[arg-type]
+        stem, tail = encoder.split()
+        assert stem(pictures).shape == (3, 112, 4, 6)
+        torch.testing.assert_close(tail(stem(pictures)), encoder(pictures), atol=1e-5, rtol=1e-5)
+
+
 def test_only_the_projection_is_trained_and_saved(pictures: Tensor) -> None:
     encoder = EfficientNetLite(taps=(15,), width=7)
     assert encoder.state_dict().keys() == {"projection.centre", "projection.weight"}

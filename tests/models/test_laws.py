@@ -29,6 +29,13 @@ def gradient(body: dict[str, Any], width: int, rule: dict[str, Any], num_steps: 
     return {"name": "gradient", "body": body, "width": width, "rule": rule, "num_steps": num_steps, **options}
 
 
+def tail(body: dict[str, Any], width: int, head: dict[str, Any]) -> dict[str, Any]:
+    """Few rows at a time, and no margin: every part of it must play its part."""
+    rule = {"name": "novograd", "rate": 0.01}
+    sizes = {"num_steps": 3, "every": 2, "num_folds": 2, "max_rows": 8, "piece_rows": 3, "margin": 0.0}
+    return {"name": "tail", "body": body, "head": head, "width": width, "rule": rule, **sizes}
+
+
 Row: TypeAlias = tuple[dict[str, Any], dict[str, Any], Callable[..., Task]]  # encoder, head, maker of tasks
 
 ROWS: dict[str, Row] = {
@@ -84,6 +91,8 @@ ROWS: dict[str, Row] = {
         gradient(STRIDED, 16, {"name": "maml_plus_plus", "rate": 0.1, "num_steps": 3}, num_steps=4),
         glyph_task,
     ),
+    "novograd, mlp": (MLP, gradient(IDENTITY, 32, {"name": "novograd", "rate": 0.1}, num_steps=3), vector_task),
+    "tail, mlp": (IDENTITY, tail(MLP, 32, {"name": "ridge"}), vector_task),
     "learned rule, mlp": (MLP, gradient(IDENTITY, 32, {"name": "learned", "rate": 0.5}, num_steps=3), vector_task),
 }
 
