@@ -26,6 +26,7 @@ async def insert_version(session: AsyncSession, keys: dict[str, Any], version: N
         "created_at": now,
         "labels": version.labels,
         "origin": version.origin,
+        "preprocessing": None if version.preprocessing is None else dict(version.preprocessing),
     }
     await insert_rows(session, Version, [keys | row])
     digest = sha256(version.params).hexdigest()

@@ -51,6 +51,7 @@ async def insert_task(
         dict(task.metadata),
         now,
         now,
+        None if version.preprocessing is None else dict(version.preprocessing),
     )
 
 
@@ -116,6 +117,7 @@ _TASKS = select(
     Task.metadata_,
     Task.created_at,
     Task.updated_at,
+    Version.preprocessing,
 ).join(Version, _CURRENT)
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")

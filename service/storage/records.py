@@ -33,6 +33,7 @@ class NewVersion:
     seed: int
     params: bytes
     origin: str = "adapt"
+    preprocessing: Mapping[str, Any] | None = None  # what made the inputs ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class TaskRecord:
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    preprocessing: dict[str, Any] | None  # what made the inputs ready, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class Version(Table):
     created_at: Mapped[datetime]
     labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # class index -> label
     origin: Mapped[str] = mapped_column(server_default="adapt")  # what made it: extend, forget, rollback, ...
+    preprocessing: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)  # made the inputs; unknown of old rows
 
 
 class Params(Table):

@@ -85,8 +85,9 @@ class Readapting:
     def _refuse_inputs(self, state: State, model: Served) -> None:
         """Inputs are stored as a model takes them; what was made ready for another could mean something else."""
         pinned = self._catalog.find(state.record.model_digest)
-        if pinned is not None and pinned.inputs != model.inputs:
-            raise CannotReadapt(f"The task's inputs were made for {pinned.inputs}, not for {model.inputs}.")
+        made_by = state.record.preprocessing or (pinned and pinned.preprocessing)  # of old rows only the size is known
+        if made_by and made_by != model.preprocessing:
+            raise CannotReadapt(f"The task's inputs were made by {made_by}; {model.preprocessing} is needed.")
         num_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
         if any(len(example.input) != num_bytes for example in state.examples):
             raise CannotReadapt(f"The task's inputs are not of the shape {list(model.inputs.shape)}.")

@@ -11,7 +11,11 @@ from safetensors.numpy import load_file, save_file
 import models.zoo
 
 ZOO = Path(models.zoo.__file__).parent
-WEIGHT = {"vectors": "head.log_scale", "curves": "head.log_doubt"}  # changes what is answered
+WEIGHT = {
+    "vectors": "head.log_scale",
+    "curves": "head.log_doubt",
+    "glyphs-maml": "head.rule.log_rates",
+}  # changes what is answered
 
 
 def other_digest(folder: Path, name: str, /, year: int = 2030, **changed: Any) -> Path:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.app import create_app
 from service.settings import Settings
-from service.storage.tables import Features
-from tests.service.api.serving import assert_problem, client_of, curve, input_dim
+from service.storage.tables import Features, Version
+from tests.service.api.serving import assert_problem, client_of, curve, input_dim, picture
+from tests.service.codec.pictures import saved, stroke
 from tests.service.tasks.digests import other_digest
 from tests.service.tasks.life import Life, assert_equal
 
@@ -95,11 +97,29 @@ async def test_from_a_digest_that_is_not_loaded(database_url: str, newer: Path) 
         assert_equal(await life.params(task), await life.params(await life.create("curves")))
         assert len(await answers(life, task)) == 2
         problem = assert_problem(await life.client.post(f"/v1/tasks/{vectors['id']}/readapt"), 409, "cannot_readapt")
-        assert "[64]" in problem["detail"]
+        assert "'dim': 64" in problem["detail"]
 
 
 def short_vectors() -> list[dict[str, Any]]:
     return [{"input": [float(n % 2)] * 8, "label": "ab"[n % 2]} for n in range(4)]
+
+
+async def test_other_preprocessing_is_refused_though_its_digest_is_gone(database_url: str, tmp_path: Path) -> None:
+    other_digest(tmp_path, "glyphs-maml", inputs={"name": "glyph", "size": 28, "margin": 4})  # of the same size
+    async with living(database_url, tmp_path) as life:
+        support = [{"input": picture(saved(stroke(size))), "label": f"{size}"} for size in ((40, 30), (20, 60))]
+        made = await life.client.post("/v1/tasks", json={"model": "glyphs-maml", "support": support})
+        task = f"/v1/tasks/{made.json()['id']}"
+    async with living(database_url, None) as life:
+        problem = assert_problem(await life.client.post(f"{task}/readapt"), 409, "cannot_readapt")
+        assert "'margin': 4" in problem["detail"] and "'margin': 2" in problem["detail"]
+        unknown = update(Version).values(preprocessing=None)  # as the version before wrote it
+
+        async def forgotten(session: AsyncSession) -> None:
+            await session.execute(unknown)
+
+        await life.service.database.write(forgotten)
+        assert (await life.client.post(f"{task}/readapt")).status_code == 200
 
 
 async def test_inputs_made_for_another_model_are_refused(sqlite_url: str, newer: Path) -> None:
