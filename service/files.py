@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import mimetypes
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,12 +68,16 @@ def kind_of(source: Path, given: str | None) -> str:
 def read_rows(source: Path, kind: str, columns: Columns) -> list[Row]:
     """What a source holds. Raises BadFile."""
     if kind == "folder":
-        found = sorted(path for path in source.rglob("*") if path.is_file() and not _is_hidden(path, source))
-        return [Row(str(path), path) for path in found]
+        return [Row(str(path), path) for path in _files(source) if _may_be_image(path)]
     if kind == "image":
         return [Row(str(source), source)]
     with _opened(source) as lines:
         return list((_csv_rows if kind == "csv" else _json_rows)(lines, source, columns))
+
+
+def strays(folder: Path, *, are_examples: bool = False) -> list[Path]:
+    """The files of a folder that are passed over: no images; of examples, what is not in the folder of a label."""
+    return [path for path in _files(folder) if not _may_be_image(path) or (are_examples and path.parent == folder)]
 
 
 def read_examples(source: Path, kind: str, columns: Columns) -> list[Row]:
@@ -139,6 +144,9 @@ def _csv_rows(lines: TextIO, source: Path, columns: Columns) -> Iterator[Row]:
 
 
 def _check_header(header: Sequence[str], source: Path, columns: Columns) -> None:
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise BadFile(f"{source}:1: the cells are separated by {called}; expected commas, and points in numbers")
     if not any(header) or all(_is_number(name) for name in header):
         raise BadFile(f"{source}:1: expected the names of the columns")
     if twice := [name for name in header if header.count(name) > 1]:
@@ -232,6 +240,16 @@ def _is_number(value: float | str) -> bool:
     except (ValueError, OverflowError):
         return False
     return True
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+
+
+def _may_be_image(path: Path) -> bool:
+    """Whether its name does not say that it is something else; the service looks at what it holds."""
+    kind, _ = mimetypes.guess_type(path.name)
+    return kind is None or kind.startswith("image/")
 
 
 def _is_hidden(path: Path, below: Path) -> bool:

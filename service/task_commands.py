@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.schemas import Predictions
 
 SHOW_AFTER_S = 1.0
+SHOWN = 5  # files of a folder that are passed over
 POSITION = re.compile(r"\b(?:support|inputs)\.(\d+)(?:\.(input|label|target|id|image))?(?:\.(\d+))?\b")
 
 Examples = Annotated[
@@ -79,11 +80,14 @@ def adapt(
     if source_kind == "json" and source is not None:
         if names is not None:
             fail("A JSON body is a whole request: its label_names say what labels mean.")
+        _refuse_beside_json({"--model": model, "--name": name, **_columns(label_column, target_column, ignore)})
         with clear_errors(), connect(url) as kshot:
             task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
     else:
         columns = Columns(label_column, target_column, frozenset(ignore or ()))
         rows = [] if source is None else _read(files.read_examples, source, source_kind, columns)
+        if source is not None and source_kind == "folder":
+            _tell_strays(files.strays(source, are_examples=True))
         told = None if names is None else _names(names)
         model = model or _model_for(rows)
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
@@ -122,12 +126,15 @@ def predict(
     if "json" in kinds:
         if len(sources) > 1:
             fail("A JSON body is a whole request: name no other file beside it.")
+        _refuse_beside_json(_columns(label_column, target_column, ignore))
         with clear_errors(), connect(url) as kshot:
             request = CreatePredictions.model_validate_json(files.read_bytes(sources[0]))
             answer, names = kshot.ask(task, request), [f"inputs.{number}" for number in range(len(request.inputs))]
     else:
         columns = Columns(label_column, target_column, frozenset(ignore or ()), are_read=False)
         rows = [row for each in zip(sources, kinds, strict=True) for row in _read(files.read_rows, *each, columns)]
+        for source in (source for source, each in zip(sources, kinds, strict=True) if each == "folder"):
+            _tell_strays(files.strays(source))
         if not rows:
             fail(f"There is nothing to ask about in {', '.join(map(str, sources))}.")
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("asking") as show:
@@ -194,6 +201,23 @@ def _kind(source: Path, given: str | None) -> str:
     if source != files.STDIN and not source.exists():
         fail(f"There is no file {source}.")
     return files.kind_of(source, given)
+
+
+def _columns(label: str | None, target: str | None, ignored: list[str] | None) -> dict[str, Any]:
+    return {"--label-column": label, "--target-column": target, "--ignore": ignored}
+
+
+def _refuse_beside_json(given: dict[str, Any]) -> None:
+    """What a JSON body says itself must not seem to be heeded."""
+    if beside := [option for option, value in given.items() if value is not None]:
+        fail(f"A JSON body is a whole request: {', '.join(beside)} cannot be given beside it; write it into the body.")
+
+
+def _tell_strays(strays: Sequence[Path]) -> None:
+    if strays:
+        more = f" and {len(strays) - SHOWN} more" if len(strays) > SHOWN else ""
+        shown = ", ".join(map(str, strays[:SHOWN]))
+        typer.echo(f"passed over, for being no image in the folder of a label: {shown}{more}", err=True)
 
 
 def _read(read: Callable[[Path, str, Columns], list[Row]], source: Path, kind: str, columns: Columns) -> list[Row]:

@@ -26,6 +26,12 @@ def test_a_csv_of_vectors(tmp_path: Path) -> None:
     assert told(rows(tmp_path, "b.csv", "when,x\n2,1\n", target="when")) == [("b.csv:2", [1.0], None, None, 2.0)]
 
 
+@pytest.mark.parametrize(("content", "said"), [("x;label\n1,5;a\n", "semicolons"), ("x\tlabel\n1\ta\n", "tabs")])
+def test_a_csv_of_another_separator_is_named(content: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=rf"a.csv:1: the cells are separated by {said}; expected commas"):
+        rows(tmp_path, "a.csv", content)
+
+
 def test_a_csv_of_texts(tmp_path: Path) -> None:
     content = '\ufefftext,label,source\r\n"a, ""b""\nc",good,x\r\né,bad,y\r\n'
     found = rows(tmp_path, "a.csv", content)

@@ -159,6 +159,28 @@ def test_a_body_of_json(kshot: Kshot, tmp_path: Path) -> None:
     assert two.exit_code == 1 and "no other file" in two.output
 
 
+def test_a_body_of_json_says_all_itself(kshot: Kshot, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text("{}")
+    body = tmp_path / "body.json"
+    refused(kshot("adapt", body, "--model", "vectors", "--name", "n"), "whole request", "--model, --name")
+    refused(kshot("predict", "task_0", body, "--ignore", "x"), "whole request", "--ignore")
+
+
+def test_what_is_no_image_in_a_folder_is_passed_over_and_named(kshot: Kshot, pets: Path) -> None:
+    for path in ("notes.txt", "tall/notes.txt", "wide/.DS_Store"):
+        (pets / path).write_text("notes")
+    result = kshot("adapt", pets)
+    task = made(result)
+    assert "4 examples" in result.stderr
+    assert f"passed over, for being no image in the folder of a label: {pets}/notes.txt, " in result.stderr
+    assert f"{pets}/tall/notes.txt" in result.stderr and ".DS_Store" not in result.stderr
+    asked = kshot("predict", task, pets / "tall", "--json")
+    assert len(asked.stdout.splitlines()) == 2 and f"{pets}/tall/notes.txt" in asked.stderr
+    for path in pets.glob("*/*.png"):
+        path.unlink()
+    refused(kshot("adapt", pets), "holds no examples", "a folder of images a label")
+
+
 def test_a_file_that_may_not_be_read(kshot: Kshot, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = pets / "tall" / "2.png"
     gone.unlink()
