@@ -93,7 +93,11 @@ class Settings(BaseSettings):
 
     # admission
     max_in_flight: PositiveInt = Field(1_024, description="Requests being served at once.")
-    max_in_flight_mib: PositiveInt = Field(512, description="Body bytes being served at once.")
+    max_in_flight_mib: PositiveInt = Field(
+        512,
+        description="Body bytes being served at once; and as many of exports, each of which takes about three times "
+        "its bytes of memory.",
+    )
     decode_threads: PositiveInt = Field(2, description="Threads that decode images and texts.")
 
     # the database

@@ -27,9 +27,10 @@ class Admission:
         self._metrics = metrics
         self._num_requests = 0
         self._num_bytes = 0
+        self._num_answered = 0  # bytes of files that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand on with a guarded body and, in the request's state, its deadline."""
+        """Answer, or hand on with a guarded body and, in the request's state, its deadline and `hold_answer`."""
         if scope["type"] != "http" or not _is_guarded(scope):
             return await self._app(scope, receive, send)
         deadline = monotonic() + self._timeout_s
@@ -39,7 +40,7 @@ class Admission:
         except KshotError as error:
             self._metrics.shed.labels(f"admission_{error.code}").inc()
             return await answer(error)(scope, receive, send)
-        scope.setdefault("state", {})["deadline"] = deadline
+        scope.setdefault("state", {}).update(deadline=deadline, hold_answer=body.hold_answer)
         try:
             await self._app(scope, body.receive, send)
         finally:
@@ -57,6 +58,15 @@ class Admission:
         self._metrics.in_flight.dec()
         self._num_bytes -= body.num_bytes
         self._metrics.in_flight_bytes.set(self._num_bytes)
+        self._num_answered -= body.num_answered
+
+    def hold_answer(self, more: int) -> None:
+        """Make room for a file of so many bytes; one that is too large for it goes alone. Raises Overloaded."""
+        if self._num_answered and self._num_answered + more > self._max_bytes:
+            raise Overloaded(
+                f"Files of {self._num_answered} bytes are being sent already.", retry_after_s=RETRY_AFTER_S
+            )
+        self._num_answered += more
 
     def hold(self, more: int, total: int) -> None:
         """Make room for `more` bytes of a body of `total` so far. Raises BodyTooLarge or Overloaded."""
@@ -73,11 +83,17 @@ class _Body:
 
     def __init__(self, admission: Admission, declared: int, deadline: float, receive: Receive) -> None:
         self.num_bytes = declared
+        self.num_answered = 0
         self._received = 0
         self._is_complete = False
         self._admission = admission
         self._deadline = deadline
         self._receive = receive
+
+    def hold_answer(self, num_bytes: int) -> None:
+        """Count a large answer in until it has been sent. Raises Overloaded."""
+        self._admission.hold_answer(num_bytes)
+        self.num_answered += num_bytes
 
     async def receive(self) -> Message:
         """The next part. Raises BodyTooLarge, Overloaded or DeadlineExceeded, which the app's handlers answer."""

@@ -123,10 +123,17 @@ def _refuse_query(names: Sequence[str], message: str) -> None:
         raise InvalidRequest.at([FieldError(f"query.{name[:80]}", message) for name in names])
 
 
+def hold_answer(request: Request) -> Callable[[int], None]:
+    """What counts a large answer in before it is made, for as long as it is sent; it raises Overloaded."""
+    hold: Callable[[int], None] = request.state.hold_answer
+    return hold
+
+
 Running = Annotated[Service, Depends(running)]
 Tenant = Annotated[str, Depends(tenant)]
 TaskId = Annotated[str, Depends(known_task)]
 Deadline = Annotated[float, Depends(deadline)]
+HoldAnswer = Annotated[Callable[[int], None], Depends(hold_answer)]
 
 
 def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[[Request, Service], Awaitable[M]]:

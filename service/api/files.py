@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service import schemas
-from service.api.deps import Deadline, Running, TaskId, Tenant, media_type, no_query, query_once
+from service.api.deps import Deadline, HoldAnswer, Running, TaskId, Tenant, media_type, no_query, query_once
 from service.api.matching import ETAG as TASK_ETAG
 from service.api.matching import etag
 from service.api.problems import ANY, documented
@@ -60,9 +60,11 @@ async def weights(
     responses={**SENT, **documented(TaskNotFound, ModelUnavailable, Conflict)},
     dependencies=[Depends(no_query)],
 )
-async def export(service: Running, tenant: Tenant, task_id: TaskId, request: Request) -> Response:
+async def export(
+    service: Running, tenant: Tenant, task_id: TaskId, request: Request, hold_answer: HoldAnswer
+) -> Response:
     """The whole task as of its current version, with its support, for `POST /v1/tasks/import` here or elsewhere."""
-    return _answer(request, await service.tasks.exporting.task(tenant, task_id))
+    return _answer(request, await service.tasks.exporting.task(tenant, task_id, hold_answer))
 
 
 class ImportQuery(schemas.Request):

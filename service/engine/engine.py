@@ -7,7 +7,7 @@ from typing import Any
 
 from models.checkpoint import Checkpoint
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
-from service.engine.ask import Answer, Ask, Key, NewRows, Outcome, Query, Result
+from service.engine.ask import Answer, Ask, Fetched, Key, NewRows, Outcome, Query, Result
 from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
@@ -167,6 +167,12 @@ class Engine:
         """
         ask: Ask[ScoreArrays] = Ask(digest, Query((tenant, task_id), inputs, version), self._loop.create_future())
         return await self._answered(ask, tenant, ("predict", digest), deadline)
+
+    async def try_out(self, key: Key, made: Fetched, inputs: Array, deadline: float) -> Answer[ScoreArrays]:
+        """Scores of inputs [Q *X] under a version that is not stored yet. Raises what `adapt` raises."""
+        query = Query(key, inputs, made.version, made)
+        ask: Ask[ScoreArrays] = Ask(made.model_digest, query, self._loop.create_future())
+        return await self._answered(ask, key[0], ("predict", made.model_digest), deadline)
 
     async def _answered(
         self, ask: Ask[Result], tenant: str, group: tuple[object, ...], deadline: float

@@ -41,7 +41,7 @@ class VersionGone(Exception):
 class CurrentParams:
     """Finds the params of a batch's tasks: in the cache where the database says they are current, else as stored.
 
-    A query that states a version gets the params of that one, as stored.
+    A query that states a version gets the params of that one, as stored; one that brings its params keeps them.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class CurrentParams:
     async def find(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """The asks that can be served now, each query with what was `found`; the others get their error."""
         now = monotonic()
-        queries = [ask.work for ask in asks if isinstance(ask.work, Query)]
+        queries = [ask.work for ask in asks if isinstance(ask.work, Query) and ask.work.found is None]
         found = await self._look_up({query.key for query in queries if query.version is None}, now)
         found |= await self._look_up_versions({(*query.key, query.version) for query in queries if query.version})
         served = []
         for ask in asks:
-            if isinstance(ask.work, Query):
+            if isinstance(ask.work, Query) and ask.work.found is None:
                 answer = found[ask.work.wanted]
                 if not isinstance(answer, Exception) and answer.model_digest != ask.digest:
                     answer = TaskMoved(answer.model_digest)

@@ -1,27 +1,28 @@
 """Tasks as files: the params of one version, to be used without the service; and a whole task, to be imported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from service import codec
 from service.catalog import Catalog, Served
 from service.engine.arrays import Array
 from service.engine.engine import Engine
-from service.errors import ComputationFailed, Conflict, VersionErased, VersionNotFound
+from service.errors import ComputationFailed, VersionErased, VersionNotFound
 from service.storage import history, queries
 from service.storage.database import Database
 from service.storage.records import ExampleRecord, WholeVersion
 from service.tasks.adapting import stored_features, stored_rows
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
+from service.tasks.retrying import Lost, until_kept
 
 WEIGHTS_FORMAT = 1  # of the header of weights; a reader that knows another must refuse it
-
-
-MAX_TRIES = 8  # to read a task between two writes
 
 PARAMS = "params/"  # arrays of a whole task: its params by leaf, and
 INPUTS, FEATURES = "inputs", "features"  # the rows of its support, and what the encoder made of them
@@ -53,21 +54,32 @@ class Exporting:
         found = await self._version(tenant, task_id, version)
         return await self._decoding.in_thread(partial(_weights, task_id, found))
 
-    async def task(self, tenant: str, task_id: str) -> File:
-        """The task with its support, as of its current version. Raises TaskNotFound or ModelUnavailable."""
-        found, examples = await self._whole(tenant, task_id)
+    async def task(self, tenant: str, task_id: str, hold: Callable[[int], object]) -> File:
+        """The task with its support, as of its current version. Raises TaskNotFound or ModelUnavailable.
+
+        `hold` is told how many bytes it will be, about, before they are read, and may raise.
+        """
+        hold(self._num_bytes(await self._version(tenant, task_id, None)))
+        found, examples = await until_kept(partial(self._whole, tenant, task_id))
         model = self._catalog.get(found.model_digest)  # which alone knows the shape of what is stored
         blank = self._engine.blank_features(model.digest)
         return await self._decoding.in_thread(partial(_task, task_id, found, examples, model, blank))
 
     async def _whole(self, tenant: str, task_id: str) -> tuple[WholeVersion, list[ExampleRecord]]:
-        for _ in range(MAX_TRIES):
-            found = await self._version(tenant, task_id, None)
-            async with self._database.read() as session:
-                examples = await queries.get_support(session, tenant, task_id, found.number)
-            if len(examples) == found.num_support:  # else written between two statements
-                return found, examples
-        raise Conflict("Others keep writing to this task; try again.", retry_after_s=1)
+        found = await self._version(tenant, task_id, None)
+        async with self._database.read() as session:
+            examples = await queries.get_support(session, tenant, task_id, found.number)
+        if len(examples) != found.num_support:
+            raise Lost  # it was written between two statements
+        return found, examples
+
+    def _num_bytes(self, version: WholeVersion) -> int:
+        model = self._catalog.get(version.model_digest)
+        row_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
+        if self._engine.encodes(model.digest):
+            blank = self._engine.blank_features(model.digest)
+            row_bytes += prod(blank.shape[1:]) * blank.dtype.itemsize
+        return version.num_support * row_bytes + len(version.params or b"")
 
     async def _version(self, tenant: str, task_id: str, version: int | None) -> WholeVersion:
         async with self._database.read() as session:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,18 +13,20 @@ from service.catalog import Catalog, Served
 from service.codec import Params, TaskFile
 from service.engine.arrays import Array
 from service.engine.engine import Engine
-from service.errors import CannotReadapt, FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
+from service.errors import CannotReadapt, ComputationFailed, FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
 from service.ids import new_id
 from service.once import Once
 from service.schemas import CreatedTask
 from service.settings import Settings
 from service.storage import queries
-from service.storage.records import NewTask, NewVersion, TaskRecord
+from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
 from service.tasks.adapting import Adapting, Spent, new_examples, refuse_kind, version_of
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
 from service.tasks.writing import Writing
+
+TRIED = 8  # inputs of a file that its params must answer
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Importing:
         sent = await self._checked(file, arrays, model)
         if model.digest == file.model_digest:
             version, features = await self._decoding.in_thread(partial(self._as_given, sent, model))
+            await self._try_out(tenant, version, sent.rows, deadline)
         else:
             version, features = await self._adapting.first(
                 tenant, model, sent.rows, sent.targets, deadline, spent, origin="import"
@@ -146,6 +150,15 @@ class Importing:
         told = sent.file.provenance
         made = version_of(model, 1, "import", sent.rows, sent.targets, params, told.dtype)
         return replace(made, libraries=told.libraries, seed=told.seed), features
+
+    async def _try_out(self, tenant: str, version: NewVersion, rows: Array, deadline: float) -> None:
+        """Raise InvalidRequest where params that look right answer nothing that is a number, be it the first inputs."""
+        digest = sha256(version.params).hexdigest()
+        made = Fetched(version.number, version.model_digest, version.labels, version.params, digest)
+        try:
+            await self._engine.try_out((tenant, new_id("task")), made, rows[:TRIED], deadline)
+        except ComputationFailed as error:
+            raise InvalidRequest.at([FieldError("params", f"predict nothing: {error.detail}")]) from None
 
     def _features(self, sent: _Sent, model: Served) -> Array | None:
         features = sent.arrays.get(FEATURES)

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.errors import Conflict, DeadlineExceeded
+from service.errors import DeadlineExceeded
 from service.metrics import Metrics
 from service.once import Receipt, answer_of
 from service.settings import Settings
@@ -24,10 +24,9 @@ from service.storage.inserts import insert_examples, insert_version
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.finding import find_task, why_not
+from service.tasks.retrying import Lost, until_kept
 
 M = TypeVar("M", bound=BaseModel)
-
-MAX_TRIES = 8  # to make the next version before others have; with two replicas all are lost once in 256 times
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,6 @@ class Change:
 
 
 Make: TypeAlias = Callable[[State], Awaitable[Change | None]]  # none: the task is as it should be already
-
-
-class _Lost(Exception):
-    """Another write came first."""
 
 
 class Writing:
@@ -108,23 +103,18 @@ class Writing:
 
         Raises TaskNotFound, PreconditionFailed, Conflict after `MAX_TRIES`, and what `make` raises.
         """
+
+        async def attempt() -> tuple[M, int]:
+            state = await self._state(tenant, task_id, match)
+            change = await make(state)
+            if change is None:
+                work = partial(_as_it_is, tenant, task_id, match)
+            else:
+                work = partial(self._apply, state, change, match)
+            return await self.commit(work, answer, once, status=status)
+
         async with self._turn(tenant, task_id, deadline):
-            for _ in range(MAX_TRIES):
-                state = await self._state(tenant, task_id, match)
-                if len(state.examples) == state.record.num_support:  # else written between two statements
-                    change = await make(state)
-                    if change is None:
-                        return await self.commit(
-                            partial(_as_it_is, tenant, task_id, match), answer, once, status=status
-                        )
-                    try:
-                        return await self.commit(
-                            partial(self._apply, state, change, match), answer, once, status=status
-                        )
-                    except _Lost:
-                        pass
-                self._metrics.lost_writes.inc()
-        raise Conflict("Others keep writing to this task; try again.", retry_after_s=1)
+            return await until_kept(attempt, self._metrics.lost_writes.inc)
 
     async def settle(self, session: AsyncSession, tenant: str, task_id: str, number: int) -> TaskRecord:
         """End a transaction that made the version `number`: what is older than may be kept goes; the task now."""
@@ -135,6 +125,8 @@ class Writing:
         async with self._database.read() as session:
             record = await find_task(session, tenant, task_id, match)
             examples = await queries.get_support(session, tenant, task_id, record.version)
+            if len(examples) != record.num_support:
+                raise Lost  # it was written between two statements
             return State(record, examples, await history.next_ordinal(session, tenant, task_id))
 
     async def _apply(self, state: State, change: Change, match: Match, session: AsyncSession) -> TaskRecord:
@@ -144,7 +136,7 @@ class Writing:
         )
         if number is None:
             if match is None and await queries.get_task(session, tenant, task_id) is not None:
-                raise _Lost
+                raise Lost
             raise await why_not(session, tenant, task_id, match)
         if change.forgotten is not None:
             await changes.forget_example(session, tenant, task_id, change.forgotten)

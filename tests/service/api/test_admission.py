@@ -38,6 +38,13 @@ class Tiny:
             await self.may_answer.wait()
             return length
 
+        @self.app.get("/v1/file")
+        async def file(request: Request, size: int) -> int:
+            request.state.hold_answer(size)
+            self.num_read += 1
+            await self.may_answer.wait()
+            return size
+
         @self.app.get("/livez")
         async def livez() -> str:
             return "alive"
@@ -89,6 +96,21 @@ async def test_bytes_in_flight_are_limited() -> None:
         await tiny.wait_for_reads(2)
         tiny.may_answer.set()
         assert [(await waiting).json(), (await fits).json()] == [MIB - 10, 10]
+    tiny.assert_empty()
+
+
+async def test_files_that_are_answered_are_limited_and_a_large_one_goes_alone() -> None:
+    tiny = Tiny(max_in_flight_mib=1, max_body_mib=1)
+    for first, refused in ((MIB - 10, 11), (3 * MIB, 1)):
+        tiny.may_answer.clear()
+        async with client_of(tiny.app) as client:
+            waiting = asyncio.create_task(client.get("/v1/file", params={"size": first}))
+            await tiny.wait_for_reads(tiny.num_read + 1)
+            problem = assert_problem(await client.get("/v1/file", params={"size": refused}), 429, "overloaded")
+            assert str(first) in problem["detail"]
+            tiny.may_answer.set()
+            assert (await waiting).json() == first
+            assert (await client.get("/v1/file", params={"size": refused})).json() == refused
     tiny.assert_empty()
 
 

@@ -75,6 +75,14 @@ async def test_from_sqlite_to_postgresql(sqlite_url: str, postgresql_url: str) -
             assert header["provenance"]["support_digest"] == other["provenance"]["support_digest"]
 
 
+async def test_an_export_is_counted_in_by_its_size_before_it_is_read(sqlite_url: str) -> None:
+    async with living(sqlite_url, None) as life:
+        for model in MORE:
+            task, counted = await life.create(model), list[int]()
+            data = (await life.service.tasks.exporting.task("default", task.rpartition("/")[2], counted.append)).data
+            assert 0.5 * len(data) < counted[0] < len(data)
+
+
 async def test_equal_files_have_one_tag(sqlite_url: str) -> None:
     async with living(sqlite_url, None) as life:
         task = await life.create("curves")
@@ -190,6 +198,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     ),
     "a leaf of a type": (put("params/bias", np.zeros(2, np.int64)), "params"),
     "a leaf that is NaN": (filled("params/weight", np.nan), "params"),
+    "params that overflow": (filled("params/weight", 3e38), "params"),
     "a way that is none": (filled("params/ways", False), "params/ways"),
     "a bool of three": (put("params/ways", np.array([1, 3], np.uint8).view(np.bool_)), "params/ways"),
     "labels in another order": (told("labels", ["b", "a"]), "labels"),

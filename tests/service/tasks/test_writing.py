@@ -16,7 +16,8 @@ from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import NewTask
 from service.tasks.answers import task_of
-from service.tasks.writing import MAX_TRIES, Change, Make, State, Writing
+from service.tasks.retrying import MAX_TRIES
+from service.tasks.writing import Change, Make, State, Writing
 from tests.service.storage.samples import new_examples, new_task, new_version, storing
 
 
