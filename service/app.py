@@ -8,6 +8,7 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 
 from service.api import (
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None
             finally:
                 app.state.service = None
 
-    app = FastAPI(
+    app = FastAPIOffline(  # whose /docs needs no CDN
         title="kshot",
         version=version("kshot"),
         description=ABOUT,
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers=handlers(metrics) | {Replay: on_replay},
-        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
+        generate_unique_id_function=lambda route: "_".join([*route.tags[:1], route.name]),
         middleware=[
             Middleware(Access, metrics=metrics),
             Middleware(Admission, settings=settings, metrics=metrics),
