@@ -167,8 +167,8 @@ def test_a_body_of_json_says_all_itself(kshot: Kshot, tmp_path: Path) -> None:
 
 
 def test_what_is_no_image_in_a_folder_is_passed_over_and_named(kshot: Kshot, pets: Path) -> None:
-    for path in ("notes.txt", "tall/notes.txt", "wide/.DS_Store"):
-        (pets / path).write_text("notes")
+    for stray in ("notes.txt", "tall/notes.txt", "wide/.DS_Store"):
+        (pets / stray).write_text("notes")
     result = kshot("adapt", pets)
     task = made(result)
     assert "4 examples" in result.stderr
