@@ -16,6 +16,7 @@ from benchmarks.page import put
 from benchmarks.text import tables
 from benchmarks.text.features import Features, features_of
 from benchmarks.text.methods import METHODS, OURS, Asked
+from benchmarks.text.setfit import setfit
 from benchmarks.text.sets import SETS, SHOTS, TextSet, cells, clinc150
 from benchmarks.text.unknown import DOUBTS, Sized, accepted, auroc, subtasks, threshold
 from models.checkpoint import Checkpoint, load
@@ -25,6 +26,7 @@ from models.training.text import text as text_run
 from models.training.train import train
 
 UNKNOWN_DRAWS = 3
+ALL = {**METHODS, "SetFit": setfit}  # the last takes minutes, and only where it is named; it needs the extra setfit
 RUNS, PAGE, CACHE = Path("runs/accuracy/text"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 COMMAND = "python -m benchmarks.accuracy text"
 
@@ -92,6 +94,7 @@ class Bench:
 def text(
     method: Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")] = None,
     only: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
+    shots: Annotated[list[int] | None, typer.Option(help="Only so many of each intent; may be repeated.")] = None,
     draws: Annotated[int, typer.Option(help="Of the texts that are shown.")] = 10,
     out: Annotated[Path, typer.Option(help="Where the runs and finished cells are.")] = RUNS,
     results: Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")] = PAGE,
@@ -101,7 +104,7 @@ def text(
     torch.set_num_threads(1)
     bench, began = Bench(cache, out), len(Bench(cache, out).kept())
     chosen = only or list(SETS)
-    for new in _new(bench, chosen, method or list(METHODS), draws):
+    for new in _new(bench, chosen, method or list(METHODS), shots or SHOTS, draws):
         bench.keep(new)
     if "clinc150" in chosen and method is None:
         for new in _unknown(bench):
@@ -114,18 +117,20 @@ def text(
     put(results, "comparison-text", tables.page(bench.kept(), COMMAND))
 
 
-def _new(bench: Bench, sets: Sequence[str], methods: Sequence[str], draws: int) -> Iterator[Cell]:
+def _new(
+    bench: Bench, sets: Sequence[str], methods: Sequence[str], counts: Sequence[int], draws: int
+) -> Iterator[Cell]:
     """The cells that are still to be done."""
     known = {(cell.method, cell.set, cell.shots, cell.draw, cell.model) for cell in bench.kept()}
     ready = {name: _ready(bench, name, any(method in OURS for method in methods)) for name in sets}
-    for name, shots, number in cells(sets, SHOTS, draws):
+    for name, shots, number in cells(sets, counts, draws):
         asked, digest = ready[name]
         texts, classes = asked.content.draw(shots, number)
         for method in methods:
             model = digest if method in OURS else ""
             if (method, name, shots, number, model) not in known:
                 began = process_time()
-                answers = METHODS[method](replace(asked, texts=texts, classes=classes))
+                answers = ALL[method](replace(asked, texts=texts, classes=classes))
                 right = float((answers == asked.content.truth).mean())
                 yield Cell(method, name, shots, number, "accuracy", right, process_time() - began, model)
 

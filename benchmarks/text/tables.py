@@ -19,7 +19,8 @@ FIGURES = ("AUROC", "recall", "false accepts")
 ABOUT = """Accuracy in %, all intents of a set at once, mean ± standard deviation over draws of the texts that are \
 shown. `kshot` in each table is the recipe of `text` trained without that set (without the services of SGD that are \
 asked about); the others that see texts as features get those of the frozen base. CPU-s: training or adapting, and \
-answering all queries, without encoding."""
+answering all queries, without encoding (SetFit: with it). How much of the delta is kept, and what the head is \
+fitted on, was chosen on CLINC150's training split."""
 UNKNOWN = """CLINC150, texts out of scope, %. One threshold for tasks of all sizes, at 95% recall on the validation \
 split; recall and false accepts are of the test split."""
 
