@@ -54,7 +54,8 @@ def text(
 
     Only a `share` of the delta is kept: between the base and what was trained lies what does best on intents that were
     not trained on (Wortsman et al. 2022); chosen on CLINC150's training split, left out. The head is fitted on features
-    of the base: gathered intents lie closer together than a user's will, and it would trust centroids too much.
+    of the base: gathered intents lie closer together than a user's will, and it would trust centroids too much. Only
+    what it says of the unknown is fitted on features as they are served.
 
     `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
     for. `encoder` is another base of the family, in a folder of KSHOT_BASES.
@@ -127,18 +128,29 @@ def _tokens(sets: Mapping[str, Sequence[Utterance]], read: TextInput, max_texts:
 def _finishing(
     texts: Texts, read: TextInput, share: float, head_steps: int, in_bfloat16: bool
 ) -> Callable[[Learner], None]:
-    """The last phase: part of the delta is taken back, and the head's constants are fitted on features of the base."""
+    """The last phase: part of the delta is taken back, and the head's constants are fitted."""
 
     def finish(learner: Learner) -> None:
         assert isinstance(learner.encoder, MiniLM)
-        base = copy.deepcopy(learner.encoder)
-        base.scale(0.0)
         learner.encoder.scale(share)
-        with torch.inference_mode():
-            features = encoded(base, read, texts.rows, in_bfloat16)
-        fit_head(learner.head, features.clone(), texts.sets, head_steps)
+        fit_constants(learner, texts, read, head_steps, in_bfloat16)
 
     return finish
+
+
+def fit_constants(learner: Learner, texts: Texts, read: TextInput, head_steps: int, in_bfloat16: bool) -> None:
+    """Fit the head on features of the base; then what it knows of the unknown on those that it will be served.
+
+    What is unknown depends on how close together intents lie, which is what the encoder has learned.
+    """
+    base = copy.deepcopy(learner.encoder)
+    assert isinstance(base, MiniLM)
+    base.scale(0.0)
+    with torch.inference_mode():
+        plain, kept = (encoded(each, read, texts.rows, in_bfloat16) for each in (base, learner.encoder))
+    fit_head(learner.head, plain.clone(), texts.sets, head_steps)
+    evidence = learner.head.get_submodule("evidence")
+    fit_head(learner.head, kept.clone(), texts.sets, head_steps // 2, seed=1, part=evidence)
 
 
 def _told(sets: Mapping[str, Sequence[Utterance]], left_out: str) -> dict[str, Any]:
