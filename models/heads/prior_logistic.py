@@ -12,6 +12,7 @@ from models.heads.head import Head, mask_absent
 from models.types import Classes, Logits, MultiHot, Rows, Support, TaskParams
 
 KNOBS = {"penalty": 0.05, "prior": 8.0, "scale": 1.5}  # each set by a task's sizes, see `_knob`
+WITH_COSINES = {"penalty": 0.1, "prior": 8.0, "scale": 1.0, "cosine": 8.0}
 NUM_SIZES = 4  # one, log of shots and of ways, share of labels that have a name
 NUM_EVIDENCE = 6
 
@@ -24,19 +25,21 @@ class PriorLogistic(Head):
     counts as an example whose learned weight fades with the label's examples. The evidence that a query is of none of
     the labels is weighed by a small network that knows shots and ways, so that one threshold serves tasks of all sizes.
     Labels that do not exclude each other get the same layer with a sigmoid each, and constants of their own.
+    With `cosine` the centroids have a say in the logits beside the layer; where shots are many and features were not
+    trained to gather round centroids, it is better without.
     """
 
     takes_names = True
 
-    def __init__(self, num_steps: int = 24, hidden: int = 16) -> None:
+    def __init__(self, num_steps: int = 24, hidden: int = 16, cosine: bool = False) -> None:
         super().__init__()
         sizes, ways = str(NUM_SIZES), {"independent": "", "ways": "N"}
         self.layout = {"weight": "N D", "bias": "N", "prototype": "N D", "sizes": sizes, **ways}
         self.num_steps = num_steps
-        begin = torch.tensor(list(KNOBS.values())).log()
-        self.knobs = nn.Parameter(
-            torch.cat([begin[:, None], torch.zeros(len(KNOBS), NUM_SIZES - 1)], 1).repeat(2, 1, 1)
-        )
+        self.cosine = cosine
+        begin = torch.tensor([*(WITH_COSINES if cosine else KNOBS).values()]).log()
+        slopes = torch.zeros(len(begin), NUM_SIZES - 1)
+        self.knobs = nn.Parameter(torch.cat([begin[:, None], slopes], 1).repeat(2, 1, 1))
         self.threshold = nn.Parameter(torch.zeros(NUM_SIZES))  # above which a label of several applies
         self.log_name = nn.Parameter(torch.tensor(0.0))  # how many examples a name is worth,
         self.fading = nn.Parameter(torch.tensor(0.0))  # less with every example
@@ -67,6 +70,8 @@ class PriorLogistic(Head):
         cosine = rows @ params["prototype"].mT
         least = (sizes @ self.threshold).masked_fill(~independent, 0)[:, None, None]
         outputs = self._knob("scale", sizes, independent) * _outputs(params, rows) - least
+        if self.cosine:
+            outputs = outputs + self._knob("cosine", sizes, independent) * cosine
         logits = mask_absent(outputs, params["ways"])
         return Logits(logits, independent, self._unknown(logits, mask_absent(cosine, params["ways"]), sizes))
 
@@ -82,7 +87,7 @@ class PriorLogistic(Head):
 
     def _knob(self, name: str, sizes: Float[Tensor, "T K"], independent: Bool[Tensor, "T"]) -> Float[Tensor, "T 1 1"]:
         """A learned constant that is a power of shots and ways."""
-        plain, own = (sizes @ self.knobs[:, list(KNOBS).index(name)].mT).unbind(1)
+        plain, own = (sizes @ self.knobs[:, list(WITH_COSINES).index(name)].mT).unbind(1)
         return torch.where(independent, own, plain).exp()[:, None, None]
 
     def _shares(self, support: Support, members: Float[Tensor, "T S N"]) -> Float[Tensor, "T S"]:

@@ -187,7 +187,7 @@ def _card(known: Described, num_steps: int, half: int | None) -> Card:
         kinds=("classification",),
         inputs={"name": "photo", "size": PhotoInput().size},
         encoder={"name": "efficientnet_lite", **encoder},
-        head={"name": "prior_logistic"},
+        head={"name": "prior_logistic", "cosine": True},
         created_at="",
         card=told,
     )

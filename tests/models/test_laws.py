@@ -47,7 +47,7 @@ ROWS: dict[str, Row] = {
         {"name": "prototypical"},
         glyph_task,
     ),
-    "prior logistic, efficientnet": (PHOTOS, {"name": "prior_logistic", "num_steps": 12}, photo_task),
+    "prior logistic, efficientnet": (PHOTOS, {"name": "prior_logistic", "num_steps": 12, "cosine": True}, photo_task),
     "prototypical, minilm": (MINILM, {"name": "prototypical"}, text_task),
     "ridge of rows, mlp": (MLP, {"name": "ridge"}, vector_task),
     "ridge of rows, conv4": (CONV4, {"name": "ridge", "penalty": 0.1}, glyph_task),
