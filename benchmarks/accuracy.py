@@ -16,6 +16,7 @@ from benchmarks.page import put, table
 from benchmarks.photos import photos
 from benchmarks.rows import KEPT, SETTINGS, WITHIN, Reading, kept, measured_row, published, tables, trained_row
 from benchmarks.text.command import text
+from benchmarks.text.costs import text_costs
 from models import zoo
 from models.training.evaluate import COMPARISON, VINYALS, hardware
 from models.training.methods import METHODS
@@ -33,6 +34,7 @@ LITERATURE = (  # 5-way 1-shot, 5-way 5-shot, 20-way 1-shot, 20-way 5-shot, as p
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(text)
+app.command()(text_costs)
 app.command()(photos)
 app.command()(effort)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]

@@ -51,8 +51,12 @@ SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
 
 
-def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None = None) -> FastAPI:
-    """The service as an ASGI app, with the models of the settings unless others are given.
+def create_app(
+    settings: Settings | None = None,
+    checkpoints: Checkpoints | None = None,
+    left_out: Mapping[str, str] | None = None,
+) -> FastAPI:
+    """The service as an ASGI app, with the models of the settings unless others are given; `left_out` says why not all.
 
     It touches neither device nor database before its lifespan begins.
     """
@@ -61,7 +65,7 @@ def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics, lambda: app.state.is_stopping(), checkpoints) as service:
+        async with running(settings, metrics, lambda: app.state.is_stopping(), checkpoints, left_out) as service:
             app.state.service = service
             try:
                 yield
@@ -94,14 +98,20 @@ def create_app(settings: Settings | None = None, checkpoints: Checkpoints | None
 
 @asynccontextmanager
 async def running(
-    settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool], checkpoints: Checkpoints | None
+    settings: Settings,
+    metrics: Metrics,
+    is_stopping: Callable[[], bool],
+    checkpoints: Checkpoints | None,
+    left_out: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
+    left_out = dict(left_out or {})
     if checkpoints is None:
-        checkpoints = load_checkpoints(model_folders(settings.models))
-    catalog = Catalog(
+        checkpoints = load_checkpoints(model_folders(settings.models), left_out)
+    served_models = [
         Served(found.digest, found.card, found.inputs, found.takes_names) for found in checkpoints.values()
-    )
+    ]
+    catalog = Catalog(served_models, left_out)
     database = Database(
         settings.database_url,
         busy_timeout_s=settings.busy_timeout_s,

@@ -1,7 +1,7 @@
 """Which meta-trained models are served: several digests of one name, the newest for new tasks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,7 +51,8 @@ class Served:
 class Catalog:
     """Names to digests. A task is pinned to the digest it was adapted on; a name moves on to the newest."""
 
-    def __init__(self, served: Iterable[Served]) -> None:
+    def __init__(self, served: Iterable[Served], left_out: Mapping[str, str] | None = None) -> None:
+        self._left_out = left_out or {}  # why, by name
         self._by_digest = {model.digest: model for model in served}
         self._by_name: dict[str, list[Served]] = defaultdict(list)
         for model in sorted(self._by_digest.values(), key=lambda model: model.card.created_at, reverse=True):
@@ -64,7 +65,8 @@ class Catalog:
     def versions(self, name: str) -> list[Served]:
         """Every digest of a name, newest first. Raises ModelNotFound."""
         if name not in self._by_name:
-            raise ModelNotFound(f"There is no model {name!r}; there are {', '.join(self.names())}.")
+            why = f" It was left out at the start: {self._left_out[name]}" if name in self._left_out else ""
+            raise ModelNotFound(f"There is no model {name!r}; there are {', '.join(self.names())}.{why}")
         return self._by_name[name]
 
     def digests(self, name: str) -> list[Served]:

@@ -23,12 +23,13 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
     if settings.database_url.startswith("sqlite") if migrate is None else migrate:
         with clear_database_errors(settings.database_url):
             upgrade(settings.database_url)
+    left_out: dict[str, str] = {}
     try:
-        checkpoints = load_checkpoints(model_folders(settings.models))
+        checkpoints = load_checkpoints(model_folders(settings.models), left_out)
     except DamagedCheckpoint as error:
         fail(f"A model cannot be served: {error}")
     logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
-    app = create_app(settings, checkpoints)
+    app = create_app(settings, checkpoints, left_out)
     config = uvicorn.Config(
         app,
         lifespan="on",

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from models import checkpoint, zoo
 from models.bases import MissingBase
-from models.card import DESCRIPTION
+from models.card import DESCRIPTION, read_card
 from models.checkpoint import Checkpoint
 from models.effort import with_companions
 
@@ -22,18 +22,20 @@ def model_folders(own: Path | None) -> list[Path]:
     return [found.parent for root in roots for found in sorted(root.glob(f"*/{DESCRIPTION}"))]
 
 
-def load_checkpoints(folders: Sequence[Path]) -> Checkpoints:
+def load_checkpoints(folders: Sequence[Path], left_out: dict[str, str] | None = None) -> Checkpoints:
     """The models in these folders by digest, with their companions, but those whose base is not here.
 
-    Raises DamagedCheckpoint.
+    What is left out, and why, is written into `left_out` by name, and logged. Raises DamagedCheckpoint.
     """
-    loaded = (found for folder in folders if (found := _loaded(folder)))
+    told = {} if left_out is None else left_out
+    loaded = (found for folder in folders if (found := _loaded(folder, told)))
     return {found.digest: found for found in with_companions(loaded)}
 
 
-def _loaded(folder: Path) -> Checkpoint | None:
+def _loaded(folder: Path, left_out: dict[str, str]) -> Checkpoint | None:
     try:
         return checkpoint.load(folder)
     except MissingBase as error:
+        left_out[read_card(folder).name] = str(error)
         log.warning("the model %s is left out: %s", folder.name, error)
         return None

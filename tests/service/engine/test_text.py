@@ -12,10 +12,12 @@ import torch
 from models.card import Card
 from models.checkpoint import Checkpoint, build, save
 from models.inputs.text import TextInput
+from service.catalog import Catalog
 from service.engine.arrays import ClassScores, LabelledArrays
 from service.engine.engine import Engine
 from service.engine.loading import load_checkpoints
 from service.engine.texts import ENTRY_BYTES, Texts
+from service.errors import ModelNotFound
 from tests.service.engine.learners import Store, running, soon
 
 CARD = Card(
@@ -95,5 +97,8 @@ def test_what_is_remembered_of_texts_is_bounded() -> None:
 def test_a_model_without_its_base_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "texts", build(CARD.encoder, CARD.head), replace(CARD, inputs={"name": "text", "base": "lost"}))
     with caplog.at_level(logging.WARNING):
-        assert load_checkpoints([tmp_path / "texts"]) == {}
+        left_out: dict[str, str] = {}
+        assert load_checkpoints([tmp_path / "texts"], left_out) == {}
     assert "the model texts is left out: There is no base 'lost'" in caplog.text
+    with pytest.raises(ModelNotFound, match="left out at the start: There is no base 'lost'"):
+        Catalog([], left_out).resolve("texts")
