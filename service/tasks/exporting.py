@@ -76,7 +76,7 @@ class Exporting:
     def _num_bytes(self, version: WholeVersion) -> int:
         model = self._catalog.get(version.model_digest)
         row_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
-        if self._engine.encodes(model.digest):
+        if self._engine.keeps_features(model.digest):
             blank = self._engine.blank_features(model.digest)
             row_bytes += prod(blank.shape[1:]) * blank.dtype.itemsize
         return version.num_support * row_bytes + len(version.params or b"")
