@@ -184,7 +184,7 @@ def _card(known: Described, num_steps: int, half: int | None) -> Card:
     return Card(
         name="photos",
         modality="image",
-        kinds=("classification",),
+        kinds=("classification", "multilabel"),
         inputs={"name": "photo", "size": PhotoInput().size},
         encoder={"name": "efficientnet_lite", **encoder},
         head={"name": "prior_logistic", "cosine": True},
