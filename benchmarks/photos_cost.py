@@ -1,12 +1,14 @@
 """What photographs cost: images a second of the bare decoder and the bare encoder, and a task of 5 x 5 through HTTP."""
 
 import io
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from service.demo import wait_for
 SIDES = (1155, 866)  # a megapixel
 MAX_PIXELS = 64_000_000
 PASSES = 20
+IN_FLIGHT = 4  # requests at once
 
 
 def costs() -> list[Figure]:
@@ -70,7 +73,7 @@ def rate(name: str, work: Callable[[], object], images: int) -> Figure:
 def through_http(files: list[bytes], passes: int = 7) -> list[Figure]:
     """Medians of adapting to five photographs of each of five labels, and of asking about five more."""
     labels = [f"label {place % 5}" for place in range(25)]
-    adapted, asked = [], []
+    adapted, asked, rates = [], [], []
     with serving() as url, Client(url, shrink_px=None) as kshot:
         wait_for(kshot)
         for _ in range(passes):
@@ -80,7 +83,13 @@ def through_http(files: list[bytes], passes: int = 7) -> list[Figure]:
             began = time.perf_counter()
             kshot.predict(task, files[25:30])
             asked.append(time.perf_counter() - began)
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            for _ in range(passes):
+                began = time.perf_counter()
+                done = list(pool.map(lambda _: kshot.predict(task, files), range(2 * IN_FLIGHT)))
+                rates.append(len(done) * len(files) / (time.perf_counter() - began))
     return [
+        Figure("through HTTP, 30 photographs a request, fastest of seven passes", max(rates), 0.0, "images/s"),
         Figure("adapt to 5 x 5 photographs of 1 MP through HTTP, median", 1000 * float(np.median(adapted)), 0.0, "ms"),
         Figure("predict 5 photographs of 1 MP through HTTP, median", 1000 * float(np.median(asked)), 0.0, "ms"),
     ]
@@ -93,6 +102,7 @@ def serving() -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "serve", "--port", "0"],
             cwd=Path(folder),
+            env=os.environ | {"KSHOT_LOG_LEVEL": "warning"},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -11,6 +11,7 @@ from models.encoders.linear_map import LinearMap
 from models.encoders.minilm import MiniLM
 from models.encoders.mlp import MLP
 from models.encoders.resnet import ResNet
+from models.encoders.vision import Vision
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "identity": Identity,
@@ -20,4 +21,5 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "resnet": ResNet,
     "minilm": MiniLM,
     "efficientnet_lite": EfficientNetLite,
+    "vision": Vision,
 }

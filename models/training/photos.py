@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from models.bases import BASES
-from models.card import Card
+from models.bases import BASES, find, sha256_of
+from models.card import Card, Part
 from models.checkpoint import build
 from models.data.episodes import Batch, generator
 from models.data.labels import Label, LabelEpisodes, LabelSet
 from models.data.photos import SETS, Photos, load_photos
+from models.encoders import vision
 from models.encoders.efficientnet_lite import WEIGHTS, EfficientNetLite
+from models.encoders.vision import Vision
 from models.inputs.photo import PhotoInput
 from models.learner import Learner
 from models.training.discriminant import discriminant
@@ -36,6 +38,7 @@ LICENCE = (
     "(MIT; Klasson, Zhang, Kjellström). The base, not in here, has Google's weights of EfficientNet-Lite0 (Apache-2.0),"
     " trained on ImageNet: classes of one's own that ImageNet has too are not new to it"
 )
+OWN_LICENCE = "trained on half of Caltech-101 (CC BY 4.0) and Grocery Store (MIT), on a base with a licence of its own"
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,27 @@ class Described:
         return Described(self.rows, self.label, self.names, _halves(self.label, self.names), self.digests)
 
 
-def photos(data: Path, num_steps: int = 300, half: int | None = None) -> Run:
-    """Train on every class but those of the demonstration; with `half` 0 or 1 on that half of each set alone."""
-    return photos_run(described(data), num_steps, half)
+def photos(data: Path, num_steps: int = 300, half: int | None = None, encoder: str = BASE) -> Run:
+    """Train on every class but those of the demonstration; with `half` 0 or 1 on that half of each set alone.
+
+    Another `encoder` is a base of one's own for the library transformers.
+    """
+    return photos_run(described(data, encoder), num_steps, half, encoder)
 
 
-def described(data: Path) -> Described:
+def encoder_part(name: str) -> Part:
+    """The encoder of this name in a model's card."""
+    if name == BASE:
+        part: Part = {"name": "efficientnet_lite", "base": BASE, "taps": list(TAPS), "width": WIDTH}
+        return {**part, "sha256": BASES[BASE].files[WEIGHTS]}
+    width = min(WIDTH, Vision(name).width_in)
+    return {"name": "vision", "base": name, "width": width, "sha256": sha256_of(find(name, vision.WEIGHTS))}
+
+
+def described(data: Path, name: str = BASE) -> Described:
     """Every photograph of every set, as it would be served, described by the frozen encoder; minutes of two cores."""
-    encoder = EfficientNetLite(BASE, output="description", taps=TAPS).eval().to(torch.bfloat16)
+    encoder = EfficientNetLite(BASE, output="description", taps=TAPS) if name == BASE else Vision(name)
+    encoder.eval().to(torch.bfloat16)
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from the stubs
     rows, labels, digests = [], [], {}
     names: list[tuple[str, str]] = []
@@ -89,14 +105,14 @@ def described_set(encoder: nn.Module, found: Photos, rows: int = 64) -> Float[Te
     return torch.cat(parts)
 
 
-def photos_run(known: Described, num_steps: int = 300, half: int | None = None) -> Run:
+def photos_run(known: Described, num_steps: int = 300, half: int | None = None, encoder: str = BASE) -> Run:
     """The run over photographs that are described already."""
     torch.manual_seed(0)
     if half is not None:
         known = known.only(known.half == half).halved()
-    card = _card(known, num_steps, half)
+    card = _card(known, num_steps, half, encoder_part(encoder))
     learner = build(card.encoder, card.head)
-    assert isinstance(learner.encoder, EfficientNetLite) and learner.encoder.projection is not None
+    assert isinstance(learner.encoder, EfficientNetLite | Vision) and learner.encoder.projection is not None
     projection = learner.encoder.projection.requires_grad_(False)
     projection.centre.data, projection.weight.data = discriminant(known.rows, known.label, WIDTH)
     return Run(
@@ -168,8 +184,8 @@ def _halves(label: Int64[Tensor, "B"], names: Sequence[tuple[str, str]]) -> Int6
     return half
 
 
-def _card(known: Described, num_steps: int, half: int | None) -> Card:
-    encoder = {"base": BASE, "taps": list(TAPS), "width": WIDTH, "sha256": BASES[BASE].files[WEIGHTS]}
+def _card(known: Described, num_steps: int, half: int | None, encoder: Part) -> Card:
+    """What is told of the model; of another base its owner knows the licence."""
     part = f"all classes but {', '.join(SHOWN)}" if half is None else f"half {half} of each set's classes"
     present = [known.names[number] for number in torch.unique(known.label).tolist()]
     told: dict[str, Any] = {
@@ -179,14 +195,14 @@ def _card(known: Described, num_steps: int, half: int | None) -> Card:
         "classes": {name: [each for of, each in present if of == name] for name in SETS},
         "data": dict(known.digests),
         "effort": EFFORT,
-        "licence": LICENCE,
+        "licence": LICENCE if encoder["base"] == BASE else OWN_LICENCE,
     }
     return Card(
         name="photos",
         modality="image",
         kinds=("classification", "multilabel"),
         inputs={"name": "photo", "size": PhotoInput().size},
-        encoder={"name": "efficientnet_lite", **encoder},
+        encoder=encoder,
         head={"name": "prior_logistic", "cosine": True},
         created_at="",
         card=told,

@@ -20,6 +20,7 @@ STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
 MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2}
 PHOTOS = {"name": "efficientnet_lite", "taps": [15], "width": 1400}
+APART = {"vision"}  # needs a library that is not always there: test_vision.py
 SGD = {"name": "sgd", "rate": 0.5}
 SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
@@ -119,4 +120,4 @@ def test_law(row: Row, law: Law) -> None:
 
 def test_every_head_and_encoder_and_rule_has_a_row() -> None:
     parts = [part for encoder, head, _ in ROWS.values() for part in (encoder, head, head.get("rule", head))]
-    assert {part["name"] for part in parts} == HEADS.keys() | ENCODERS.keys() | RULES.keys()
+    assert {part["name"] for part in parts} | APART == HEADS.keys() | ENCODERS.keys() | RULES.keys()
