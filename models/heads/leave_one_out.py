@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from models.types import Rows
@@ -58,14 +58,17 @@ class Turns:
         is_member = members.sum(-1) > 0
         self._order = (among_label * num + among_all).masked_fill(~is_member, num * num).argsort(1)
         self._num_rows = is_member.sum(1)
+        self._place = among_all
         self._window = torch.arange(min(num, max_rows), device=members.device)
         self._values = rows.values.flatten(0, 1)
         self._members = members
         counts = members.sum(1, keepdim=True)
         self._counts_much = ((members * (counts > 1)).sum(-1) > 0).float()
 
-    def pieces(self, k: int, centroids: Centroids, piece_rows: int) -> Iterator[Turn]:
-        """The rows of step `k`."""
+    def pieces(
+        self, k: int, centroids: Centroids, piece_rows: int, blanks: Bool[Tensor, "H L"] | None
+    ) -> Iterator[Turn]:
+        """The rows of step `k`, each without the tokens, or places, that one row of `blanks` says."""
         T, S = self._order.shape
         num_rows = self._num_rows.unsqueeze(1)
         place = (self._window + k * len(self._window)) % num_rows.clamp(min=1)
@@ -76,7 +79,19 @@ class Turns:
         at = (task * S + row).flatten()
         for piece, own in zip(torch.split(at, piece_rows), torch.split(share.flatten(), piece_rows), strict=True):
             members, unit = (leaf.flatten(0, 1)[piece] for leaf in (self._members, centroids.unit))
-            yield Turn(self._values[piece], piece // S, members, unit, own)
+            values = self._values[piece]
+            if blanks is not None and values.ndim > 2:
+                which = (31 * self._place.flatten()[piece] + 97 * k) % len(blanks)
+                values = values.masked_fill(_over(blanks[which], values), 0)
+            yield Turn(values, piece // S, members, unit, own)
+
+
+def _over(blank: Bool[Tensor, "B L"], values: Shaped[Tensor, "B *F"]) -> Bool[Tensor, "B *G"]:
+    """The same for every channel: of the tokens [B L D] of a text, of the places [B C h w] of a picture."""
+    if values.ndim == 4:
+        num_places = values.shape[2] * values.shape[3]
+        return blank[:, :num_places].view(len(values), 1, *values.shape[2:])
+    return blank[:, : values.shape[1]].unsqueeze(-1)
 
 
 def _aims(members: Float[Tensor, "B N"], others: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias, TypeVar
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor, nn
 
 from models.heads.head import Head
@@ -25,6 +26,7 @@ Pausing: TypeAlias = Generator[None, None, Result]  # work that may be paused at
 
 Places: TypeAlias = tuple[Int64[Tensor, "T S"], Int64[Tensor, "T S"]]  # of each row, in its label and among all
 
+NUM_BLANKS, MAX_INNER = 509, 256
 LAYERS = "layers"  # the leaf of a task's own layers, one after another
 
 
@@ -43,7 +45,11 @@ class Tail(Head):
     nearest centroids, at cosines times `scale`, of at most `max_rows` rows, which take turns. After every `every` steps
     the means are made anew, and the head is tried on rows that were held out, `num_folds` times. As many steps as
     served those best are then taken with all rows: none, unless more are better by `margin` standard errors.
+    While it steps, a share `blank` of a row's tokens or places is not seen, others at every step: what is learned must
+    not hang on a few of them.
     """
+
+    blanks: Tensor | None
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class Tail(Head):
         margin: float = 1.0,
         max_rows: int = 256,
         piece_rows: int = 32,
+        blank: float = 0.0,
     ) -> None:
         super().__init__()
         self.shapes = make_adaptable(body, rank)
@@ -74,6 +81,7 @@ class Tail(Head):
         self.margin = margin
         self.max_rows = max_rows
         self.piece_rows = piece_rows
+        self.register_buffer("blanks", _blanks(blank) if blank else None, persistent=False)
         self.takes_names = head.takes_names
         self.layout = {**head.layout, LAYERS: str(sum(self.sizes))}
 
@@ -133,7 +141,7 @@ class Tail(Head):
         for k in range(self.num_steps):
             centroids = Centroids.of(stops[-1].features.values, members)
             gradients = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
-            for turn in turns.pieces(k, centroids, self.piece_rows):
+            for turn in turns.pieces(k, centroids, self.piece_rows, self.blanks):
                 each = torch.func.grad(self._loss)(leaves, turn, centroids)
                 gradients = {name: gradient + each[name] for name, gradient in gradients.items()}
                 yield
@@ -177,6 +185,13 @@ class Tail(Head):
 
     def _joined(self, leaves: TaskParams) -> Float[Tensor, "T P"]:
         return torch.cat([leaves[name].flatten(1) for name in self.shapes], -1)
+
+
+def _blanks(share: float) -> Bool[Tensor, "H L"]:
+    """Which inner positions are blank, in many ways; the first, which is a text's opening, never."""
+    blanks = torch.from_numpy(np.random.RandomState(1).random_sample((NUM_BLANKS, MAX_INNER)) < share)
+    blanks[:, 0] = False
+    return blanks
 
 
 def _places(plain: Rows, support: Support) -> Places:

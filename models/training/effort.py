@@ -8,12 +8,13 @@ from typing import Any
 EFFORT: dict[str, Any] = {
     "high": {
         "rank": 4,
-        "rule": {"name": "novograd", "rate": 0.003},
-        "num_steps": 8,
-        "every": 2,
-        "num_folds": 3,
+        "rule": {"name": "novograd", "rate": 0.006},
+        "num_steps": 12,
+        "every": 3,
+        "num_folds": 2,
         "scale": 12.0,
-        "margin": 1.0,
+        "margin": 0.5,
+        "blank": 0.25,
         "max_rows": 256,
         "piece_rows": 16,
     }

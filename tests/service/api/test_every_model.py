@@ -94,9 +94,11 @@ async def works(client: httpx.AsyncClient, model: Model, modality: str, kind: st
     examples, right = KINDS[kind](rows(model, modality))
     support, asked = examples[: 2 * SHOTS], [example["input"] for example in examples[2 * SHOTS :]]
     made = await client.post("/v1/tasks", json={"model": model["name"], "support": support})
-    assert made.status_code == 201, (model["name"], made.text)
-    assert made.json()["kind"] == kind
-    url = made.headers["location"]
+    is_slow = model["efforts"] == ["high"]
+    assert made.status_code == (202 if is_slow else 201), (model["name"], made.text)
+    task = await result(client, made.headers["location"]) if is_slow else made.json()
+    assert task["kind"] == kind
+    url = f"/v1/tasks/{task['id']}"
     answered = await client.post(f"{url}/predictions", json={"inputs": asked})
     assert answered.status_code == 200, (model["name"], answered.text)
     assert right(answered.json()["predictions"]), (model["name"], answered.text)
@@ -104,6 +106,17 @@ async def works(client: httpx.AsyncClient, model: Model, modality: str, kind: st
     assert all(np.isfinite(leaf).all() for leaf in load(weights).values())
     header = json.loads(weights[8 : 8 + struct.unpack("<Q", weights[:8])[0]])
     assert json.loads(header["__metadata__"]["kshot"])["model_digest"] == model["digest"]
+
+
+async def result(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
+    """The task that a job made."""
+    async with client.stream("GET", f"{job}/events") as events:
+        async for _ in events.aiter_lines():
+            pass
+    over = (await client.get(job)).json()
+    assert over["state"] == "succeeded", over
+    task: dict[str, Any] = over["result"]
+    return task
 
 
 async def test_every_model_adapts_predicts_and_gives_its_weights(sqlite_url: str) -> None:
@@ -118,5 +131,5 @@ async def test_every_model_adapts_predicts_and_gives_its_weights(sqlite_url: str
         assert not unknown, f"write a maker into INPUTS or KINDS: {unknown}"
         for model in models:
             for modality in model["modalities"]:
-                for kind in model["kinds"]:
+                for kind in model["kinds"][: 1 if model["efforts"] == ["high"] else None]:
                     await works(client, model, modality, kind)
