@@ -59,5 +59,8 @@ def through(body: nn.Module, leaves: TaskParams, rows: Shaped[Tensor, "B *F"]) -
 
 def _is_linear(module: nn.Module, weight: Tensor) -> bool:
     """Whether a change of low rank can be added: not to norms, nor to what looks at neighbours."""
+    bias = getattr(module, "bias", None)
+    has_outputs = isinstance(bias, Tensor) and bias.shape == weight.shape[:1]
     is_pointwise = weight.ndim == 4 and weight.shape[1] > 1 and weight.shape[2:] == (1, 1)
-    return isinstance(module, nn.Linear) or (is_pointwise and getattr(module, "stride", 1) in (1, (1, 1)))
+    is_whole = getattr(module, "stride", 1) in (1, (1, 1))
+    return isinstance(module, nn.Linear) or (weight.ndim == 2 and has_outputs) or (is_pointwise and is_whole)

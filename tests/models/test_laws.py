@@ -95,7 +95,7 @@ ROWS: dict[str, Row] = {
     "novograd, mlp": (MLP, gradient(IDENTITY, 32, {"name": "novograd", "rate": 0.1}, num_steps=3), vector_task),
     "tail, mlp": (IDENTITY, tail(MLP, 32, {"name": "ridge"}), vector_task),
     "tail of a text encoder": (
-        {**MINILM, "last": 1, "output": "tokens"},
+        {**MINILM, "last": 0, "output": "tokens"},
         tail({**MINILM, "first": 1}, 32, {"name": "prior_logistic"}) | {"blank": 0.2},
         text_task,
     ),
