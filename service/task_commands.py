@@ -43,6 +43,10 @@ Kind = Annotated[
     typer.Option("--format", help="What a file is, whatever it is called.", show_default="by its name; - is jsonl"),
 ]
 Ignored = Annotated[list[str] | None, typer.Option("--ignore", help="A column to leave out; may be repeated.")]
+Effort = Annotated[
+    Literal["fast", "high"] | None,
+    typer.Option(help="high also adapts the model's last layers, in seconds to minutes.", show_default="fast"),
+]
 LabelColumn = Annotated[str | None, typer.Option(help="The column, or field, of the labels.", show_default="label")]
 TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to predict.", show_default="target")]
 
@@ -53,10 +57,7 @@ def adapt(
         str | None,
         typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
     ] = None,
-    effort: Annotated[
-        Literal["fast", "high"] | None,
-        typer.Option(help="high also adapts the model's last layers, in seconds to minutes.", show_default="fast"),
-    ] = None,
+    effort: Effort = None,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
     names: Names = None,
     label_column: LabelColumn = None,
