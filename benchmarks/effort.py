@@ -39,7 +39,7 @@ COMMAND = "python -m benchmarks.accuracy effort"
 ABOUT = """Accuracy in %, all classes of a set at once, mean ± standard deviation over draws of what is shown; \
 `gain` is the mean of the differences draw by draw ± its standard error. `moved`: draws in which the held-out examples \
 chose any step at all. CPU-s: encoding and adapting, one thread. `frozen` is the base alone with an untrained \
-`prior_logistic` head; `text` is the recipe trained without the set."""
+`prior_logistic` head; `text` is the model that ships, which never saw SNIPS."""
 FROZEN = {
     "text": ({"name": "text"}, {"name": "minilm"}),
     "image": ({"name": "photo"}, {"name": "efficientnet_lite"}),
@@ -214,12 +214,12 @@ def _rows(cells: Sequence[Cell]) -> Iterator[list[str]]:
         own = [cell for cell in own if cell.digest == own[-1].digest]
         fast, high = (100 * np.array([getattr(cell, each) for cell in own]) for each in ("fast", "high"))
         gain = high - fast
-        error = gain.std(ddof=1) / sqrt(len(own)) if len(own) > 1 else float("nan")
+        error = f" ± {gain.std(ddof=1) / sqrt(len(own)):.2f}" if len(own) > 1 else ""
         moved = f"{sum(cell.moved for cell in own)}/{len(own)}"
         spent = [f"{np.mean([getattr(cell, each) for cell in own]):.1f}" for each in ("fast_s", "high_s")]
         kilobytes = f"{np.mean([cell.task_bytes for cell in own]) / 1000:.0f}"
         figures = [f"{each.mean():.1f} ± {each.std():.1f}" for each in (fast, high)]
-        yield [name, model, str(shots), *figures, f"{gain.mean():+.2f} ± {error:.2f}", moved, *spent, kilobytes]
+        yield [name, model, str(shots), *figures, f"{gain.mean():+.2f}{error}", moved, *spent, kilobytes]
 
 
 def entry(base: Checkpoint, shown: Shown) -> str:
