@@ -1,6 +1,7 @@
 """The command `python -m benchmarks.accuracy text`: cell by cell, kept as it goes, so that a cut run goes on."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -28,7 +29,6 @@ from models.training.train import train
 UNKNOWN_DRAWS = 3
 ALL = {**METHODS, "SetFit": setfit}  # the last takes minutes, and only where it is named; it needs the extra setfit
 RUNS, PAGE, CACHE = Path("runs/accuracy/text"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
-COMMAND = "python -m benchmarks.accuracy text"
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def text(
 ) -> None:
     """All intents of a set at once, told apart by models that never saw the set, beside what else there is."""
     torch.set_num_threads(1)
+    command = " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
     bench, began = Bench(cache, out), len(Bench(cache, out).kept())
     chosen = only or list(SETS)
     for new in _new(bench, chosen, method or list(METHODS), shots or SHOTS, draws):
@@ -113,8 +114,8 @@ def text(
     read = [SETS[name](cache).reads for name in chosen if any(cell.set == name for cell in added)]
     if added:
         with results.open("a", encoding="utf-8") as file:
-            file.write(tables.entry(added, read, COMMAND))
-    put(results, "comparison-text", tables.page(bench.kept(), COMMAND))
+            file.write(tables.entry(added, read, command))
+    put(results, "comparison-text", tables.page(bench.kept(), command))
 
 
 def _new(

@@ -122,4 +122,5 @@ def _tokenizer(base: str, sha256: str | None) -> "Tokenizer":
     tokenizer = Tokenizer.from_file(str(find(base, "tokenizer.json", sha256)))
     tokenizer.no_truncation()  # whether a text was cut must be known
     tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # "[SEP]" in a text is a word like any other
     return tokenizer

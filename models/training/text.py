@@ -53,9 +53,9 @@ def text(
     """Gather each intent's sentences round their centroid, then fit the head's constants.
 
     Only a `share` of the delta is kept: between the base and what was trained lies what does best on intents that were
-    not trained on (Wortsman et al. 2022); chosen on CLINC150's training split, left out. The head is fitted on features
-    of the base: gathered intents lie closer together than a user's will, and it would trust centroids too much. Only
-    what it says of the unknown is fitted on features as they are served.
+    not trained on (Wortsman et al. 2022); chosen on CLINC150's training split, left out, as was what the head is fitted
+    on: features of the base, since gathered intents lie closer together than a user's will, and it would trust centroids
+    too much. Only what it says of the unknown is fitted on features as they are served.
 
     `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
     for. `encoder` is another base of the family, in a folder of KSHOT_BASES.
@@ -70,7 +70,16 @@ def text(
     read = TextInput(**{key: option for key, option in inputs.items() if key != "name"})
     texts = _tokens(sets, read, max_texts)
     head = {"name": "prior_logistic"}
-    card = Card("text", "text", ("classification", "multilabel"), inputs, parts, head, "", _told(sets, left_out))
+    card = Card(
+        "text",
+        "text",
+        ("classification", "multilabel"),
+        inputs,
+        parts,
+        head,
+        "",
+        _told(_kept(sets, max_texts), left_out),
+    )
     return Run(
         card=card,
         learner=build(parts, head),
@@ -153,13 +162,24 @@ def fit_constants(learner: Learner, texts: Texts, read: TextInput, head_steps: i
     fit_head(learner.head, kept.clone(), texts.sets, head_steps // 2, seed=1, part=evidence)
 
 
+def _kept(sets: Mapping[str, Sequence[Utterance]], max_texts: int) -> Mapping[str, Sequence[Utterance]]:
+    """What is trained on: of each intent so many texts."""
+    kept: dict[str, Sequence[Utterance]] = {}
+    for name, rows in sets.items():
+        texts = {(intent, text) for intent, own in by_label(rows, max_texts).items() for text in own}
+        kept[name] = [
+            row for row in {(row.intent, row.text): row for row in rows}.values() if (row.intent, row.text) in texts
+        ]
+    return kept
+
+
 def _told(sets: Mapping[str, Sequence[Utterance]], left_out: str) -> dict[str, Any]:
     """For the card: what it was trained on, and what it may be used for."""
     licences = ", ".join(f"{name} ({LICENCES[name]})" for name in sets)
     return {
         "recipe": f"kshot train text{f' --set left_out={left_out}' if left_out else ''} ({__name__})",
         "inputs": "English sentences; what lies behind 64 tokens is cut, and the answer says so",
-        "split": "the training splits of " + ", ".join(f"{name}: {len(rows)} texts" for name, rows in sets.items()),
+        "split": "texts of no test split: " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()),
         "data": {name: digest(rows) for name, rows in sets.items()},
         "effort": EFFORT,
         "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), not contained",

@@ -48,6 +48,11 @@ def test_any_text_becomes_ids_or_is_refused(text: str) -> None:
     assert row[0] and row[1]
 
 
+def test_signs_of_the_tokenizer_are_words_like_others() -> None:
+    assert TEXT.truncated(TEXT("[SEP] " * 80)[None])
+    assert END not in TEXT("[SEP] [PAD]")[1:5]
+
+
 def test_lone_surrogates_are_read() -> None:
     assert (TEXT("caf\ud800 au lait") == TEXT("caf? au lait")).all()
 
