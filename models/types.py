@@ -4,6 +4,7 @@ Shape legend, used in every annotation:
     T tasks in a batch    S support rows a task    Q query rows a task    N ways (labels of a task)
     D feature width       O regression outputs     L inner length (tokens, patches, columns)
     B flat rows           *F feature axes          *X input axes
+    K slots, and outside of them                   E tags of words
 Tasks are ragged; a batch pads them, and a mask says which rows and ways are real.
 """
 
@@ -69,7 +70,20 @@ class MultiHot:
     ways: Bool[Tensor, "T N"]
 
 
-Target: TypeAlias = Classes | Values | MultiHot
+@dataclass(frozen=True)
+class Tags:
+    """Frames: the intent of each row, and a tag for each of its words.
+
+    A word's tag is 0 outside of slots, 2m - 1 for the first word of slot m (from 1 on), 2m for a later one. `slots`
+    says which of the K padded slots a task really has, the outside, which comes first, among them.
+    """
+
+    intents: Classes
+    words: Int64[Tensor, "T S L"]
+    slots: Bool[Tensor, "T K"]
+
+
+Target: TypeAlias = Classes | Values | MultiHot | Tags
 
 
 @dataclass(frozen=True)
@@ -106,4 +120,14 @@ class Gaussian:
     variance: Float[Tensor, "T Q O"]
 
 
-Scores: TypeAlias = Logits | Gaussian
+@dataclass(frozen=True)
+class Tagged:
+    """Scores of frames: of intents, of each word's tags, and of the moves from one word's tag to the next one's."""
+
+    intents: Logits
+    words: Float[Tensor, "T Q L E"]  # E = 2K - 1 tags, finite even for slots that a task does not have
+    lengths: Int64[Tensor, "T Q"]  # words a row
+    moves: Float[Tensor, "T 10"]  # see models.chain
+
+
+Scores: TypeAlias = Logits | Gaussian | Tagged

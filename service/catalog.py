@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.card import Card
 from models.inputs import Input
+from models.inputs.frame import FrameInput
 from models.inputs.text import TextInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
 
@@ -32,7 +33,7 @@ class Served:
 
     def truncated(self, rows: npt.NDArray[Any]) -> list[int]:
         """The positions of the rows whose texts were longer than the model reads."""
-        if not isinstance(self.inputs, TextInput):
+        if not isinstance(self.inputs, TextInput | FrameInput):
             return []
         found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
         return found
@@ -45,7 +46,7 @@ class Served:
     @property
     def num_ids(self) -> int | None:
         """Of a model whose inputs are ids, how many there are."""
-        return self.inputs.num_ids if isinstance(self.inputs, TextInput) else None
+        return self.inputs.num_ids if isinstance(self.inputs, TextInput | FrameInput) else None
 
 
 class Catalog:

@@ -71,6 +71,20 @@ class MultilabelFigures(Response):
     bins: list[Bin]
 
 
+class FrameFigures(ClassificationFigures):
+    """How one version read the examples: their intents as classes; and their slots, right if name and place are.
+
+    A slot of a name that the version does not know is missed. The F1 score, precision and recall of slots are null
+    where there is nothing to tell; `frame_accuracy` is the share whose intent and slots are all right.
+    """
+
+    frame_accuracy: float
+    slot_f1: float | None
+    slot_precision: float | None
+    slot_recall: float | None
+    slots: dict[str, LabelFigures]
+
+
 class Coverage(Response):
     """The share of the targets inside the central interval that should hold a share of `level`."""
 
@@ -113,6 +127,15 @@ class MultilabelDifference(Response):
     calibration_error: float
 
 
+class FrameDifference(Response):
+    """The evaluated version minus the other; `interval`, of the accuracy of frames, is of the two on the same texts."""
+
+    accuracy: float
+    frame_accuracy: float
+    interval: Interval
+    slot_f1: float | None
+
+
 class RegressionDifference(Response):
     """The evaluated version minus the other; `interval`, of the mse, is paired, and null for a single example."""
 
@@ -134,6 +157,13 @@ class MultilabelComparison(MultilabelFigures):
 
     version: int
     difference: MultilabelDifference
+
+
+class FrameComparison(FrameFigures):
+    """The other version on the same examples."""
+
+    version: int
+    difference: FrameDifference
 
 
 class RegressionComparison(RegressionFigures):
@@ -165,6 +195,13 @@ class MultilabelEvaluation(MultilabelFigures, Evaluated):
     timing: Timing
 
 
+class FrameEvaluation(FrameFigures, Evaluated):
+    """A task of frames held against examples whose intents and slots are known."""
+
+    comparison: FrameComparison | None
+    timing: Timing
+
+
 class RegressionEvaluation(RegressionFigures, Evaluated):
     """A regression held against examples whose targets are known."""
 
@@ -172,4 +209,4 @@ class RegressionEvaluation(RegressionFigures, Evaluated):
     timing: Timing
 
 
-Evaluation: TypeAlias = ClassificationEvaluation | MultilabelEvaluation | RegressionEvaluation
+Evaluation: TypeAlias = FrameEvaluation | ClassificationEvaluation | MultilabelEvaluation | RegressionEvaluation

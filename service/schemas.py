@@ -13,10 +13,12 @@ from service.fields import Id, Metadata, Number, Text, by_type
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
 MAX_LABELS = 1_024  # of one example
+MAX_SLOTS = 100  # of one example
+MAX_PLACE = 2**31 - 1  # in a text
 MAX_VERSION = 2**31 - 1
 LIKELY = 0.5  # from here on a label of several is given
 
-Kind: TypeAlias = Literal["classification", "regression", "multilabel"]
+Kind: TypeAlias = Literal["classification", "regression", "multilabel", "frames"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
 Effort: TypeAlias = Literal["fast", "high"]
 JobKind: TypeAlias = Literal["adapt", "extend", "readapt", "forget"]
@@ -74,16 +76,26 @@ Label: TypeAlias = Annotated[
 LabelNames: TypeAlias = Annotated[dict[Text, Text], Field(max_length=MAX_ROWS)]
 
 
+class Slot(Request):
+    """A slot of a text: its name, its first character and the one behind its last, counted in Unicode code points."""
+
+    name: Text
+    start: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True)]
+    end: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True)]
+
+
 class Example(Request):
     """One labelled row of a support set: `label` for classification, `target` for regression.
 
-    Where each label is a list, of any number of labels or none, the task is of the kind multilabel.
+    Where each label is a list, of any number of labels or none, the task is of the kind multilabel. Of frames, `label`
+    is the intent of the text and `slots` are parts of it that mean something; a text may have none.
     """
 
     id: Id | None = None
     input: Input
     label: Label | None = None
     target: Target | None = None
+    slots: Annotated[list[Slot], Field(max_length=MAX_SLOTS)] | None = None
 
     @property
     def role(self) -> Literal["example"]:
@@ -193,6 +205,7 @@ class SupportExample(Response):
     target: float | list[float] | None
     created_at: datetime
     since_version: int
+    slots: list[Slot] | None
 
 
 class SupportPage(Response):
@@ -239,6 +252,25 @@ class Multilabel(Response):
     scores: dict[str, float]
 
 
+class FoundSlot(Response):
+    """A slot in the text that was sent, `text` from `start` up to before `end`; `score` is its probability."""
+
+    name: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+class Frame(Response):
+    """The intent, as of a classification; the slots from left to right, which never overlap; and both as one form."""
+
+    label: str
+    scores: dict[str, float]
+    slots: list[FoundSlot]
+    form: str
+
+
 class Regression(Response):
     """Predictive mean and standard deviation in the units of the targets; lists where the targets were lists."""
 
@@ -251,7 +283,7 @@ class Predictions(Response):
 
     task: str
     version: int
-    predictions: list[Classification] | list[Multilabel] | list[Regression]
+    predictions: list[Frame] | list[Classification] | list[Multilabel] | list[Regression]
     timing: Timing
     truncated: list[int]
 

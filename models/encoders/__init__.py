@@ -12,6 +12,7 @@ from models.encoders.minilm import MiniLM
 from models.encoders.mlp import MLP
 from models.encoders.resnet import ResNet
 from models.encoders.vision import Vision
+from models.encoders.words import Words
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "identity": Identity,
@@ -22,4 +23,5 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "minilm": MiniLM,
     "efficientnet_lite": EfficientNetLite,
     "vision": Vision,
+    "words": Words,
 }

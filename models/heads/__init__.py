@@ -5,6 +5,7 @@ from collections.abc import Callable
 from models.heads.alpaca import ALPaCA
 from models.heads.amortised import Amortised
 from models.heads.bayesian_linear import BayesianLinear
+from models.heads.frames import Frames
 from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
@@ -20,6 +21,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "ridge": Ridge,
     "logistic": Logistic,
     "prior_logistic": PriorLogistic,
+    "frames": Frames,
     "bayesian_linear": BayesianLinear,
     "alpaca": ALPaCA,
     "mixture_prior": MixturePrior,

@@ -6,16 +6,18 @@ An input is a frozen dataclass with `shape` and `dtype`; calling it returns one 
 from collections.abc import Callable
 from typing import TypeAlias
 
+from models.inputs.frame import FrameInput
 from models.inputs.image import GlyphInput
 from models.inputs.photo import PhotoInput
 from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 
-Input: TypeAlias = GlyphInput | PhotoInput | TextInput | VectorInput
+Input: TypeAlias = FrameInput | GlyphInput | PhotoInput | TextInput | VectorInput
 
 INPUTS: dict[str, Callable[..., Input]] = {
     "glyph": GlyphInput,
     "photo": PhotoInput,
     "text": TextInput,
+    "frame": FrameInput,
     "vector": VectorInput,
 }

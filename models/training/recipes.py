@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from models.training.curves import curves
+from models.training.frames import frames
 from models.training.glyphs import glyphs
 from models.training.glyphs_maml import glyphs_maml
 from models.training.linear import linear
@@ -18,6 +19,7 @@ from models.training.vinyals import vinyals
 RECIPES: dict[str, Callable[..., Run]] = {
     "glyphs": glyphs,
     "glyphs-maml": glyphs_maml,
+    "frames": frames,
     "vectors": vectors,
     "photos": photos,
     "curves": curves,

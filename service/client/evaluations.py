@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from service.client.calling import call
 from service.client.calls import Calls
-from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelled
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
@@ -27,12 +27,13 @@ class EvaluationCalls(Calls):
         *,
         labels: Labels | None = None,
         targets: Targets | None = None,
+        slots: Slots | None = None,
         version: int | None = None,
         compare_with: int | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Evaluation]:
         """How well the task answers inputs whose labels or targets are known; beside it, if asked, another version."""
-        examples = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets)
+        examples = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots)
         fields = {"examples": examples, "version": version, "compare_with": compare_with}
         with as_invalid_request():
             request = CreateEvaluation.model_validate(

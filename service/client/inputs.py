@@ -12,12 +12,13 @@ import PIL.Image
 
 from service.client.photos import SHRINK_PX, file_of, shrunk
 from service.client.steps import Steps, Work
-from service.schemas import Image, Input
+from service.schemas import Image, Input, Slot
 
 Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Sequence[float]
 Progress: TypeAlias = Callable[[int, int], None]
 Labels: TypeAlias = Iterable[str | int | Sequence[str | int]]
 Targets: TypeAlias = Iterable[float | Sequence[float]]
+Slots: TypeAlias = Iterable[Sequence[Slot | Mapping[str, str | int]]]
 
 BLOCK = 16  # inputs that are made ready at once, away from an event loop
 
@@ -56,11 +57,17 @@ def labelled(
     *,
     labels: Labels | None,
     targets: Targets | None,
+    slots: Slots | None = None,
     ids: Iterable[str] | None = None,
 ) -> Steps[list[dict[str, Any]]]:
-    """Examples as the fields of `Example`: as many labels, targets and ids as there are inputs, or none."""
+    """Examples as the fields of `Example`: as many labels, targets, slots and ids as there are inputs, or none."""
     rows = list(inputs)
-    columns = {"label": None if labels is None else map(_label, labels), "target": targets, "id": ids}
+    columns = {
+        "label": None if labels is None else map(_label, labels),
+        "target": targets,
+        "slots": None if slots is None else ([_slot(slot) for slot in row] for row in slots),
+        "id": ids,
+    }
     given = {name: _plain(column) for name, column in columns.items() if column is not None}
     if any(len(column) != len(rows) for column in given.values()):
         lengths = {name: len(column) for name, column in given.items()}
@@ -88,6 +95,10 @@ def _block(rows: Sequence[Raw], shrink_px: int | None) -> list[Input]:
 def _label(value: str | int | Sequence[str | int]) -> str | list[str]:
     """A label, or the labels of an input that may have several."""
     return [str(each) for each in value] if isinstance(value, list | tuple | set | frozenset) else str(value)
+
+
+def _slot(slot: Slot | Mapping[str, str | int]) -> dict[str, Any]:
+    return slot.model_dump() if isinstance(slot, Slot) else dict(slot)
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from service.client.bodies import more_support, new_task, to_digest
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
-from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelled
 from service.client.requests import at
 from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
@@ -26,6 +26,7 @@ class JobCalls(Calls):
         labels: Labels | None = None,
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
+        slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         effort: Effort | None = None,
         name: str | None = None,
@@ -34,7 +35,7 @@ class JobCalls(Calls):
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
-        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
             model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
         )
@@ -49,13 +50,14 @@ class JobCalls(Calls):
         labels: Labels | None = None,
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
+        slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `extend`, but accepted and done later."""
-        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from more_support(examples, label_names)
         return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
 

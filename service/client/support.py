@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from service.client.bodies import more_support
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
-from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelled
 from service.client.requests import at
 from service.client.steps import Steps
 from service.schemas import CreatedTask, ExtendedTask, SupportExample, SupportPage, Task
@@ -23,13 +23,14 @@ class SupportCalls(Calls):
         labels: Labels | None = None,
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
+        slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[ExtendedTask]:
         """Teach a task more examples, of new labels too, or names of labels: its next version, the ids of examples."""
-        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from more_support(examples, label_names)
         path = at("tasks", task, "support")
         return (yield from self._write(ExtendedTask, path, request, key=idempotency_key, if_match=if_match))

@@ -7,7 +7,7 @@ from typing import Any
 from service.client.bodies import new_task
 from service.client.calling import Turn, call, pages
 from service.client.calls import Calls
-from service.client.inputs import Labels, Progress, Raw, Targets, labelled
+from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelled
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
@@ -26,6 +26,7 @@ class TaskCalls(Calls):
         labels: Labels | None = None,
         label_names: Mapping[str, str] | None = None,
         targets: Targets | None = None,
+        slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         effort: Effort | None = None,
         name: str | None = None,
@@ -40,7 +41,7 @@ class TaskCalls(Calls):
         multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
         High `effort` takes seconds to minutes, and a companion of the model.
         """
-        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, ids=ids)
+        examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
             model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
         )

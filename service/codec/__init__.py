@@ -2,9 +2,18 @@
 
 from service.codec.answers import classifications, multilabels, read_cursor, read_ordinal, regressions, write_cursor
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
+from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
 from service.codec.inputs import decode_inputs
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, labels_of, names_of, path_of_name
-from service.codec.params import DamagedParams, Params, check_params, pack_params, read_arrays, unpack_params
+from service.codec.params import (
+    DamagedParams,
+    Params,
+    check_params,
+    pack_params,
+    read_arrays,
+    read_header,
+    unpack_params,
+)
 from service.codec.support import (
     Measured,
     Sent,
@@ -20,6 +29,7 @@ from service.codec.support import (
 __all__ = [
     "DamagedParams",
     "FileExample",
+    "Framed",
     "Labelled",
     "Measured",
     "Name",
@@ -37,7 +47,9 @@ __all__ = [
     "classifications",
     "decode_inputs",
     "decode_support",
+    "frames",
     "labels_of",
+    "misplaced_slots",
     "multilabels",
     "names_of",
     "pack_params",
@@ -45,10 +57,13 @@ __all__ = [
     "path_of_name",
     "read_arrays",
     "read_cursor",
+    "read_header",
     "read_ordinal",
     "refuse",
     "regressions",
+    "slots_of",
     "support_digest",
+    "tags_of",
     "targets_of",
     "unpack_params",
     "unpack_task",

@@ -23,7 +23,7 @@ def classifications(
     return [
         # nothing to validate: the numbers are the engine's own
         Classification.model_construct(label=next(iter(scores)), scores=scores, unknown=other)
-        for scores, other in zip(_ranked(labels, probabilities, top), nowhere, strict=True)
+        for scores, other in zip(ranked(labels, probabilities, top), nowhere, strict=True)
     ]
 
 
@@ -31,11 +31,11 @@ def multilabels(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int
     """The labels that are more likely than not, and probabilities [Q N]; only of the `top` most probable, if asked."""
     return [
         Multilabel.model_construct(labels=[label for label, score in scores.items() if score >= LIKELY], scores=scores)
-        for scores in _ranked(labels, probabilities, top)
+        for scores in ranked(labels, probabilities, top)
     ]
 
 
-def _ranked(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> Iterator[dict[str, float]]:
+def ranked(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> Iterator[dict[str, float]]:
     """Each row's labels with their probabilities, the most probable first."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     ranked = np.take_along_axis(probabilities, order, axis=1).tolist()

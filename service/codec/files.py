@@ -11,17 +11,16 @@ from pydantic_core import from_json
 from safetensors.numpy import save
 
 from service.codec.labels import Role
-from service.codec.params import HEADER_KEY, DamagedParams, Params, read_arrays
+from service.codec.params import HEADER_KEY, LENGTH_BYTES, DamagedParams, Params, read_arrays
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
 from service.errors import FieldError, InvalidRequest
 from service.fields import Id, Metadata, Text, field_errors
-from service.schemas import MAX_ROWS, MAX_VERSION, Kind, Label, Origin, Request, Target
+from service.schemas import MAX_ROWS, MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot, Target
 from service.settings import Settings
 
 FORMAT = 1
 SEAL = "sha256"
-LENGTH_BYTES = 8  # of safetensors: how long the header is
 
 Digest: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -32,6 +31,7 @@ class FileExample(Request):
     id: Id
     label: Label | None = None
     target: Target | None = None
+    slots: Annotated[list[Slot], Field(max_length=MAX_SLOTS)] | None = None
     role: Role = "example"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import FieldError
+from service.schemas import Slot
 
 Role: TypeAlias = Literal["example", "name"]
 NAMES = "label_names"
@@ -41,6 +42,8 @@ class Taught(Protocol):
     def target(self) -> float | list[float] | None: ...  # noqa: D102
     @property
     def role(self) -> str: ...  # noqa: D102
+    @property
+    def slots(self) -> Sequence[Slot] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Name:
     id: None = None
     target: None = None
     role: Final = "name"
+    slots: None = None
 
 
 def names_of(label_names: Mapping[str, str]) -> list[Name]:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 HEADER_KEY = "kshot"
+LENGTH_BYTES = 8  # of safetensors: how long the header is
 BOOLS = ("ways", "independent")  # leaves that are no numbers
 
 Params = dict[str, npt.NDArray[Any]]
@@ -39,6 +40,16 @@ def read_arrays(data: bytes) -> Params:
         return load(data)
     except (SafetensorError, KeyError, ValueError, OverflowError) as error:
         raise DamagedParams(f"the file cannot be read as safetensors: {error}") from None
+
+
+def read_header(data: bytes) -> dict[str, Any]:
+    """What `pack_params` was told beside the params. Raises DamagedParams."""
+    length = int.from_bytes(data[:LENGTH_BYTES], "little")
+    try:
+        header: dict[str, Any] = json.loads(json.loads(data[LENGTH_BYTES:][:length])["__metadata__"][HEADER_KEY])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedParams(f"the header cannot be read: {error}") from None
+    return header
 
 
 def check_params(params: Params, layout: Mapping[str, str], known: Mapping[str, int]) -> None:

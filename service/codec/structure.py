@@ -13,7 +13,7 @@ from service.settings import Settings
 # a text with its escapes, taken whole so that nothing in it counts; or what opens an object, a list or a value
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{\[:]', re.DOTALL)
 
-TOKENS_OF_A_ROW = 32  # an example with every field needs 13, each of several labels one more
+TOKENS_OF_A_ROW = 64  # an example with every field needs 13, each of several labels one more, each slot 8
 TOKENS_OF_METADATA = 20_000
 MAX_NUMBERS = 4_000_000  # 5,000 vectors of 768
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from service.codec.frames import Framed, framed, wrong_slots
 from service.codec.labels import Labelled, Name, Tagged, Taught, indexed, labels_of, look_alikes, misplaced, same_names
 from service.errors import FieldError, InvalidRequest, LimitExceeded
 from service.schemas import Kind
@@ -24,7 +25,7 @@ class Measured:
     scalar: bool
 
 
-Targets: TypeAlias = Labelled | Tagged | Measured
+Targets: TypeAlias = Labelled | Tagged | Measured | Framed
 
 
 class Sent(Taught, Protocol):
@@ -61,6 +62,10 @@ def decode_support(
     if len(labels) < 2:
         found = "one label only" if labels else "none"
         refuse([FieldError("support", f"expected examples of two labels or more, got {found}")])
+    if kind == "frames":
+        refuse(list(wrong_slots(examples, kept, "support")))
+        slots = {slot.name for row in rows for slot in row.slots or ()}
+        check_count(len(slots), max_ways, "support", "names of slots")
     return targets_of(rows, kind)
 
 
@@ -69,12 +74,16 @@ def check_truth(examples: Sequence[Taught], kind: Kind, *, kept: Sequence[Taught
     refuse(list(_misplaced(examples, kind, "examples")))
     if kind == "regression":
         return refuse(list(_bad_targets([*kept, *examples], len(kept), "examples")))
+    if kind == "frames":
+        refuse(list(wrong_slots(examples, kept, "examples")))
     check_count(len({label for row in examples for label in labels_of(row)}), max_ways, "examples", "labels")
     return refuse(list(look_alikes(kept, examples, "examples")))
 
 
 def targets_of(rows: Sequence[Taught], kind: Kind) -> Targets:
     """The targets of examples that have been checked."""
+    if kind == "frames":
+        return framed(rows)
     if kind != "regression":
         return indexed(rows, several=kind == "multilabel")
     scalar = not isinstance(rows[0].target, list)
@@ -87,9 +96,11 @@ def support_digest(inputs: npt.NDArray[Any], targets: Targets) -> str:
     if isinstance(targets, Measured):
         arrays, labels = [inputs, targets.values], None
     else:
-        arrays, labels = [inputs, targets.classes if isinstance(targets, Labelled) else targets.hot], targets.labels
+        arrays, labels = [inputs, targets.hot if isinstance(targets, Tagged) else targets.classes], targets.labels
         arrays += [targets.names] if targets.names.any() else []
-    digest = hashlib.sha256(json.dumps([str(inputs.dtype), inputs.shape, arrays[1].shape, labels]).encode())
+    slots = [targets.slots, targets.spans] if isinstance(targets, Framed) else []
+    told = [str(inputs.dtype), inputs.shape, arrays[1].shape, labels, *slots]
+    digest = hashlib.sha256(json.dumps(told).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -121,6 +132,8 @@ def _misplaced(examples: Sequence[Taught], kind: Kind, path: str) -> Iterator[Fi
             yield FieldError(f"{path}.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
         if getattr(example, other) is not None:
             yield FieldError(f"{path}.{position}.{other}", f"does not belong in a {kind} task")
+        if example.slots is not None and kind != "frames":
+            yield FieldError(f"{path}.{position}.slots", f"does not belong in a {kind} task")
     if kind != "regression":
         yield from misplaced(examples, path, several=kind == "multilabel")
 

@@ -14,7 +14,7 @@ class LabelledArrays:
     """One task's support: rows [S *X] (or features [S *F], if `encoded`), and what they are to be answered with.
 
     That is classes [S], or values [S O], or which of several labels each row has, `hot` [S N]. `names` [S] are the rows
-    that are no examples but names of labels.
+    that are no examples but names of labels. Of frames, `tags` [S L] of words, of so many slots and the outside.
     """
 
     rows: Array
@@ -24,6 +24,8 @@ class LabelledArrays:
     encoded: bool = False
     hot: npt.NDArray[np.bool_] | None = None
     names: npt.NDArray[np.bool_] | None = None
+    tags: npt.NDArray[np.int64] | None = None
+    num_slots: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,4 +66,13 @@ class ValueScores:
     std: npt.NDArray[np.float32]
 
 
-ScoreArrays: TypeAlias = ClassScores | TagScores | ValueScores
+@dataclass(frozen=True)
+class FrameScores:
+    """Probabilities [Q N] of intents, the best tags [Q L] of words, and how probable the slot is that begins there."""
+
+    probabilities: npt.NDArray[np.float32]
+    tags: npt.NDArray[np.int64]
+    certainty: npt.NDArray[np.float32]
+
+
+ScoreArrays: TypeAlias = ClassScores | TagScores | ValueScores | FrameScores

@@ -37,6 +37,7 @@ class Answer(Generic[Result]):
     compute_ms: float
     version: int = 0
     labels: list[str] | None = None
+    slots: list[str] | None = None
 
 
 @dataclass(eq=False)

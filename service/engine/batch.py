@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from service.codec import unpack_params
+from service.codec import read_header, unpack_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
@@ -101,7 +101,8 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
     if sha256(stored.params).hexdigest() != stored.params_digest:
         raise ValueError(f"the stored params of task {query.key} do not have the digest they were stored with")
     params = compute.params_from(unpack_params(stored.params, compute.layout(digest)))
-    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at)
+    slots = read_header(stored.params).get("slots")
+    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at, slots)
 
 
 def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:
@@ -112,5 +113,6 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
     if not all(np.isfinite(array).all() for array in arrays if array is not None):
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
-        return Answer(result, queue_ms, compute_ms, ask.work.found.version, ask.work.found.labels)
+        found = ask.work.found
+        return Answer(result, queue_ms, compute_ms, found.version, found.labels, found.slots)
     return Answer(result, queue_ms, compute_ms)

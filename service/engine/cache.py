@@ -19,11 +19,12 @@ class CachedTask:
     labels: list[str] | None
     params: TaskParams
     checked_at: float
+    slots: list[str] | None = None
     num_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         leaves = sum(leaf.untyped_storage().nbytes() + LEAF_BYTES for leaf in self.params.values())
-        self.num_bytes = TASK_BYTES + leaves + sum(map(sys.getsizeof, self.labels or ()))
+        self.num_bytes = TASK_BYTES + leaves + sum(map(sys.getsizeof, [*(self.labels or ()), *(self.slots or ())]))
 
 
 class Cache:

@@ -13,9 +13,10 @@ from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
 from models.heads.tail import Tail
 from models.inputs import Input
+from models.inputs.frame import FrameInput, max_words
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
-from models.types import Classes, MultiHot, Support, Target, TaskParams, Values
+from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.pace import Pace, timed
@@ -24,7 +25,7 @@ from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
 
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
-RAGGED = frozenset("NSO")  # ways, support rows, outputs: what a task decides
+RAGGED = frozenset("NSOK")  # ways, support rows, outputs, slots: what a task decides
 
 USUAL_TOKENS = 12  # of a short sentence
 
@@ -115,7 +116,7 @@ class Compute:
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
         return [
             Adapted(
-                trim(on_host, learner.head.layout, row, {"N": task.num_ways, "S": len(task.rows)}),
+                trim(on_host, learner.head.layout, row, {"N": task.num_ways, "S": len(task.rows), "K": task.num_slots}),
                 None if rows is None else rows.contiguous().numpy(),
             )
             for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
@@ -214,7 +215,12 @@ class Compute:
         if hot:
             return MultiHot(rows_of(self._on_device(hot), lengths).values, ways)
         classes = [task.classes for task in tasks if task.classes is not None]
-        return Classes(rows_of(self._on_device(classes), lengths).values, ways)
+        found = Classes(rows_of(self._on_device(classes), lengths).values, ways)
+        tags = [task.tags for task in tasks if task.tags is not None]
+        if not tags:
+            return found
+        slots = ways_of([task.num_slots for task in tasks], self.device)
+        return Tags(found, rows_of(self._on_device(tags), lengths).values, slots)
 
     def _names(self, tasks: Sequence[LabelledArrays]) -> Tensor | None:
         """Which rows of the support are names of labels, if any is."""
@@ -226,7 +232,7 @@ class Compute:
 
 def _made_up_rows(num_rows: int, inputs: Input) -> Array:
     rows = np.random.default_rng(0).integers(1, 256, (num_rows, *inputs.shape)).astype(inputs.dtype)
-    if isinstance(inputs, TextInput):
+    if isinstance(inputs, TextInput | FrameInput):
         rows[:, USUAL_TOKENS:] = PAD
     return rows
 
@@ -234,7 +240,11 @@ def _made_up_rows(num_rows: int, inputs: Input) -> Array:
 def _made_up(rows: Array, kind: str) -> LabelledArrays:
     if kind == "regression":
         return LabelledArrays(rows, None, 0, np.arange(len(rows), dtype=np.float32)[:, None])
-    return LabelledArrays(rows, np.arange(len(rows)) % 2, 2, None)
+    classes = np.arange(len(rows)) % 2
+    if kind == "frames":
+        tags = np.eye(len(rows), max_words(rows.shape[1]), dtype=np.int64)
+        return LabelledArrays(rows, classes, 2, None, tags=tags, num_slots=2)
+    return LabelledArrays(rows, classes, 2, None)
 
 
 def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Learner:

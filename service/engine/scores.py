@@ -1,28 +1,39 @@
 """Scores of a padded batch on the device -> each task's own, as numpy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from models.types import Logits, Scores
-from service.engine.arrays import Array, ClassScores, ScoreArrays, TagScores, ValueScores
+from models.chain import best, certainty
+from models.types import Logits, Scores, Tagged
+from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
 
 
 @dataclass(frozen=True)
 class HostScores:
-    """Scores [T Q ...] of a batch, on the host: of labels and of none of them, or mean and standard deviation."""
+    """Scores [T Q ...] of a batch, on the host: of labels and of none of them, or mean and standard deviation.
+
+    Of frames also those of words' tags, how many words there are, and the scores of moves [T 10].
+    """
 
     probabilities: Array | None = None
     independent: Array | None = None
     unknown: Array | None = None
     mean: Array | None = None
     std: Array | None = None
+    words: Array | None = None
+    lengths: Array | None = None
+    moves: Array | None = None
 
 
 def host_scores(scores: Scores) -> HostScores:
     """The whole batch, in one wait for the device."""
+    if isinstance(scores, Tagged):
+        parts = {name: getattr(scores, name).to("cpu", non_blocking=True) for name in ("words", "lengths", "moves")}
+        intents = host_scores(scores.intents)
+        return replace(intents, unknown=None, independent=None, **{name: part.numpy() for name, part in parts.items()})
     if not isinstance(scores, Logits):
         mean, std = torch.stack([scores.mean, scores.variance.sqrt()]).float().to("cpu").numpy()
         return HostScores(mean=mean, std=std)
@@ -44,9 +55,20 @@ def own_scores(scores: HostScores, row: int, num_queries: int, sizes: Mapping[st
         own = np.s_[row, :num_queries, : sizes.get("O")]
         return ValueScores(scores.mean[own], scores.std[own])
     probabilities = scores.probabilities[row, :num_queries, : sizes["N"]]
+    if scores.words is not None and scores.lengths is not None and scores.moves is not None:
+        words, lengths = scores.words[row, :num_queries, :, : 2 * sizes["K"] - 1], scores.lengths[row, :num_queries]
+        return FrameScores(probabilities, *_decoded(words, scores.moves[row], lengths))
     if scores.independent is not None and scores.independent[row]:
         return TagScores(probabilities)
     return ClassScores(probabilities, None if scores.unknown is None else scores.unknown[row, :num_queries])
+
+
+def _decoded(words: Array, moves: Array, lengths: Array) -> tuple[Array, Array]:
+    """The best tags [Q L] of words and how sure their slots are; what is behind the longest text costs nothing."""
+    longest, behind = int(lengths.max()), ((0, 0), (0, words.shape[1] - int(lengths.max())))
+    read = words[:, :longest].astype(np.float64)
+    tags = best(read, moves, lengths)
+    return np.pad(tags, behind), np.pad(certainty(read, moves, lengths, tags), behind)
 
 
 def joined(parts: Sequence[ScoreArrays]) -> ScoreArrays:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import JSON
 
 from service.storage.json_rows import json_rows
-from service.storage.records import Fetched, Member, VersionRecord, WholeVersion
+from service.storage.records import Fetched, Member, VersionRecord, WholeVersion, read_slots
 from service.storage.tables import Example, Membership, Params, Task, Version
 
 
@@ -79,8 +79,8 @@ async def fetch_versions(
 
 def _member(*row: Any) -> Member:
     """Of a row that ends with the several labels of an example, if it has them in the place of one."""
-    *columns, labels = row
-    member = Member(*columns)
+    *columns, slots, labels = row
+    member = Member(*[*columns, read_slots(slots)])
     return member if labels is None else replace(member, label=labels)
 
 
@@ -145,6 +145,7 @@ _MEMBERS = (
         Example.created_at,
         _since,
         Example.role,
+        Example.slots,
         Example.labels,
     )
     .where(

@@ -45,6 +45,7 @@ async def insert_examples(
             "labels": example.label if isinstance(example.label, list) else None,
             "role": example.role,
             "target": example.target,
+            "slots": None if example.slots is None else [slot.model_dump() for slot in example.slots],
             "created_at": now,
             "input": example.input,
         }

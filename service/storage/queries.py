@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
-from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted
+from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 
 
@@ -179,6 +179,7 @@ _SUPPORT = (
         Example.input,
         _features,
         Example.role,
+        Example.slots,
         Example.labels,
     )
     .join(Version, Version.task_id == Example.task_id)
@@ -194,8 +195,8 @@ _SUPPORT = (
 
 def _example(*row: Any) -> ExampleRecord:
     """Of a row that ends with the several labels of an example, if it has them in the place of one."""
-    *columns, labels = row
-    example = ExampleRecord(*columns)
+    *columns, slots, labels = row
+    example = ExampleRecord(*[*columns, read_slots(slots)])
     return example if labels is None else replace(example, label=labels)
 
 

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.schemas import Slot
+
+
+def read_slots(stored: list[dict[str, Any]] | None) -> list[Slot] | None:
+    """The slots of an example, as they lie in their column."""
+    return None if stored is None else [Slot(**slot) for slot in stored]
+
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
@@ -50,6 +57,7 @@ class ExampleRecord:
     input: bytes
     features: bytes | None
     role: str = "example"
+    slots: list[Slot] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ class Member:
     created_at: datetime
     since_version: int
     role: str
+    slots: list[Slot] | None
 
 
 @dataclass(frozen=True, slots=True)

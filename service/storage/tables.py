@@ -131,6 +131,7 @@ class Example(Table):
     labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # several, or none of a task that knows several
     role: Mapped[str] = mapped_column(server_default="example")  # or name: its input says what the label means
     target: Mapped[float | list[float] | None] = mapped_column(OptionalJson)
+    slots: Mapped[list[dict[str, Any]] | None] = mapped_column(OptionalJson)  # of frames: name, start, end
     created_at: Mapped[datetime]
     input: Mapped[bytes]
 

@@ -1,7 +1,7 @@
 """Adapting on the engine, from inputs or from what is stored of them, to a version that can be stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version as library_version
 from typing import Any, cast
@@ -19,6 +19,7 @@ from service.schemas import Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion
 from service.tasks.decoding import Decoding, Targets
 
+LEAST_SLOTS = 2  # with the outside, also where a task has none: heads need not know of empty axes
 LIBRARIES = {name: library_version(name) for name in ("kshot", "torch")}
 
 
@@ -78,8 +79,7 @@ class Adapting:
         """A later version, adapted to stored examples; what the encoder made of them is not made again."""
         rows = stored_rows(examples, model)
         features = stored_features(examples, self._engine.blank_features(model.digest))
-        encoded = None if features is None else labelled_arrays(features, targets, encoded=True)
-        support = encoded or labelled_arrays(rows, targets)
+        support = labelled_arrays(rows, targets, features)
         answer = await self._engine.adapt(tenant, model.digest, support, deadline)
         spent.add(answer)
         return await self._version(model, number, origin, rows, targets, answer.result)
@@ -102,7 +102,9 @@ def version_of(
     model: Served, number: int, origin: Origin, rows: Array, targets: Targets, params: codec.Params, dtype: str
 ) -> NewVersion:
     """A version with these params, which were computed here."""
-    header = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
+    header: dict[str, object] = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
+    if isinstance(targets, codec.Framed):
+        header["slots"] = targets.slots
     return NewVersion(
         number=number,
         model_digest=model.digest,
@@ -119,13 +121,23 @@ def version_of(
     )
 
 
-def labelled_arrays(rows: Array, targets: Targets, *, encoded: bool = False) -> LabelledArrays:
-    """One support set as the engine takes it."""
+def labelled_arrays(rows: Array, targets: Targets, features: Array | None = None) -> LabelledArrays:
+    """One support set as the engine takes it, as features where the encoder has made them already."""
+    given, encoded = (rows, False) if features is None else (features, True)
     if isinstance(targets, codec.Measured):
-        return LabelledArrays(rows, None, 0, targets.values, encoded)
-    names = targets.names if targets.names.any() else None
-    classes, hot = (targets.classes, None) if isinstance(targets, codec.Labelled) else (None, targets.hot)
-    return LabelledArrays(rows, classes, len(targets.labels), None, encoded, hot, names)
+        return LabelledArrays(given, None, 0, targets.values, encoded)
+    names, num_ways = targets.names if targets.names.any() else None, len(targets.labels)
+    if isinstance(targets, codec.Tagged):
+        return LabelledArrays(given, None, num_ways, None, encoded, targets.hot, names)
+    arrays = LabelledArrays(given, targets.classes, num_ways, None, encoded, None, names)
+    if isinstance(targets, codec.Labelled):
+        return arrays
+    return replace(arrays, tags=codec.tags_of(targets, rows), num_slots=num_slots(targets))
+
+
+def num_slots(targets: codec.Framed) -> int:
+    """How many slots there are, the outside among them."""
+    return max(LEAST_SLOTS, len(targets.slots) + 1)
 
 
 def kind_of(examples: Sequence[codec.Taught], model: Served) -> Kind:
@@ -161,6 +173,7 @@ def new_examples(
             input=rows[position].tobytes(),
             features=None if features is None else features[position].tobytes(),
             role=example.role,
+            slots=None if example.slots is None else list(example.slots),
         )
         for position, example in enumerate(examples)
     ]

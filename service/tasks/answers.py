@@ -48,4 +48,5 @@ def example_of(member: Member) -> SupportExample:
         target=member.target,
         created_at=member.created_at,
         since_version=member.since_version,
+        slots=member.slots,
     )

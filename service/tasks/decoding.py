@@ -56,11 +56,14 @@ class Decoding:
         inputs = [*(example.input for example in examples), *(name.input for name in names)]
         paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
         try:
-            return await self.inputs(inputs, model, deadline, "support.{}.input")
+            rows = await self.inputs(inputs, model, deadline, "support.{}.input")
         except InvalidRequest as error:
             raise InvalidRequest.at(
                 [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
             ) from None
+        if any(example.slots for example in examples):
+            codec.refuse(await self.in_thread(lambda: list(codec.misplaced_slots(examples, rows, "support"))))
+        return rows
 
     async def targets(
         self,

@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from service import codec, evaluation, multilabel
+from service import codec, evaluation, framing, multilabel
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array, ClassScores, ScoreArrays, TagScores, ValueScores
+from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import VersionGone
@@ -19,6 +19,8 @@ from service.figures import (
     ClassificationEvaluation,
     CreateEvaluation,
     Evaluation,
+    FrameComparison,
+    FrameEvaluation,
     MultilabelComparison,
     MultilabelEvaluation,
     RegressionComparison,
@@ -31,7 +33,7 @@ from service.storage.records import TaskRecord, VersionRecord
 from service.tasks.adapting import Spent
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, find_version
-from service.tasks.predicting import Decode, Predicting
+from service.tasks.predicting import Decode, Predicting, frames_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class _Known:
     label: str | None
     target: float | list[float] | None
     role: str = "example"
+    slots: None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An answer, and the rows that were asked with: a version may be on another model than the next."""
+
+    answer: Answer[ScoreArrays]
+    rows: Array
 
 
 class Evaluating:
@@ -69,17 +80,20 @@ class Evaluating:
         record, versions = await self._find(tenant, task_id, asked)
         await self._check(request.examples, record, versions[0])
         rows: dict[str, Array] = {}  # by digest: two versions on one model need them once
+        used: list[Array] = []
 
         async def decode(model: Served) -> Array:
             if model.digest not in rows:
                 inputs = [example.input for example in request.examples]
                 rows[model.digest] = await self._decoding.inputs(inputs, model, deadline, "examples.{}.input")
-            return rows[model.digest]
+            used.append(rows[model.digest])
+            return used[-1]
 
         spent, answers = Spent(), []
         for version in versions:
-            answers.append(await self._ask(tenant, task_id, version, decode, deadline))
-            spent.add(answers[-1])
+            answer = await self._ask(tenant, task_id, version, decode, deadline)
+            spent.add(answer)
+            answers.append(_Asked(answer, used[-1]))
         return await self._decoding.in_thread(partial(_figures, task_id, request.examples, answers, spent.timing()))
 
     async def _find(
@@ -116,27 +130,27 @@ class Evaluating:
             raise Conflict(f"Version {number} could not be read; try again.", retry_after_s=1) from None
 
 
-def _figures(
-    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
-) -> Evaluation:
+def _figures(task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing) -> Evaluation:
     """The first answer's figures; with two answers, the other's beside them."""
-    return FIGURES[type(answers[0].result)](task_id, examples, answers, timing)
+    return FIGURES[type(answers[0].answer.result)](task_id, examples, answers, timing)
 
 
 def _classification(
-    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+    task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing
 ) -> ClassificationEvaluation:
     truth = [cast(str, example.label) for example in examples]
-    asked = [(answer.labels or [], truth, cast(ClassScores, answer.result).probabilities) for answer in answers]
+    asked = [(each.answer.labels or [], truth, cast(ClassScores, each.answer.result).probabilities) for each in answers]
     figures = [evaluation.classification_figures(*each) for each in asked]
     comparison = None
     if len(answers) == 2:
         hits = [evaluation.hits(*each) for each in asked]
         difference = evaluation.classification_difference(figures[0], figures[1], hits[0], hits[1])
-        comparison = ClassificationComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+        comparison = ClassificationComparison(
+            **dict(figures[1]), version=answers[1].answer.version, difference=difference
+        )
     return ClassificationEvaluation(
         task=task_id,
-        version=answers[0].version,
+        version=answers[0].answer.version,
         num_examples=len(examples),
         **dict(figures[0]),
         comparison=comparison,
@@ -145,19 +159,19 @@ def _classification(
 
 
 def _multilabel(
-    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+    task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing
 ) -> MultilabelEvaluation:
     truth = [codec.labels_of(example) for example in examples]
-    asked = [(answer.labels or [], truth, cast(TagScores, answer.result).probabilities) for answer in answers]
+    asked = [(each.answer.labels or [], truth, cast(TagScores, each.answer.result).probabilities) for each in answers]
     figures = [multilabel.multilabel_figures(*each) for each in asked]
     comparison = None
     if len(answers) == 2:
         exact = [multilabel.are_exact(*each) for each in asked]
         difference = multilabel.multilabel_difference(figures[0], figures[1], exact[0], exact[1])
-        comparison = MultilabelComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+        comparison = MultilabelComparison(**dict(figures[1]), version=answers[1].answer.version, difference=difference)
     return MultilabelEvaluation(
         task=task_id,
-        version=answers[0].version,
+        version=answers[0].answer.version,
         num_examples=len(examples),
         **dict(figures[0]),
         comparison=comparison,
@@ -166,19 +180,45 @@ def _multilabel(
 
 
 def _regression(
-    task_id: str, examples: Sequence[Example], answers: Sequence[Answer[ScoreArrays]], timing: Timing
+    task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing
 ) -> RegressionEvaluation:
     truth = np.array([np.atleast_1d(cast(float, example.target)) for example in examples], np.float64)
-    asked = [cast(ValueScores, answer.result) for answer in answers]
+    asked = [cast(ValueScores, each.answer.result) for each in answers]
     figures = [evaluation.regression_figures(truth, each.mean, each.std) for each in asked]
     comparison = None
     if len(answers) == 2:
         errors = [evaluation.squared_errors(truth, each.mean) for each in asked]
         difference = evaluation.regression_difference(figures[0], figures[1], errors[0], errors[1])
-        comparison = RegressionComparison(**dict(figures[1]), version=answers[1].version, difference=difference)
+        comparison = RegressionComparison(**dict(figures[1]), version=answers[1].answer.version, difference=difference)
     return RegressionEvaluation(
         task=task_id,
-        version=answers[0].version,
+        version=answers[0].answer.version,
+        num_examples=len(examples),
+        **dict(figures[0]),
+        comparison=comparison,
+        timing=timing,
+    )
+
+
+def _frames(task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing) -> FrameEvaluation:
+    truth = [(cast(str, example.label), codec.slots_of(example)) for example in examples]
+    texts, asked = [example.input for example in examples], []
+    for each in answers:
+        found = cast(FrameScores, each.answer.result)
+        said = [
+            [(slot.name, slot.start, slot.end) for slot in frame.slots]
+            for frame in frames_of(each.answer, texts, each.rows)
+        ]
+        asked.append((each.answer.labels or [], truth, found.probabilities, said))
+    figures = [framing.frame_figures(*each) for each in asked]
+    comparison = None
+    if len(answers) == 2:
+        whole = [framing.are_whole(*each) for each in asked]
+        difference = framing.frame_difference(figures[0], figures[1], whole[0], whole[1])
+        comparison = FrameComparison(**dict(figures[1]), version=answers[1].answer.version, difference=difference)
+    return FrameEvaluation(
+        task=task_id,
+        version=answers[0].answer.version,
         num_examples=len(examples),
         **dict(figures[0]),
         comparison=comparison,
@@ -190,4 +230,5 @@ FIGURES: Mapping[type[ScoreArrays], Callable[..., Evaluation]] = {
     ClassScores: _classification,
     TagScores: _multilabel,
     ValueScores: _regression,
+    FrameScores: _frames,
 }

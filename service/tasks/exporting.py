@@ -134,7 +134,8 @@ def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord]
 
 def _example(example: ExampleRecord) -> dict[str, Any]:
     role = None if example.role == "example" else example.role
-    told = {"id": example.example_id, "label": example.label, "target": example.target, "role": role}
+    slots = None if example.slots is None else [slot.model_dump() for slot in example.slots]
+    told = {"id": example.example_id, "label": example.label, "target": example.target, "role": role, "slots": slots}
     return {field: value for field, value in told.items() if value is not None}
 
 
@@ -150,5 +151,7 @@ def _weights(task_id: str, version: WholeVersion) -> File:
         "scalar": version.kind == "regression" and version.output_dim is None,
         "num_support": version.num_support,
     }
+    if version.kind == "frames" and version.params is not None:
+        header["slots"] = codec.read_header(version.params)["slots"]
     data = codec.pack_params(params_of(version), header | provenance_of(version))
     return File(f"{task_id}-v{version.number}.safetensors", data, sha256(data).hexdigest())

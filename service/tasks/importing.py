@@ -20,7 +20,7 @@ from service.schemas import CreatedTask
 from service.settings import Settings
 from service.storage import queries
 from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
-from service.tasks.adapting import Adapting, Spent, new_examples, refuse_kind, version_of
+from service.tasks.adapting import Adapting, Spent, new_examples, num_slots, refuse_kind, version_of
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
@@ -123,6 +123,7 @@ class Importing:
         await self._decoding.in_thread(
             partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
         )
+        codec.refuse(list(codec.misplaced_slots(file.support, rows, "support")))
         digest = await self._decoding.in_thread(partial(codec.support_digest, rows, targets))
         _refuse_unless(
             file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"
@@ -136,6 +137,8 @@ class Importing:
             sizes["O"] = sent.targets.values.shape[1]
         else:
             sizes["N"] = len(sent.targets.labels)
+        if isinstance(sent.targets, codec.Framed):
+            sizes["K"] = num_slots(sent.targets)
         kind = sent.file.kind
         try:
             codec.check_params(params, self._engine.layout(model.digest), sizes)

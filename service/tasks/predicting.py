@@ -1,18 +1,18 @@
 """Asking a task: its inputs are decoded for the model that it is pinned to, and follow it when it moves to another."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from service import codec
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array, ClassScores, ScoreArrays, TagScores
+from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
 from service.errors import Conflict, TaskNotFound
-from service.schemas import Classification, CreatePredictions, Multilabel, Predictions, Regression, Timing
+from service.schemas import Classification, CreatePredictions, Frame, Input, Multilabel, Predictions, Regression, Timing
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.records import TaskRecord
@@ -49,11 +49,12 @@ class Predicting:
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
-
+        decoded: list[Array] = []  # once for each model that the task has been on meanwhile
         truncated: list[int] = []
 
         async def decode(model: Served) -> Array:
             rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+            decoded.append(rows)
             truncated[:] = model.truncated(rows)
             return rows
 
@@ -61,7 +62,9 @@ class Predicting:
         return Predictions(
             task=task_id,
             version=answer.version,
-            predictions=_told(answer, request.top, scalar=scalar),
+            predictions=frames_of(answer, request.inputs, decoded[-1], request.top)
+            if isinstance(answer.result, FrameScores)
+            else _told(answer, request.top, scalar=scalar),
             timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
             truncated=truncated,
         )
@@ -109,4 +112,14 @@ def _told(
         return codec.classifications(labels, found.probabilities, top, found.unknown)
     if isinstance(found, TagScores):
         return codec.multilabels(labels, found.probabilities, top)
+    assert isinstance(found, ValueScores)
     return codec.regressions(found.mean, found.std, scalar=scalar)
+
+
+def frames_of(answer: Answer[ScoreArrays], texts: Sequence[Input], rows: Array, top: int | None = None) -> list[Frame]:
+    """Frames of texts, of which the rows were made that were asked with."""
+    found = answer.result
+    assert isinstance(found, FrameScores)
+    names = answer.labels or [], answer.slots or []
+    sent = [str(text) for text in texts]
+    return codec.frames(*names, found.probabilities, found.tags, found.certainty, sent, rows, top)

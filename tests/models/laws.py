@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from models.learner import Learner
-from models.types import Logits, Scores, TaskParams
+from models.types import Logits, Scores, Tagged, TaskParams
 from tests.models.tasks import Task, rows_of, support_of
 
 TOLERANCE = 1e-5
@@ -33,12 +33,13 @@ def order(learner: Learner, tasks: Sequence[Task]) -> None:
     """3. Permuting the support changes nothing; renaming the labels only renames the answer."""
     for task in tasks:
         plain, shuffle = answers(learner, [task])[0], torch.randperm(len(task.support))
-        shuffled = replace(task, support=task.support[shuffle], targets=task.targets[shuffle])
+        tags = None if task.tags is None else task.tags[shuffle]
+        shuffled = replace(task, support=task.support[shuffle], targets=task.targets[shuffle], tags=tags)
         close(plain, answers(learner, [shuffled])[0])
         if task.ways:
             names = torch.randperm(task.ways)
             renamed = answers(learner, [replace(task, targets=names[task.targets])])[0]
-            close(plain, renamed[:, names])
+            close(plain, torch.cat([renamed[:, names], renamed[:, task.ways :]], 1))
 
 
 def storage(learner: Learner, tasks: Sequence[Task]) -> None:
@@ -72,7 +73,7 @@ def learning(learner: Learner, tasks: Sequence[Task]) -> None:
     """6. Untrained and on easy tasks: 30 points above chance, or under half the error of always saying the mean."""
     for task, scores in zip(tasks, answers(learner, tasks), strict=True):
         if task.ways:
-            accuracy = (scores.argmax(1) == task.answers).double().mean()
+            accuracy = (scores[:, : task.ways].argmax(1) == task.answers).double().mean()
             assert accuracy > 1 / task.ways + 0.3
         else:
             mean = scores[..., 0]
@@ -114,17 +115,27 @@ LAWS: dict[str, Law] = {
 
 
 def answers(learner: Learner, tasks: Sequence[Task], extra: int = 0) -> list[Tensor]:
-    """Per task, for its real queries and ways: logits [Q N], or mean and variance [Q O 2]."""
+    """Per task, for its real queries and ways: logits [Q N], or mean and variance [Q O 2]; words' scores behind."""
     with torch.inference_mode():
         params = learner.adapt(support_of(tasks, extra))
-        scores = raw(learner.predict(params, rows_of([task.query for task in tasks], extra)))
+        found = learner.predict(params, rows_of([task.query for task in tasks], extra))
+    if isinstance(found, Tagged):
+        return [_tagged(found, t, task) for t, task in enumerate(tasks)]
+    scores = raw(found)
     assert not any(torch.isfinite(scores[t, :, task.ways :]).any() for t, task in enumerate(tasks) if task.ways)
     return [scores[t, : len(task.query), : task.ways or None] for t, task in enumerate(tasks)]
 
 
 def raw(scores: Scores) -> Tensor:
-    """Scores as one tensor: logits [T Q N], or mean and variance [T Q O 2]."""
+    """Scores as one tensor: logits [T Q N], or mean and variance [T Q O 2]; words' scores behind."""
+    if isinstance(scores, Tagged):
+        return torch.cat([scores.intents.values, scores.words.flatten(2)], -1)
     return scores.values if isinstance(scores, Logits) else torch.stack([scores.mean, scores.variance], -1)
+
+
+def _tagged(scores: Tagged, t: int, task: Task) -> Tensor:
+    intents, words = (values[t, : len(task.query)] for values in (scores.intents.values, scores.words))
+    return torch.cat([intents[:, : task.ways], words[..., : 2 * task.slots - 1].flatten(1)], 1)
 
 
 def close(expected: Tensor, actual: Tensor) -> None:
@@ -135,7 +146,7 @@ def close(expected: Tensor, actual: Tensor) -> None:
 
 def trimmed(layout: Mapping[str, str], params: TaskParams, t: int, task: Task) -> TaskParams:
     """One task's leaves, cut to its own ways and rows along the ragged axes of the layout."""
-    sizes = {"N": task.ways, "S": len(task.support)}
+    sizes = {"N": task.ways, "S": len(task.support), "K": task.slots}
     leaves = {}
     for name, axes in layout.items():
         leaf = params[name][t]

@@ -4,25 +4,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
-from models.types import Classes, Rows, Support, Values
+from models.types import Classes, Rows, Support, Tags, Values
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task without padding: support and query inputs, targets as class indices or as values [S, O]."""
+    """One task without padding: support and query inputs, targets as class indices or as values [S, O].
+
+    Frames have a tag for each word beside the class, see models.types.Tags.
+    """
 
     support: Shaped[Tensor, "S *X"]
     targets: Shaped[Tensor, "S *O"]
     query: Shaped[Tensor, "Q *X"]
     answers: Shaped[Tensor, "Q *O"]
+    tags: Int64[Tensor, "S L"] | None = None
 
     @property
     def ways(self) -> int:
         """Number of classes; zero for regression."""
         return 0 if self.targets.is_floating_point() else int(self.targets.max()) + 1
+
+    @property
+    def slots(self) -> int:
+        """Number of slots, the outside among them; zero where there are no tags."""
+        return 0 if self.tags is None else int(self.tags.max() + 1) // 2 + 1
 
 
 def vector_task(seed: int, ways: int = 3, shots: int = 4, dim: int = 6) -> Task:
@@ -66,6 +75,32 @@ def photo_task(seed: int, ways: int = 3, shots: int = 2, size: int = 32) -> Task
     return Task(pictures(task.support), task.targets, pictures(task.query), task.answers)
 
 
+def frame_task(seed: int, ways: int = 3, shots: int = 4, dim: int = 8) -> Task:
+    """Features of texts: four rows of the sentence, then up to six words; the slot of the intent is the second on."""
+    draw = torch.Generator().manual_seed(seed)
+    centres, own = torch.randn(ways, 4, dim, generator=draw), torch.randn(ways + 1, dim, generator=draw)
+
+    def texts(labels: Int64[Tensor, "R"], lengths: Int64[Tensor, "R"]) -> tuple[Tensor, Tensor]:
+        tags = torch.zeros(len(labels), 6, dtype=torch.int64)
+        tags[:, 1], tags[:, 2] = 2 * labels + 1, 2 * labels + 2
+        rows = torch.cat([centres[labels], own[(tags + 1) // 2]], 1)
+        rows = rows + 0.3 * torch.randn(rows.shape, generator=draw)
+        rows[torch.arange(10) >= lengths.unsqueeze(1) + 4] = 0
+        return rows, tags
+
+    targets, answers = torch.arange(ways).repeat(shots), torch.arange(ways).repeat(5)
+    support, tags = texts(targets, torch.randint(3, 7, targets.shape, generator=draw))
+    return Task(support, targets, texts(answers, answers % 2 + 5)[0], answers, tags)
+
+
+def word_task(seed: int, ways: int = 3, shots: int = 3) -> Task:
+    """The texts of text_task as a FrameInput has them: the two words of an intent are its slot."""
+    task = text_task(seed, ways, shots)
+    tags = torch.zeros(len(task.support), 60, dtype=torch.int64)
+    tags[:, 0], tags[:, 1] = 2 * task.targets + 1, 2 * task.targets + 2
+    return Task(_words(task.support), task.targets, _words(task.query), task.answers, tags)
+
+
 def curve_task(seed: int, ways: int = 2, shots: int = 4) -> Task:
     """Straight lines in one variable, two outputs, `ways` times `shots` noisy points."""
     draw = torch.Generator().manual_seed(seed)
@@ -81,8 +116,12 @@ def support_of(tasks: Sequence[Task], extra: int = 0, device: str = "cpu") -> Su
     targets = _padded([task.targets for task in tasks], rows.mask.shape[1])
     if targets.is_floating_point():
         return Support(rows, Values(targets.to(device)))
-    ways = torch.tensor([task.ways for task in tasks]).unsqueeze(1)
-    return Support(rows, Classes(targets.to(device), (torch.arange(int(ways.max()) + extra) < ways).to(device)))
+    classes = Classes(targets.to(device), _real([task.ways for task in tasks], extra).to(device))
+    tags = [task.tags for task in tasks if task.tags is not None]
+    if not tags:
+        return Support(rows, classes)
+    words = _padded(tags, rows.mask.shape[1]).to(device)
+    return Support(rows, Tags(classes, words, _real([task.slots for task in tasks], extra).to(device)))
 
 
 def rows_of(each: Sequence[Shaped[Tensor, "R *X"]], extra: int = 0, device: str = "cpu") -> Rows:
@@ -91,6 +130,10 @@ def rows_of(each: Sequence[Shaped[Tensor, "R *X"]], extra: int = 0, device: str 
     mask = torch.arange(length) < torch.tensor([len(rows) for rows in each]).unsqueeze(1)
     values = _padded(list(each), length, junk=3)
     return Rows(values.to(device), mask.to(device), mask.flatten().nonzero().squeeze(1).to(device))
+
+
+def _real(counts: Sequence[int], extra: int) -> Bool[Tensor, "T N"]:
+    return torch.arange(max(counts) + extra) < torch.tensor(counts).unsqueeze(1)
 
 
 def _padded(each: Sequence[Shaped[Tensor, "R *X"]], length: int, junk: int = 0) -> Shaped[Tensor, "T L *X"]:
@@ -109,6 +152,11 @@ def _classes(seed: int, centres: Shaped[Tensor, "N *X"], noise: float, ways: int
     targets = torch.arange(ways).repeat(shots)
     answers = torch.arange(ways).repeat(5)
     return Task(around(targets), targets, around(answers), answers)
+
+
+def _words(ids: Shaped[Tensor, "R L"]) -> Shaped[Tensor, "R L 5"]:
+    number = torch.where(ids > 0, torch.arange(1, ids.shape[1] + 1), 0)
+    return torch.stack([ids, number, number, number, 128 * (number > 0)], -1).int()
 
 
 def _grey(drawings: Shaped[Tensor, "R H W"]) -> Shaped[Tensor, "R H W"]:

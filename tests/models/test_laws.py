@@ -11,7 +11,16 @@ from models.encoders import ENCODERS
 from models.heads import HEADS
 from models.rules import RULES
 from tests.models.laws import LAWS, Law, units
-from tests.models.tasks import Task, curve_task, glyph_task, photo_task, text_task, vector_task
+from tests.models.tasks import (
+    Task,
+    curve_task,
+    frame_task,
+    glyph_task,
+    photo_task,
+    text_task,
+    vector_task,
+    word_task,
+)
 
 IDENTITY = {"name": "identity"}
 MLP = {"name": "mlp", "input_dim": 6, "widths": [32]}
@@ -21,6 +30,16 @@ CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
 MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2}
 PHOTOS = {"name": "efficientnet_lite", "taps": [15], "width": 1400}
 APART = {"vision"}  # needs a library that is not always there: test_vision.py
+WORDS = {
+    "name": "words",
+    "base": None,
+    "sizes": [9000, 32, 64],
+    "base_heads": 2,
+    "cut": 1,
+    "last": 2,
+    "features": 8,
+    "plain": 4,
+}
 SGD = {"name": "sgd", "rate": 0.5}
 SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
@@ -57,6 +76,8 @@ ROWS: dict[str, Row] = {
     "logistic, identity": (IDENTITY, {"name": "logistic", "penalty": 0.01}, vector_task),
     "prior logistic, mlp": (MLP, {"name": "prior_logistic"}, vector_task),
     "prior logistic, identity": (IDENTITY, {"name": "prior_logistic", "num_steps": 12}, vector_task),
+    "frames, identity": (IDENTITY, {"name": "frames", "width": 8, "num_steps": 8}, frame_task),
+    "frames, words": (WORDS, {"name": "frames", "width": 8, "num_steps": 8}, word_task),
     "amortised, mlp": (MLP, {"name": "amortised", "width": 32, "hidden": 8}, vector_task),
     "bayesian linear, mlp": (
         CURVES,

@@ -46,6 +46,7 @@ def score_loss(scores: Scores, target: Target) -> Float[Tensor, ""]:
     if isinstance(scores, Gaussian):
         assert isinstance(target, Values)
         return F.gaussian_nll_loss(scores.mean, target.values, scores.variance, full=True)
+    assert isinstance(scores, Logits)
     if isinstance(target, MultiHot):
         return F.binary_cross_entropy_with_logits(scores.values, target.values.float())
     assert isinstance(target, Classes)

@@ -83,10 +83,28 @@ def multilabel(made: list[tuple[int, Any]]) -> Made:
     )
 
 
+def frames(made: list[tuple[int, Any]]) -> Made:
+    examples: list[dict[str, Any]] = []
+    for way, row in made:
+        places = [row.index("card")] if way == 0 else []
+        slots = [{"name": "thing", "start": place, "end": place + 4} for place in places]
+        examples.append({"input": row, "label": f"way {way}", "slots": slots})
+
+    def right(answers: list[Any]) -> bool:
+        pairs = list(zip(answers, examples[2 * SHOTS :], strict=True))
+        places = [(slot, e["input"]) for a, e in pairs for slot in a["slots"]]
+        return all(a["label"] == e["label"] for a, e in pairs) and all(
+            slot["text"] == text[slot["start"] : slot["end"]] for slot, text in places
+        )
+
+    return examples, right
+
+
 KINDS: Mapping[str, Callable[[list[tuple[int, Any]]], Made]] = {
     "classification": classification,
     "regression": regression,
     "multilabel": multilabel,
+    "frames": frames,
 }
 
 

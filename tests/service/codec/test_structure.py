@@ -11,7 +11,7 @@ from service.errors import BodyTooLarge
 from service.settings import Settings
 
 SETTINGS = Settings(max_examples=1, max_inputs=1)
-LIMIT = 20_032
+LIMIT = 20_064
 
 
 def num_tokens(value: object) -> int:

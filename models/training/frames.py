@@ -1,0 +1,171 @@
+"""The recipe of `frames`: intents and slots from a few examples, learned across the services of many."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from models.card import Card
+from models.chain import best, spans
+from models.checkpoint import build
+from models.data.episodes import Batch
+from models.data.frames import Frame, FrameEpisodes, FrameSet, episode, numbered, read
+from models.encoders.words import Words
+from models.heads.frames import log_likelihood
+from models.inputs.frame import FrameInput
+from models.learner import Learner
+from models.training.objectives.episodic import Metrics
+from models.training.train import Run
+from models.types import Rows, Support, Tagged, Tags, TaskParams
+
+TRAINED_ON = ("sgd", "hwu64")
+HELD_OUT = {  # domains to choose by, like those of SNIPS, on which figures are measured
+    "sgd": ("Music_1", "Music_2", "Weather_1", "Movies_1", "Restaurants_1", "Media_1"),
+    "hwu64": ("play", "music", "weather", "recommendation"),
+}
+MAX_OF_AN_INTENT = 80
+PIECE = 64  # rows that are encoded at once
+STRIDE, SHORT = 5, 20  # every fifth text, its first words, are enough to find principal components
+
+
+def frames(data: Path, num_steps: int = 300, hold_out: bool = False, seed: int = 0) -> Run:
+    """Likelihood of intents and of words' tags; `hold_out` leaves domains to choose by out of training."""
+    torch.manual_seed(seed)
+    card = Card(
+        name="frames",
+        modality="text",
+        kinds=("frames",),
+        inputs={"name": "frame"},
+        encoder={"name": "words", "dropout": 0.3},
+        head={"name": "frames"},
+        created_at="",
+        card={
+            "recipe": f"kshot train frames ({num_steps} steps, {__name__})",
+            "inputs": "English texts of up to 60 words; slots begin and end where words do",
+            "data": "train splits of SGD (26 services; CC BY-SA 4.0) and of HWU64 (CC BY 4.0)",
+            "split": "figures are of SNIPS and of services of SGD's dev split that are in no training",
+            "base": "all-MiniLM-L6-v2 (Apache-2.0), frozen",
+            "licence": "Apache-2.0",
+        },
+    )
+    learner, inputs = build(card.encoder, card.head), FrameInput()
+    assert isinstance(learner.encoder, Words)
+    sets, judged = [], []
+    for name in TRAINED_ON:
+        everything = read(name, data, "train")
+        kept = [frame for frame in everything if not (hold_out and frame.domain in HELD_OUT[name])]
+        sets.append(frozen(learner.encoder, inputs, thinned(kept)))
+        if hold_out:
+            left = [frame for frame in everything if frame.domain in HELD_OUT[name]]
+            judged.append(frozen(learner.encoder, inputs, thinned(left)))
+    with torch.no_grad():
+        learner.encoder.set_plain(torch.cat([own.features[::STRIDE, :SHORT] for own in sets]).float())
+    return Run(
+        card=card,
+        learner=learner,
+        objective=framed,
+        batches=FrameEpisodes(sets, seed=seed),
+        num_steps=num_steps,
+        optimiser="adamw",
+        rate=1e-3,
+        weight_decay=0.05,
+        warmup_steps=50,
+        max_norm=5.0,
+        validate=(lambda learner: validated(learner, judged)) if hold_out else None,
+        validate_steps=125,
+        seed=seed,
+    )
+
+
+def thinned(frames: Sequence[Frame]) -> list[Frame]:
+    """At most so many of each intent, the first ones."""
+    counts: dict[str, int] = {}
+    kept = []
+    for frame in frames:
+        counts[frame.intent] = counts.get(frame.intent, 0) + 1
+        if counts[frame.intent] <= MAX_OF_AN_INTENT:
+            kept.append(frame)
+    return kept
+
+
+def frozen(encoder: Words, inputs: FrameInput, frames: Sequence[Frame]) -> FrameSet:
+    """The frames beside what training does not change, made once and kept in half precision."""
+    rows, intents, tags, names = numbered(frames, inputs)
+    longest = int(rows[..., 1].max())
+    parts = torch.zeros(len(rows), longest + 1, encoder.packed_width, dtype=torch.half)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for positions, part in inputs.cut(rows, PIECE * 16):
+            packed = encoder.frozen(torch.from_numpy(part))[:, : longest + 1]
+            parts[torch.from_numpy(positions), : packed.shape[1]] = packed.half()
+    domains: dict[str, set[int]] = {}
+    for frame, intent in zip(frames, intents.tolist(), strict=True):
+        domains.setdefault(frame.domain, set()).add(intent)
+    return FrameSet(
+        parts,
+        torch.from_numpy(intents),
+        torch.from_numpy(tags[:, :longest]),
+        names,
+        [sorted(of_domain) for of_domain in domains.values()],
+    )
+
+
+def framed(learner: Learner, batch: Batch) -> Metrics:
+    """The loss of intents and of tags, differentiated through the adaptation."""
+    params, query = adapted(learner, batch)
+    scores, target = learner.head.predict(params, query), batch.target
+    assert isinstance(scores, Tagged)
+    assert isinstance(target, Tags)
+    intents = F.cross_entropy(scores.intents.values.flatten(0, 1), target.intents.index.flatten())
+    is_known = (target.words + 1) // 2 < target.slots.shape[1]  # a slot that the support does not show is outside
+    words = -log_likelihood(scores, torch.where(is_known, target.words, 0)).mean()
+    torch.autograd.backward(intents + words)
+    return {"loss": (intents + words).item(), "intents": intents.item(), "words": words.item()}
+
+
+def adapted(learner: Learner, batch: Batch) -> tuple[TaskParams, Rows]:
+    """Params from frozen states, and features of the queries."""
+    support, query = (_tail(learner, rows) for rows in (batch.support.rows, batch.query))
+    return learner.head.adapt(Support(support, batch.support.target)), query
+
+
+def _tail(learner: Learner, rows: Rows) -> Rows:
+    assert isinstance(learner.encoder, Words)
+    packed, _ = rows.flat()
+    return rows.with_values(learner.encoder.tail(packed))
+
+
+def counts(learner: Learner, batch: Batch) -> np.ndarray:
+    """How many intents and frames of the queries are right, and true, found and right slots; of how many queries."""
+    with torch.inference_mode():
+        params, query = adapted(learner, batch)
+        scores = learner.head.predict(params, query)
+    assert isinstance(scores, Tagged)
+    assert isinstance(batch.target, Tags)
+    is_right = (scores.intents.values.argmax(-1) == batch.target.intents.index)[0].tolist()
+    lengths, truth = scores.lengths[0].numpy(), batch.target.words[0].numpy()
+    found = best(scores.words[0].double().numpy(), scores.moves[0].double().numpy(), lengths)
+    total = np.zeros(6, np.int64)
+    for intent, tags, true, length in zip(is_right, found, truth, lengths.tolist(), strict=True):
+        said, real = set(spans(tags, length)), set(spans(true, length))
+        total += [intent, intent and said == real, len(real), len(said), len(said & real), 1]
+    return total
+
+
+def figures_of(total: np.ndarray) -> dict[str, float]:
+    """Intent accuracy, exact-span micro-F1 of slots and accuracy of whole frames, in per cent."""
+    intents, whole, real, said, right, queries = total.tolist()
+    slots = 200 * right / max(1, real + said)
+    return {"intent": 100 * intents / queries, "slots": slots, "frame": 100 * whole / queries}
+
+
+def validated(learner: Learner, sets: Sequence[FrameSet], num_draws: int = 2) -> Metrics:
+    """Figures at five shots over all intents of domains left out."""
+    found: dict[str, float] = {}
+    for number, chosen in enumerate(sets):
+        everything = [intent for domain in chosen.domains for intent in domain]
+        draws = [torch.Generator().manual_seed(seed) for seed in range(num_draws)]
+        total = sum(counts(learner, episode(chosen, everything, 5, 8, draw)) for draw in draws)
+        found |= {f"{name} {number}": value for name, value in figures_of(np.asarray(total)).items()}
+    return found
