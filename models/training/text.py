@@ -53,8 +53,8 @@ def text(
     """Gather each intent's sentences round their centroid, then fit the head's constants.
 
     Only a `share` of the delta is kept: between the base and what was trained lies what does best on intents that were
-    not trained on (Wortsman et al. 2022); chosen on CLINC150's training split, left out, as was what the head is fitted
-    on: features of the base, since gathered intents lie closer together than a user's will, and it would trust centroids
+    not trained on (Wortsman et al. 2022). It was chosen on CLINC150's training split, left out, as was what the head is
+    fitted on: features of the base. Gathered intents lie closer together than a user's will, and it would trust centroids
     too much. Only what it says of the unknown is fitted on features as they are served.
 
     `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
