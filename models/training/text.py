@@ -54,8 +54,8 @@ def text(
 
     Only a `share` of the delta is kept: between the base and what was trained lies what does best on intents that were
     not trained on (Wortsman et al. 2022). It was chosen on CLINC150's training split, left out, as was what the head is
-    fitted on: features of the base. Gathered intents lie closer together than a user's will, and it would trust centroids
-    too much. Only what it says of the unknown is fitted on features as they are served.
+    fitted on: features of the base. Gathered intents lie closer together than a user's will, and it would trust them
+    too much. What it says of the unknown alone is fitted on features as they are served.
 
     `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
     for. `encoder` is another base of the family, in a folder of KSHOT_BASES.
