@@ -4,7 +4,7 @@ from service.codec.answers import classifications, multilabels, read_cursor, rea
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
 from service.codec.inputs import decode_inputs
-from service.codec.labels import Labelled, Name, Role, Tagged, Taught, labels_of, names_of, path_of_name
+from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
 from service.codec.params import (
     DamagedParams,
     Params,
@@ -44,6 +44,7 @@ __all__ = [
     "check_params",
     "check_rows",
     "check_truth",
+    "clashing_names",
     "classifications",
     "decode_inputs",
     "decode_support",

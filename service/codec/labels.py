@@ -1,7 +1,7 @@
 """The labels of a support set: one a row, or several; and the names of labels, which are rows too."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -115,6 +115,21 @@ def same_names(names: Sequence[Name]) -> Iterator[FieldError]:
         first = seen.setdefault(_shown(each.input).casefold(), each.label)
         if first != each.label:
             yield FieldError(_at(each), f"is the name of {first!r} already")
+
+
+def clashing_names(kept: Iterable[tuple[str, bytes]], names: Iterable[tuple[str, bytes, str]]) -> Iterator[FieldError]:
+    """Second names of one label, and names that another label has, by their rows as a model sees them.
+
+    A label and its row, of those that a task has `kept`; for new `names` also where they stand.
+    """
+    named = dict(kept)
+    owners = {row: label for label, row in named.items()}
+    for label, row, path in names:
+        if label in named:
+            yield FieldError(path, f"the label {label!r} has a name already")
+        elif row in owners:
+            yield FieldError(path, f"is the name of {owners[row]!r} already")
+        named[label], owners[row] = row, label
 
 
 def path_of_name(label: str) -> str:

@@ -113,9 +113,10 @@ class Importing:
         unknown = [name for name in arrays if not name.startswith(PARAMS) and name not in (INPUTS, FEATURES)]
         codec.refuse([FieldError(name[:80], "is not known here") for name in unknown])
         _refuse_unless(INPUTS in arrays, INPUTS, "is missing")
-        named = [f"support.{place}.role" for place, row in enumerate(file.support) if row.role == "name"]
+        named = [place for place, row in enumerate(file.support) if row.role == "name"]
         if not model.takes_names:
-            codec.refuse([FieldError(path, "the model cannot be told what labels mean") for path in named])
+            message = "the model cannot be told what labels mean"
+            codec.refuse([FieldError(f"support.{place}.role", message) for place in named])
         targets = await self._decoding.targets(file.support, file.kind)
         labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
@@ -124,6 +125,8 @@ class Importing:
             partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
         )
         codec.refuse(list(codec.misplaced_slots(file.support, rows, "support")))
+        names = [(str(file.support[place].label), rows[place].tobytes(), f"support.{place}") for place in named]
+        codec.refuse(list(codec.clashing_names([], names)))
         digest = await self._decoding.in_thread(partial(codec.support_digest, rows, targets))
         _refuse_unless(
             file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"

@@ -61,6 +61,7 @@ class SupportSets:
                 truncated = model.truncated(rows[: len(request.support)])
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])
+            _refuse_clashing(added, state.examples)
             number = state.record.version + 1
             support: list[ExampleRecord] = [*state.examples, *added]
             version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
@@ -151,6 +152,13 @@ def _refuse_known(examples: Sequence[Example], names: Sequence[codec.Name], kept
     ]
     if wrong:
         raise ExampleExists.at(wrong)
+
+
+def _refuse_clashing(added: Sequence[ExampleRecord], kept: Sequence[ExampleRecord]) -> None:
+    """Names that another label of the task has: nothing would tell the two from each other."""
+    old, new = ([(str(row.label), row.input) for row in rows if row.role == "name"] for rows in (kept, added))
+    placed = [(label, row, codec.path_of_name(label)) for label, row in new]
+    codec.refuse(list(codec.clashing_names(old, placed)))
 
 
 def _refuse_too_few(left: Sequence[ExampleRecord], kind: Kind) -> None:

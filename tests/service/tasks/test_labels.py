@@ -133,6 +133,14 @@ async def test_several_labels_an_example(client: httpx.AsyncClient) -> None:
     assert figures["comparison"]["difference"] == {**figures["comparison"]["difference"], "exact": 0, "micro_f1": 0}
 
 
+async def test_a_name_of_another_label_is_refused_later_too(client: httpx.AsyncClient) -> None:
+    task = (await made(client, label_names=NAMES))["id"]
+    same = {"label_names": {"stolen": f"{NAMES['card_lost'].upper()} "}}
+    answer = await client.post(f"/v1/tasks/{task}/support", json=same)
+    assert assert_problem(answer, 422, "invalid_request")["errors"][0]["path"] == "label_names.stolen"
+    assert (await client.get(f"/v1/tasks/{task}")).json()["version"] == 1
+
+
 async def test_a_job_keeps_names(client: httpx.AsyncClient) -> None:
     body = {"model": "named", "label_names": NAMES}
     job = (await client.post("/v1/tasks", json=body, headers={"Prefer": "respond-async"})).json()
