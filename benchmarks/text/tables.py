@@ -46,7 +46,7 @@ def page(cells: Sequence["Cell"], command: str) -> str:
 def entry(cells: Sequence["Cell"], read: Sequence[str], command: str) -> str:
     """The entry in the ledger: what was read, how often, by which models."""
     models = sorted({cell.model for cell in cells if cell.model})
-    methods = [name for name in METHODS if any(cell.method == name for cell in cells)]
+    methods = list(dict.fromkeys(cell.method for cell in cells))
     lines = [
         f"\n## text, left out by set, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
         f"- command: `{command}`, {hardware()}",
