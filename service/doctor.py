@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import typer
 
@@ -11,6 +12,7 @@ from service import codec
 from service.storage import audit
 from service.storage.audit import Found, StoredParams
 from service.storage.database import Database
+from service.storage.engines import database_url
 from service.storage.migrate import head
 from service.terminal import clear_database_errors, fail, print_json, settings_in_force
 
@@ -31,6 +33,9 @@ class Examination:
 def report(*, as_json: bool) -> None:
     """Examine the database of the settings and say what was found; exit status 1 if anything is broken."""
     settings = settings_in_force()
+    url = database_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        fail(f"There is no database {url.database}. KSHOT_DATABASE_URL says which to examine.")
 
     async def on_database() -> Examination:
         database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s, statement_timeout_s=3600)

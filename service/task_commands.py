@@ -21,7 +21,7 @@ from service.files import BadFile, Columns, Row
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
-    from service.schemas import Predictions
+    from service.schemas import CreatedTask, Predictions
 
 SHOW_AFTER_S = 1.0
 SHOWN = 5  # files of a folder that are passed over
@@ -96,11 +96,7 @@ def adapt(
             task = kshot.adapt(
                 model, inputs, effort=effort, name=name, label_names=told, on_progress=show, **_known(rows)
             )
-    if as_json:
-        print_json(task.model_dump(mode="json"))
-        return
-    typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
-    typer.echo(task.id)
+    _tell_task(task, as_json=as_json)
 
 
 def predict(
@@ -142,6 +138,7 @@ def predict(
             answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
         names = [row.id or row.where for row in rows]
     lines = list(_lines(answer, names))
+    _tell_truncated([names[place] for place in answer.truncated])
     if as_json:
         for line in lines:
             typer.echo(json.dumps(line, ensure_ascii=False))
@@ -273,3 +270,19 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
         timer.cancel()
         if bar.live.is_started:
             bar.stop()
+
+
+def _tell_truncated(names: Sequence[str]) -> None:
+    """Of texts longer than the model reads; on standard error, so that what is read by programs stays as it is."""
+    if names:
+        typer.echo(f"Longer than the model reads, and cut: {', '.join(names[:10])}.", err=True)
+
+
+def _tell_task(task: "CreatedTask", *, as_json: bool) -> None:
+    """The id alone on standard output, for a script to take; or all that was answered."""
+    if as_json:
+        print_json(task.model_dump(mode="json"))
+        return
+    _tell_truncated([f"support.{place}" for place in task.truncated])
+    typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
+    typer.echo(task.id)

@@ -50,6 +50,13 @@ def to_inputs(rows: Sequence[Raw], shrink_px: int | None, on_progress: Progress 
     return done
 
 
+def listed(inputs: Iterable[Raw]) -> list[Raw]:
+    """The inputs as a list; TypeError for one text or file, which Python would take for its letters."""
+    if isinstance(inputs, str | bytes):
+        raise TypeError("expected a list of inputs, got one: write [it]")
+    return list(inputs)
+
+
 def labelled(
     inputs: Iterable[Raw],
     shrink_px: int | None,
@@ -61,7 +68,7 @@ def labelled(
     ids: Iterable[str] | None = None,
 ) -> Steps[list[dict[str, Any]]]:
     """Examples as the fields of `Example`: as many labels, targets, slots and ids as there are inputs, or none."""
-    rows = list(inputs)
+    rows = listed(inputs)
     columns = {
         "label": None if labels is None else map(_label, labels),
         "target": targets,

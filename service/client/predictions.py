@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from service.client.calling import call
 from service.client.calls import Calls
-from service.client.inputs import Progress, Raw, parts, to_inputs
+from service.client.inputs import Progress, Raw, listed, parts, to_inputs
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
@@ -35,7 +35,7 @@ class PredictionCalls(Calls):
         More inputs than one request may hold go in several; all answers are of one version of the task.
         `on_progress(done, total)` is told how many inputs have been answered.
         """
-        rows = yield from to_inputs(list(inputs), self.shrink_px)
+        rows = yield from to_inputs(listed(inputs), self.shrink_px)
         limits = (yield from self._limits()) if len(rows) > 1 else None
         requests = _requests(rows, top, limits)
         answers: dict[int, Predictions] = {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -112,7 +113,16 @@ def test_a_damaged_file_is_found(sqlite_url: str, monkeypatch: pytest.MonkeyPatc
     assert f"BROKEN: {PAGES}: " in ran.output
 
 
-def test_an_older_schema_is_to_be_migrated_first(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/new.db")
+    ran = kshot("doctor")
+    assert ran.exit_code == 1
+    assert "There is no database" in ran.output
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_an_older_schema_is_to_be_migrated_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new.db").touch()
     monkeypatch.setenv("KSHOT_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/new.db")
     ran = kshot("doctor")
     assert ran.exit_code == 1

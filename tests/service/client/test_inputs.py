@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from service import schemas
 from service.client import Raw, to_input
-from service.client.inputs import labelled, parts
+from service.client.inputs import labelled, listed, parts
 from service.client.steps import Work
 from tests.service.codec.pictures import saved, stroke
 
@@ -20,6 +21,14 @@ def test_every_way_to_hold_an_image_is_the_same_image(tmp_path: Path) -> None:
     ways: list[Raw] = [picture, np.asarray(picture), saved(picture), tmp_path / "stroke.png"]
     assert [to_input(way) for way in ways] == [schemas.Image(image=base64.b64encode(saved(picture)).decode())] * 4
     assert isinstance(to_input(Image.new("CMYK", (2, 2))), schemas.Image)
+
+
+def test_one_text_is_no_list_of_its_letters() -> None:
+    ones: list[Any] = ["hello", b"hello"]
+    for one in ones:
+        with pytest.raises(TypeError, match="expected a list of inputs"):
+            listed(one)
+    assert listed(("hello",)) == ["hello"]
 
 
 def test_vectors_texts_and_what_is_neither() -> None:
