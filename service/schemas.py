@@ -143,12 +143,6 @@ class Readapt(Request):
     model_digest: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")] | None = None
 
 
-class Forget(Request):
-    """What a job to forget holds: the id of the example."""
-
-    example: str
-
-
 class CreatePredictions(Request):
     """Queries to a task; `top` keeps only the n best labels in the scores."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import TaskNotFound
-from service.schemas import CreateTask, ExtendSupport, Forget, Readapt
+from service.schemas import CreateTask, ExtendSupport, Readapt
 from service.storage import claims
 from service.storage.claims import ClaimedJob
 from service.storage.matching import Match
@@ -22,6 +22,12 @@ M = TypeVar("M", bound=BaseModel)
 
 class LeaseLost(Exception):
     """The job is over, or another has it."""
+
+
+class Forget(BaseModel):
+    """What a job to forget holds: the id of the example."""
+
+    example: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from service import codec
 from service.errors import DatabaseUnavailable, JobFinished, JobNotFound, Overloaded
 from service.ids import new_id
 from service.jobs.answers import accepted, job_of
+from service.jobs.effects import Forget
 from service.once import Once, insert_once
-from service.schemas import CreateTask, ExtendSupport, Forget, Job, JobKind, JobPage, JobState, Readapt
+from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState, Readapt
 from service.settings import Settings
 from service.storage import jobs
 from service.storage.database import Database
