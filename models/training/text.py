@@ -60,26 +60,14 @@ def text(
     `left_out` is a set that plays no part, so that it can be reported on; of "sgd" the services that figures are given
     for. `encoder` is another base of the family, in a folder of KSHOT_BASES.
     """
-    if left_out not in ("", *FILES):
-        raise ValueError(f"there is no set {left_out!r} to leave out; there are {', '.join(FILES)}")
     torch.manual_seed(0)
     inputs, parts = _parts(encoder, rank)
-    held_out = left_out == "sgd"
-    sets = {name: trainable(data, name, held_out and name == left_out) for name in FILES}
-    sets = {name: rows for name, rows in sets.items() if name != left_out or held_out}
+    sets = _sets(data, left_out)
     read = TextInput(**{key: option for key, option in inputs.items() if key != "name"})
     texts = _tokens(sets, read, max_texts)
     head = {"name": "prior_logistic"}
-    card = Card(
-        "text",
-        "text",
-        ("classification", "multilabel"),
-        inputs,
-        parts,
-        head,
-        "",
-        _told(_kept(sets, max_texts), left_out),
-    )
+    told = _told(_kept(sets, max_texts), left_out)
+    card = Card("text", "text", ("classification", "multilabel"), inputs, parts, head, "", told)
     return Run(
         card=card,
         learner=build(parts, head),
@@ -95,6 +83,15 @@ def text(
         save_steps=20,
         finish=_finishing(texts, read, share, head_steps, precision == "bfloat16"),
     )
+
+
+def _sets(data: Path, left_out: str) -> dict[str, list[Utterance]]:
+    """What is trained on, by set."""
+    if left_out not in ("", *FILES):
+        raise ValueError(f"there is no set {left_out!r} to leave out; there are {', '.join(FILES)}")
+    held_out = left_out == "sgd"
+    sets = {name: trainable(data, name, held_out and name == left_out) for name in FILES}
+    return {name: rows for name, rows in sets.items() if name != left_out or held_out}
 
 
 def _parts(base: str, rank: int) -> tuple[Part, Part]:
