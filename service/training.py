@@ -53,6 +53,7 @@ def train(
 
 def _made(recipe: str, own: Path | None, arguments: dict[str, Any], cache: Path) -> "Run":
     """The run that is asked for; a public data set that it misses is downloaded first."""
+    from models.bases import MissingBase
     from models.training.recipes import RECIPES
 
     if recipe not in RECIPES:
@@ -60,7 +61,7 @@ def _made(recipe: str, own: Path | None, arguments: dict[str, Any], cache: Path)
     source = {"source": own} if own else {}
     try:
         run = with_data(lambda: RECIPES[recipe](cache, **source, **arguments), cache)
-    except (TypeError, ValueError, FileNotFoundError) as error:  # what it does not have or take
+    except (MissingBase, TypeError, ValueError, FileNotFoundError) as error:  # what it does not have or take
         raise typer.BadParameter(str(error)) from None
     return replace(run, arguments=arguments)  # without the source, whose digest is in the card
 

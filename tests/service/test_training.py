@@ -42,3 +42,12 @@ def test_wrong_arguments_are_named(folder: Path, pair: str, said: str) -> None:
     code, output = kshot_train(folder, pair)
     assert code == 2
     assert said in output
+
+
+def test_a_missing_base_is_told_by_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("models.bases.find_spec", lambda name: None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = CliRunner().invoke(app, ["train", "photos", "--cache", str(tmp_path), "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "kshot[photos]" in "".join(result.output.split())
+    assert not (tmp_path / "run").exists()
