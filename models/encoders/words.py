@@ -56,6 +56,7 @@ class Words(nn.Module):
         layers: int = 1,
         features: int = 96,
         plain: int = 48,
+        sentence_rows: int = SENTENCE_ROWS,
         heads: int = 4,
         dropout: float = 0.1,
         max_tokens: int = 64,
@@ -69,11 +70,12 @@ class Words(nn.Module):
         )
         self.lower, self.upper = part(last=cut), part(first=cut, last=last)
         self.max_words, self.features, self.dropout = max_tokens - SENTENCE_ROWS, features, dropout
-        self.narrow = nn.Linear(2 * SENTENCE_ROWS * features, width)
+        self.sentence_rows = sentence_rows  # features of a sentence are as many as its states have
+        self.narrow = nn.Linear(2 * sentence_rows * features, width)
         self.look = nn.Linear(NUM_LOOKS, width)
         self.layers = nn.ModuleList(Relate(width, heads, dropout) for _ in range(layers))
         self.out = nn.Linear(width, features - plain)
-        self.plain = nn.Linear(2 * SENTENCE_ROWS * features, plain).requires_grad_(False)
+        self.plain = nn.Linear(2 * sentence_rows * features, plain).requires_grad_(False)
 
     def forward(self, rows: Int[Tensor, "B L 5"]) -> Float[Tensor, "B R F"]:
         """The sentence's rows and the words' ones, as many as every text could have."""
@@ -112,7 +114,7 @@ class Words(nn.Module):
             words = layer(words, seen)
         own = [F.normalize(part, dim=-1) for part in (self.plain(both), self.out(words)) if part.shape[-1]]
         words = F.normalize(torch.cat(own, -1), dim=-1) * mask.unsqueeze(-1)
-        sentence = packed[:, 0, : SENTENCE_ROWS * self.features].reshape(-1, SENTENCE_ROWS, self.features)
+        sentence = packed[:, 0, : self.sentence_rows * self.features].reshape(-1, self.sentence_rows, self.features)
         return torch.cat([sentence, words], 1)
 
     def set_plain(self, packed: Float[Tensor, "B W G"]) -> None:

@@ -38,8 +38,8 @@ def frames(data: Path, num_steps: int = 300, hold_out: bool = False, seed: int =
         modality="text",
         kinds=("frames",),
         inputs={"name": "frame"},
-        encoder={"name": "words", "dropout": 0.3},
-        head={"name": "frames"},
+        encoder={"name": "words", "features": 192, "plain": 96, "sentence_rows": 2, "dropout": 0.2},
+        head={"name": "frames", "width": 192, "sentence_rows": 2},
         created_at="",
         card={
             "recipe": f"kshot train frames ({num_steps} steps, {__name__})",
