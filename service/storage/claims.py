@@ -54,7 +54,8 @@ async def claim_job(session: AsyncSession, kinds: Sequence[str], lease_s: float,
         return None
     tenant, job_id = found
     values = {"state": "running", "fence": Job.fence + 1, "num_done": 0, "lease_until": from_now(lease_s)}
-    values["started_at"] = func.coalesce(Job.started_at, now)
+    moment = literal(now, UtcDateTime())  # read before the wait for the database: the job may be younger
+    values["started_at"] = func.coalesce(Job.started_at, case((Job.created_at > moment, Job.created_at), else_=moment))
     claimed = update(Job).where(Job.tenant == tenant, Job.id == job_id).values(values)
     taken = claimed.returning(Job.tenant, Job.id, Job.kind, Job.task_id, Job.match, Job.fence)
     row = (await session.execute(taken, execution_options={"synchronize_session": False})).one()

@@ -6,14 +6,14 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.restart import bodies
+from tests.e2e.restart import bodies, quick
 from tests.e2e.server import Server, serving
 from tests.service.tasks.digests import other_digest
 
 
 def models(server: Server) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = httpx.get(f"{server.url}/v1/models").json()["items"]
-    return items
+    return quick(items)
 
 
 def adapt(server: Server, model: dict[str, Any]) -> dict[str, Any]:
