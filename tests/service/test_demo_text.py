@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from service.demo_text import demonstrate, flat, rival, sentences
+from service.demo_beside import flat
+from service.demo_text import demonstrate, rival, sentences
 from tests.e2e.server import serving
 
 
