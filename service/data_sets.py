@@ -47,6 +47,36 @@ def get_sets(
         typer.echo(_base(name) if name in BASES else download(name, cache))
 
 
+@app.command("check", epilog="Example: kshot data check letters/")
+def check_set(
+    source: Annotated[
+        str,
+        typer.Argument(help="A folder of images, a .csv, a .jsonl, or a row of `kshot data list`.", show_default=False),
+    ],
+    cache: Cache = CACHE,
+) -> None:
+    """Whether tasks can be made of a data set: what there is, what is wrong. Exit code 1 where it is of no use."""
+    from models.data.absent import AbsentDataSet
+    from models.data.check import checked
+    from models.data.named import READERS, read_named
+    from models.data.own import read_own
+    from models.data.schema import UnusableData
+
+    is_named = source in READERS and not Path(source).exists()
+    try:
+        found = read_named(cache, source) if is_named else [read_own(Path(source))]
+    except (AbsentDataSet, UnusableData, OSError, UnicodeDecodeError) as error:
+        fail(f"{source} cannot be used: {error}")
+    reports = {data.name: checked(data) for data in found}
+    for name, report in reports.items():
+        typer.echo(f"{name}: {'usable' if report.is_usable else 'of no use as it is'}")
+        for fact, told in report.facts.items():
+            typer.echo(f"  {fact:9} {told}")
+        for finding in report.findings:
+            typer.echo(f"  {finding.level}: {finding.message}")
+    raise typer.Exit(0 if all(report.is_usable for report in reports.values()) else 1)
+
+
 def _base(name: str) -> Path:
     """The folder of a base, downloaded if need be."""
     from models.bases import MissingBase, get

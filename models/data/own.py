@@ -1,57 +1,26 @@
-"""A user's own labelled data: folders of images, CSV or JSONL -> rows, their classes, and families of classes.
-
-A family groups classes that belong together, such as the letters of one alphabet: a task takes its ways from one.
-"""
+"""A user's own labelled data: folders of images, CSV or JSONL, read into the one schema of data."""
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from PIL import Image
 
+from models.data.schema import DataSet, Example, Split, UnusableData, digest_of
 from models.inputs.image import InvalidImage, decode_image
 from models.inputs.vector import LARGEST
 
-LABEL, FAMILY, TEXT, INPUT = "label", "family", "text", "input"
+LABEL, FAMILY, TEXT, INPUT, TARGET, SPLIT = "label", "family", "text", "input", "target", "split"
+NAMED = frozenset((LABEL, FAMILY, TEXT, TARGET, SPLIT))  # columns that are no numbers of a vector
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
+LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 MAX_PIXELS = 64_000_000
 
 
-class UnusableData(ValueError):
-    """This data cannot be trained on; the message is a sentence for its owner, with the place."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One labelled input: a path of an image, a text, or numbers."""
-
-    input: Path | str | list[float]
-    label: str
-    family: str = ""
-
-
-@dataclass(frozen=True)
-class Owned:
-    """All examples of one source, of one kind."""
-
-    kind: str  # image | text | vector
-    examples: tuple[Example, ...]
-    digest: str  # SHA-256 of the inputs and labels, for the card
-
-    def classes(self) -> Mapping[tuple[str, str], list[int]]:
-        """Family and label -> the positions of their examples, in order."""
-        found: dict[tuple[str, str], list[int]] = {}
-        for position, example in enumerate(self.examples):
-            found.setdefault((example.family, example.label), []).append(position)
-        return dict(sorted(found.items()))
-
-
-def read_own(source: Path) -> Owned:
+def read_own(source: Path) -> DataSet:
     """A folder of images (class folders, or class folders in family folders), a .csv or a .jsonl. UnusableData."""
     if source.is_dir():
         return _owned("image", list(_images(source)), source)
@@ -61,10 +30,12 @@ def read_own(source: Path) -> Owned:
     if source.suffix not in readers:
         raise UnusableData(f"{source} is no folder, .csv or .jsonl")
     examples = [_example(row, f"{source}:{line}") for line, row in readers[source.suffix](source)]
-    kinds = {"text" if isinstance(example.input, str) else "vector" for example in examples}
-    if len(kinds) > 1:
+    are_texts = {isinstance(example.input, str) for example in examples}
+    if len(are_texts) > 1:
         raise UnusableData(f"{source} mixes texts and vectors")
-    return _owned(kinds.pop() if kinds else "vector", examples, source)
+    if len({len(example.target) for example in examples}) > 1:
+        raise UnusableData(f"{source} mixes labels with targets, or targets of different lengths")
+    return _owned("text" if True in are_texts else "vector", examples, source)
 
 
 def decoded(path: Path) -> Image.Image:
@@ -75,16 +46,20 @@ def decoded(path: Path) -> Image.Image:
         raise UnusableData(f"{path}: {error}") from None
 
 
-def _owned(kind: str, examples: list[Example], source: Path) -> Owned:
+def _owned(modality: Literal["image", "text", "vector"], examples: list[Example], source: Path) -> DataSet:
     if not examples:
         raise UnusableData(f"{source} holds no labelled examples")
-    if kind == "vector":
+    if modality == "vector":
         _same_lengths(examples, source)
-    digest = hashlib.sha256()
-    for example in examples:
-        content = example.input.read_bytes() if isinstance(example.input, Path) else json.dumps(example.input).encode()
-        digest.update(json.dumps([example.family, example.label, hashlib.sha256(content).hexdigest()]).encode())
-    return Owned(kind, tuple(examples), digest.hexdigest())
+    return DataSet(source.name, modality, tuple(examples), digest_of(examples), _licence(source))
+
+
+def _licence(source: Path) -> str:
+    """The first line of a file of that name in the folder, or beside the file."""
+    folder = source if source.is_dir() else source.parent
+    found = next((folder / name for name in LICENCES if (folder / name).is_file()), None)
+    lines = found.read_text("utf-8", "replace").splitlines() if found else []
+    return next((line.strip("# ").strip() for line in lines if line.strip()), "")
 
 
 def _same_lengths(examples: list[Example], source: Path) -> None:
@@ -107,20 +82,20 @@ def _images(source: Path) -> Iterator[Example]:
 
 
 def _csv_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Lines by header; where there is no column of texts, every column but label and family is a number."""
+    """Lines by header; where there is no column of texts, every column that has no other part is a number."""
     with source.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        if LABEL not in (reader.fieldnames or []):
-            raise UnusableData(f"{source} needs a header with the column {LABEL!r}")
+        if not {LABEL, TARGET} & {*(reader.fieldnames or [])}:
+            raise UnusableData(f"{source} needs a header with the column {LABEL!r}, or {TARGET!r} for numbers")
         for row in reader:
             if None in row or None in row.values():
                 raise UnusableData(f"{source}:{reader.line_num}: the row is not as long as the header")
-            cells = {name: cell for name, cell in row.items() if name not in (LABEL, FAMILY, TEXT)}
+            cells = {name: cell for name, cell in row.items() if name not in NAMED}
             yield reader.line_num, {**row, INPUT: row.get(TEXT) if TEXT in row else list(cells.values())}
 
 
 def _json_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """One object a line: label, input (a text or numbers; `text` will do), and a family if there are any."""
+    """One object a line: label or target, input (a text or numbers; `text` will do), perhaps a family and a split."""
     for number, line in enumerate(source.read_text("utf-8").splitlines(), start=1):
         if line.strip():
             try:
@@ -133,17 +108,27 @@ def _json_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _example(row: Mapping[str, Any], place: str) -> Example:
-    label, family, given = row.get(LABEL), row.get(FAMILY) or "", row.get(INPUT)
-    if not isinstance(label, str | int) or not str(label):
+    given, family = row.get(INPUT), str(row.get(FAMILY) or "")
+    split: Any = row.get(SPLIT) or "train"
+    label, target = row.get(LABEL, ""), row.get(TARGET)
+    if split not in get_args(Split):
+        raise UnusableData(f"{place}: the split {split!r} is none of {', '.join(get_args(Split))}")
+    values = () if target in (None, "") else _numbers(target if isinstance(target, list) else [target], place)
+    if not values and (isinstance(label, bool) or not isinstance(label, str | int) or not str(label)):
         raise UnusableData(f"{place}: there is no {LABEL}")
-    if isinstance(given, str) and given:
-        return Example(given, str(label), str(family))
-    if not isinstance(given, list) or not given:
+    if values and label not in (None, ""):
+        raise UnusableData(f"{place}: there are a {LABEL} and a {TARGET}")
+    if not isinstance(given, str | list) or not given:
         raise UnusableData(f"{place}: there is no text and there are no numbers")
+    read = given if isinstance(given, str) else list(_numbers(given, place))
+    return Example(read, "" if values else str(label), family, values, split)
+
+
+def _numbers(given: list[Any], place: str) -> tuple[float, ...]:
     try:
         numbers = np.array(given, np.float64)
     except (TypeError, ValueError):
         raise UnusableData(f"{place}: not every cell is a number") from None
     if numbers.ndim != 1 or not (np.abs(numbers) <= LARGEST).all():
         raise UnusableData(f"{place}: not every number is finite")
-    return Example(numbers.tolist(), str(label), str(family))
+    return tuple(numbers.tolist())

@@ -8,7 +8,7 @@ from jaxtyping import Int64, Shaped
 from torch import Generator, Tensor
 
 from models.data.episodes import Batch, draw, full_batch, generator
-from models.data.own import UnusableData
+from models.data.schema import UnusableData
 
 Classes = Mapping[tuple[str, str], Sequence[int]]  # family and label -> the positions of their rows
 SPLIT_SEED = 0

@@ -13,8 +13,9 @@ from models import zoo
 from models.card import Card, Part, digest, read_card
 from models.checkpoint import build, load
 from models.data.episodes import Batch
-from models.data.own import Owned, UnusableData, decoded, read_own
+from models.data.own import decoded, read_own
 from models.data.pools import PoolEpisodes, split
+from models.data.schema import DataSet, UnusableData
 from models.inputs import INPUTS
 from models.learner import Learner
 from models.training.objectives.episodic import Metrics, episodic
@@ -54,10 +55,12 @@ def own(
     """Episodes of the labels in `source`, some of them held out to validate by; `start` is a model or "scratch"."""
     torch.manual_seed(0)
     owned = read_own(source)
-    if owned.kind not in STARTS:
+    if owned.modality not in STARTS:
         raise UnusableData(f"{source} holds texts; there is no model of texts to train yet")
-    trained, held = split(owned.classes(), held_out)
-    begin = _start(owned, start or STARTS[owned.kind])
+    if owned.kind != "classification":
+        raise UnusableData(f"{source} holds numbers to predict; this recipe learns to tell labels apart")
+    trained, held = split(owned.classes("train", "val"), held_out)
+    begin = _start(owned, start or STARTS[owned.modality])
     rows = _rows(owned, begin.inputs)
     warm = begin.told != SCRATCH
     validate = _validation(PoolEpisodes(rows, held, 4, ways, shots, seed=HELD_OUT_SEED))
@@ -72,13 +75,13 @@ def own(
     if warm:
         told["validation of the start"] = {key: round(value, 4) for key, value in _judge(begin.learner, validate)}
     return Run(
-        card=Card(name, owned.kind, ("classification",), begin.inputs, begin.encoder, begin.head, "", told),
+        card=Card(name, owned.modality, ("classification",), begin.inputs, begin.encoder, begin.head, "", told),
         learner=begin.learner,
         objective=_as_served if warm else episodic,
         batches=PoolEpisodes(rows, trained, num_tasks, ways, shots),
         num_steps=num_steps,
         optimiser="adamw",
-        rate=rate or RATES[owned.kind, warm],
+        rate=rate or RATES[owned.modality, warm],
         warmup_steps=num_steps // 20,
         weight_decay=1e-4,
         validate=validate,
@@ -86,7 +89,7 @@ def own(
     )
 
 
-def _start(owned: Owned, start: str) -> Start:
+def _start(owned: DataSet, start: str) -> Start:
     """The learner to start from, fitted to the width of the data."""
     if start == SCRATCH:
         return _scratch(owned)
@@ -94,10 +97,12 @@ def _start(owned: Owned, start: str) -> Start:
     if not folder.is_dir():
         raise UnusableData(f"there is no model {start!r} to start from: neither one that ships nor a folder")
     card, shipped = read_card(folder), load(folder)
-    if card.modality != owned.kind or "classification" not in card.kinds:
-        raise UnusableData(f"{card.name} takes {card.modality} for {', '.join(card.kinds)}, not labelled {owned.kind}s")
+    if card.modality != owned.modality or "classification" not in card.kinds:
+        raise UnusableData(
+            f"{card.name} takes {card.modality} for {', '.join(card.kinds)}, not labelled {owned.modality}s"
+        )
     inputs = dict(card.inputs)
-    if owned.kind == "vector":
+    if owned.modality == "vector":
         inputs["dim"] = _width(owned)
         if card.inputs != inputs and card.encoder["name"] != "identity":
             raise UnusableData(f"{card.name} takes vectors of {card.inputs['dim']} numbers, not of {inputs['dim']}")
@@ -106,9 +111,9 @@ def _start(owned: Owned, start: str) -> Start:
     return Start(inputs, card.encoder, card.head, learner, f"{card.name}@{digest(folder)[:12]}")
 
 
-def _scratch(owned: Owned) -> Start:
+def _scratch(owned: DataSet) -> Start:
     """The network of `glyphs` for images; two layers and ridge regression for vectors."""
-    if owned.kind == "image":
+    if owned.modality == "image":
         card = read_card(Path(next(iter(zoo.__path__))) / STARTS["image"])
         return Start(card.inputs, card.encoder, card.head, build(card.encoder, card.head), SCRATCH)
     spread = float(np.std([example.input for example in owned.examples])) or 1.0  # type: ignore[arg-type]  # numbers
@@ -117,13 +122,13 @@ def _scratch(owned: Owned) -> Start:
     return Start({"name": "vector", "dim": _width(owned)}, encoder, head, build(encoder, head), SCRATCH)
 
 
-def _width(owned: Owned) -> int:
+def _width(owned: DataSet) -> int:
     first = owned.examples[0].input
     assert isinstance(first, list)
     return len(first)
 
 
-def _rows(owned: Owned, inputs: Part) -> Tensor:
+def _rows(owned: DataSet, inputs: Part) -> Tensor:
     """Every example as it would be served."""
     prepare = INPUTS[inputs["name"]](**{key: option for key, option in inputs.items() if key != "name"})
     given = (decoded(each.input) if isinstance(each.input, Path) else each.input for each in owned.examples)

@@ -57,6 +57,22 @@ def test_an_unknown_set_is_answered_with_the_known_ones(words: Web) -> None:
     assert "there are words" in done.output
 
 
+def test_a_set_is_examined(tmp_path: Path) -> None:
+    def check(content: str) -> tuple[int, str]:
+        (tmp_path / "t.csv").write_text(content)
+        done = CliRunner(env=TERMINAL).invoke(app, ["data", "check", str(tmp_path / "t.csv")])
+        return done.exit_code, done.output
+
+    code, told = check("label,x\na,1\na,2\nb,3\nb,4\n")
+    assert code == 0 and "t.csv: usable" in told and "warning: no licence is stated" in told
+    code, told = check("label,x\na,1\nb,3\n")
+    assert code == 1 and "error: no family has two labels" in told
+    code, told = check("label,x\na,one\n")
+    assert code == 1 and "t.csv:2: not every cell is a number" in told
+    done = CliRunner(env=TERMINAL).invoke(app, ["data", "check", "hwu64", "--cache", str(tmp_path)])
+    assert done.exit_code == 1 and "kshot data get hwu64" in done.output
+
+
 def test_a_failed_download_is_a_sentence(words: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words.files.clear()
     with serving(words):

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from models.card import Card, read_card
-from models.data.own import UnusableData
+from models.data.schema import UnusableData
 from models.training import own as recipe
 from service.cli import app
 from tests.models.training.tiny import omniglot

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from models.data.own import UnusableData, decoded, read_own
+from models.data.own import decoded, read_own
 from models.data.pools import PoolEpisodes, split
+from models.data.schema import UnusableData
 from models.types import Classes
 
 
@@ -20,7 +21,7 @@ def test_a_folder_a_label(tmp_path: Path) -> None:
         picture(tmp_path / name)
     (tmp_path / "a/notes.txt").write_text("not an image")
     owned = read_own(tmp_path)
-    assert owned.kind == "image"
+    assert owned.modality == "image"
     assert {key: len(rows) for key, rows in owned.classes().items()} == {("", "a"): 2, ("", "b"): 1}
 
 
@@ -34,22 +35,22 @@ def test_csv_of_numbers_and_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("width,label,height,family\n1.5,cat,2,x\n3,dog,4e1,x\n")
     owned = read_own(path)
-    assert owned.kind == "vector"
+    assert owned.modality == "vector"
     assert [(each.input, each.label, each.family) for each in owned.examples] == [
         ([1.5, 2.0], "cat", "x"),
         ([3.0, 40.0], "dog", "x"),
     ]
     path.write_text("label,text\ngreet,hello there\n")
-    assert read_own(path).kind == "text"
+    assert read_own(path).modality == "text"
 
 
 def test_jsonl_of_numbers_and_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"label": 3, "input": [1, 2]}\n\n{"label": "b", "input": [1, 2.5], "family": "f"}\n')
     owned = read_own(path)
-    assert owned.kind == "vector" and set(owned.classes()) == {("", "3"), ("f", "b")}
+    assert owned.modality == "vector" and set(owned.classes()) == {("", "3"), ("f", "b")}
     path.write_text('{"label": "greet", "text": "hello"}\n')
-    assert read_own(path).kind == "text"
+    assert read_own(path).modality == "text"
 
 
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
@@ -73,6 +74,10 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("a.csv", "label,x\n", "holds no labelled examples"),
         ("a.jsonl", "nonsense\n", "a.jsonl:1: the line is no JSON object"),
         ("a.jsonl", '{"label": "a"}\n', "a.jsonl:1: there is no text"),
+        ("a.jsonl", '{"label": "a", "input": [1], "split": "dev"}\n', "a.jsonl:1: the split 'dev' is none of train"),
+        ("a.jsonl", '{"label": "a", "target": 1, "input": [1]}\n', "a.jsonl:1: there are a label and a target"),
+        ("a.jsonl", '{"target": 1, "input": [1]}\n{"label": "a", "input": [1]}\n', "mixes labels with targets"),
+        ("a.csv", "target,x\nmuch,1\n", "a.csv:2: not every cell is a number"),
         ("a.jsonl", '{"label": "a", "input": [1e300]}\n', "not every number is finite"),
         ("a.jsonl", '{"label": "a", "input": [[1]]}\n', "not every number is finite"),
         ("a.jsonl", '{"label": "a", "input": [1]}\n{"label": "a", "input": [1, 2]}\n', "vectors of 1 and of 2 numbers"),
