@@ -39,7 +39,7 @@ class Conv4(nn.Module):
             if not number and self._is_flat(planes):
                 planes = pooled_stem(planes, cast(nn.Conv2d, conv), cast(nn.GroupNorm, norm))
             else:  # under autocast a norm's own precision is the quicker one, too
-                planes = pool(relu(norm(conv(planes).to(norm.weight.dtype))))
+                planes = relu(pool(norm(conv(planes).to(norm.weight.dtype))))  # a maximum and a ReLU commute
         return planes.mean((2, 3))
 
     def _is_flat(self, planes: Float[Tensor, "B 1 h w"]) -> bool:
