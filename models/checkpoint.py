@@ -77,12 +77,12 @@ def load(folder: Path) -> Checkpoint:
 
 
 def _row(table: Mapping[str, Callable[..., Any]], part: Part) -> Callable[..., Any]:
-    """The row of a table with its options, not yet called; `body`, `head` and `rule` are rows of tables themselves."""
+    """The row of a table with its options, not yet called; `body`, heads and `rule` are rows of tables themselves."""
     options = {key: option for key, option in part.items() if key != "name"}
     if "body" in options:
         options["body"] = _row(ENCODERS, options["body"])()
-    if "head" in options:
-        options["head"] = _row(HEADS, options["head"])()
+    for part_of_head in {"head", "classes", "values"} & options.keys():
+        options[part_of_head] = _row(HEADS, options[part_of_head])()
     if "rule" in options:
         options["rule"] = _row(RULES, options["rule"])
     return partial(table[part["name"]], **options)

@@ -130,4 +130,12 @@ class Tagged:
     moves: Float[Tensor, "T 10"]  # see models.chain
 
 
-Scores: TypeAlias = Logits | Gaussian | Tagged
+@dataclass(frozen=True)
+class Either:
+    """Scores of a batch whose tasks are of two kinds: those of each task are in the part of its kind."""
+
+    logits: Logits
+    values: Gaussian
+
+
+Scores: TypeAlias = Logits | Gaussian | Tagged | Either

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from models.heads.alpaca import ALPaCA
 from models.heads.amortised import Amortised
 from models.heads.bayesian_linear import BayesianLinear
+from models.heads.both import Both
 from models.heads.frames import Frames
 from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
+from models.heads.linear_classes import LinearClasses
+from models.heads.linear_values import LinearValues
 from models.heads.logistic import Logistic
 from models.heads.mixture_prior import MixturePrior
 from models.heads.prior_logistic import PriorLogistic
@@ -29,4 +32,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "gradient_regression": GradientRegression,
     "amortised": Amortised,
     "tail": Tail,
+    "linear_classes": LinearClasses,
+    "linear_values": LinearValues,
+    "both": Both,
 }

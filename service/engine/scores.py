@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from models.chain import best, certainty
-from models.types import Logits, Scores, Tagged
+from models.types import Either, Logits, Scores, Tagged
 from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
 
 
@@ -34,6 +34,9 @@ def host_scores(scores: Scores) -> HostScores:
         parts = {name: getattr(scores, name).to("cpu", non_blocking=True) for name in ("words", "lengths", "moves")}
         intents = host_scores(scores.intents)
         return replace(intents, unknown=None, independent=None, **{name: part.numpy() for name, part in parts.items()})
+    if isinstance(scores, Either):
+        values = host_scores(scores.values)
+        return replace(host_scores(scores.logits), mean=values.mean, std=values.std)
     if not isinstance(scores, Logits):
         mean, std = torch.stack([scores.mean, scores.variance.sqrt()]).float().to("cpu").numpy()
         return HostScores(mean=mean, std=std)
@@ -50,10 +53,10 @@ def host_scores(scores: Scores) -> HostScores:
 
 def own_scores(scores: HostScores, row: int, num_queries: int, sizes: Mapping[str, int]) -> ScoreArrays:
     """One task's scores out of the batch, without padding."""
-    if scores.probabilities is None:
-        assert scores.mean is not None and scores.std is not None
+    if scores.mean is not None and scores.std is not None and (scores.probabilities is None or sizes["O"]):
         own = np.s_[row, :num_queries, : sizes.get("O")]
         return ValueScores(scores.mean[own], scores.std[own])
+    assert scores.probabilities is not None
     probabilities = scores.probabilities[row, :num_queries, : sizes["N"]]
     if scores.words is not None and scores.lengths is not None and scores.moves is not None:
         words, lengths = scores.words[row, :num_queries, :, : 2 * sizes["K"] - 1], scores.lengths[row, :num_queries]

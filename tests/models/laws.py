@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from models.learner import Learner
-from models.types import Logits, Scores, Tagged, TaskParams
+from models.types import Either, Logits, Scores, Tagged, TaskParams
 from tests.models.tasks import Task, rows_of, support_of
 
 TOLERANCE = 1e-5
@@ -130,6 +130,7 @@ def raw(scores: Scores) -> Tensor:
     """Scores as one tensor: logits [T Q N], or mean and variance [T Q O 2]; words' scores behind."""
     if isinstance(scores, Tagged):
         return torch.cat([scores.intents.values, scores.words.flatten(2)], -1)
+    assert not isinstance(scores, Either)
     return scores.values if isinstance(scores, Logits) else torch.stack([scores.mean, scores.variance], -1)
 
 

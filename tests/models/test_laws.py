@@ -40,6 +40,11 @@ WORDS = {
     "features": 8,
     "plain": 4,
 }
+BOTH = {
+    "name": "both",
+    "classes": {"name": "prior_logistic", "num_steps": 12},
+    "values": {"name": "bayesian_linear", "width": 32, "rank": 8, "noises": [0.05, 0.3]},
+}
 SGD = {"name": "sgd", "rate": 0.5}
 SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
@@ -93,6 +98,10 @@ ROWS: dict[str, Row] = {
         curve_task,
     ),
     "mixture prior, mlp": (CURVES, {"name": "mixture_prior", "width": 32, "rank": 16, "kinds": 3}, curve_task),
+    "linear classes, mlp": (MLP, {"name": "linear_classes"}, vector_task),
+    "linear values, mlp": (CURVES, {"name": "linear_values", "penalty": 0.01}, curve_task),
+    "both, of classes": (MLP, BOTH, vector_task),
+    "both, of values": (CURVES, BOTH, curve_task),
     "gradient of a layer, regression": (
         CURVES,
         {"name": "gradient_regression", "body": IDENTITY, "width": 32, "rule": SLOW, "num_steps": 60},

@@ -18,6 +18,7 @@ from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
 from models.encoders.mlp import MLP
 from models.heads.bayesian_linear import BayesianLinear
+from models.heads.both import Both
 from models.heads.head import Head
 from models.heads.prototypical import Prototypical
 from models.heads.ridge import Ridge
@@ -78,6 +79,7 @@ CHECKPOINTS = {
     "ridge": checkpoint(Ridge(), "ridge"),
     "fragile": checkpoint(Fragile(), "fragile"),
     "bayes": checkpoint(BayesianLinear(DIM, rank=DIM), "bayes", "regression"),
+    "both": checkpoint(Both(Prototypical(), BayesianLinear(DIM, rank=DIM)), "both"),
     "encoded": checkpoint(Prototypical(), "encoded", encoder=MLP(DIM, [7])),
 }
 

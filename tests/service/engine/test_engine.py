@@ -86,6 +86,23 @@ async def test_regression_answers_mean_and_std() -> None:
     assert (scores.std > 0).all()
 
 
+async def test_tasks_of_both_kinds_share_a_batch() -> None:
+    store = Store()
+    values = np.arange(6, dtype=np.float32)[:, None]
+    support = replace(labelled(0), classes=None, num_ways=0, values=values)
+    async with running(store) as engine:
+        store.put("1", "both", await adapted(engine, 1, digest="both"))
+        store.put("2", "both", (await engine.adapt("t", "both", support, soon())).result)
+        alone = [(await engine.predict("t", task, "both", support.rows, soon())).result for task in "12"]
+        together = await asyncio.gather(
+            *(engine.predict("t", task, "both", support.rows, soon()) for task in "1212")  # the first goes alone
+        )
+    for one, other in zip([*alone, *alone], together, strict=True):
+        assert type(one) is type(other.result)
+        for name, array in vars(one).items():
+            assert array is None or np.allclose(array, vars(other.result)[name], atol=1e-5)
+
+
 async def test_adapting_to_encoded_rows_is_as_adapting_to_the_rows() -> None:
     support = labelled(5, num_ways=3)
     async with running(Store()) as engine:
