@@ -175,15 +175,14 @@ class Task(Response):
 
 
 class CreatedTask(Task):
-    """A task just adapted, and how long that took; the positions of the examples sent whose texts were cut."""
+    """A task just adapted, and how long that took.
+
+    Of the examples that were sent: their ids, in the order of the request, and the positions of those whose texts were
+    cut.
+    """
 
     timing: Timing
     truncated: list[int]
-
-
-class ExtendedTask(CreatedTask):
-    """A task taught more, and the ids of what it was taught, in the order of the request."""
-
     example_ids: list[str]
 
 
@@ -382,7 +381,7 @@ class Job(Response):
     state: JobState
     task: str
     progress: Progress
-    result: ExtendedTask | CreatedTask | None
+    result: CreatedTask | None
     problem: Problem | None
     created_at: datetime
     started_at: datetime | None

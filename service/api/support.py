@@ -22,7 +22,7 @@ from service.errors import (
     TooFewLabels,
     VersionNotFound,
 )
-from service.schemas import MAX_VERSION, CreatedTask, ExtendedTask, ExtendSupport, SupportPage
+from service.schemas import MAX_VERSION, CreatedTask, ExtendSupport, SupportPage
 
 router = APIRouter(prefix="/v1/tasks/{task_id}/support", tags=["support"], responses=documented(*ANY))
 
@@ -38,7 +38,7 @@ class SupportQuery(schemas.Request):
 @router.post(
     "",
     status_code=201,
-    response_model=ExtendedTask,
+    response_model=CreatedTask,
     responses={
         201: {"headers": ETAG | HEADERS},
         **ACCEPTED,
@@ -58,7 +58,7 @@ async def extend(
     payload: Annotated[ExtendSupport, Depends(json_or_form(ExtendSupport, "support"))],
     request: Request,
     response: Response,
-) -> ExtendedTask | Response:
+) -> CreatedTask | Response:
     """Teach a task more examples, of new labels too; answered when the next version is committed, or by a job."""
     is_large = len(payload.support) > service.settings.job_examples
     if respond_async or is_large or await service.tasks.is_slow(tenant, task_id):

@@ -8,7 +8,7 @@ from service.client.calls import Calls
 from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelled
 from service.client.requests import at
 from service.client.steps import Steps
-from service.schemas import CreatedTask, ExtendedTask, SupportExample, SupportPage, Task
+from service.schemas import CreatedTask, SupportExample, SupportPage, Task
 
 
 class SupportCalls(Calls):
@@ -28,12 +28,12 @@ class SupportCalls(Calls):
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
-    ) -> Steps[ExtendedTask]:
+    ) -> Steps[CreatedTask]:
         """Teach a task more examples, of new labels too, or names of labels: its next version, the ids of examples."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from more_support(examples, label_names)
         path = at("tasks", task, "support")
-        return (yield from self._write(ExtendedTask, path, request, key=idempotency_key, if_match=if_match))
+        return (yield from self._write(CreatedTask, path, request, key=idempotency_key, if_match=if_match))
 
     @pages
     def support(self, task: Task | str, *, version: int | None = None) -> Turn[SupportExample]:

@@ -2,19 +2,13 @@
 
 from typing import cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from service.schemas import CreatedTask, ExtendedTask, Job, JobKind, Problem, Progress
+from service.schemas import CreatedTask, Job, JobKind, Problem, Progress
 from service.storage.jobs import JobRecord
 from service.storage.requests import StoredAnswer
 
 RETRY_AFTER_S = 1  # when to look again at a job that is not over
-RESULTS: dict[str, TypeAdapter[CreatedTask]] = {
-    "adapt": TypeAdapter(CreatedTask),
-    "extend": TypeAdapter(ExtendedTask),
-    "readapt": TypeAdapter(CreatedTask),
-    "forget": TypeAdapter(CreatedTask),
-}
 
 
 def job_of(record: JobRecord) -> Job:
@@ -25,7 +19,7 @@ def job_of(record: JobRecord) -> Job:
         state=record.state,
         task=record.task_id,
         progress=Progress(done=record.num_done, total=record.num_total),
-        result=None if record.answer is None else _result(record.kind, record.answer),
+        result=None if record.answer is None else _result(record.answer),
         problem=None if record.problem is None else Problem(**record.problem),
         created_at=record.created_at,
         started_at=record.started_at,
@@ -33,9 +27,9 @@ def job_of(record: JobRecord) -> Job:
     )
 
 
-def _result(kind: str, answer: bytes) -> CreatedTask | None:
+def _result(answer: bytes) -> CreatedTask | None:
     try:
-        return RESULTS[kind].validate_json(answer)
+        return CreatedTask.model_validate_json(answer)
     except ValidationError:  # a service of another version answered it otherwise; the task itself is there to be read
         return None
 

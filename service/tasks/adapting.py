@@ -15,8 +15,9 @@ from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, FieldError
 from service.ids import new_id
-from service.schemas import Kind, Origin, Timing
-from service.storage.records import ExampleRecord, NewVersion
+from service.schemas import CreatedTask, Kind, Origin, Timing
+from service.storage.records import ExampleRecord, NewVersion, TaskRecord
+from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding, Targets
 
 LEAST_SLOTS = 2  # with the outside, also where a task has none: heads need not know of empty axes
@@ -96,6 +97,18 @@ class Adapting:
         dtype = self._engine.dtype_of(model.digest)
         make = partial(version_of, model, number, origin, rows, targets, adapted.params, dtype)
         return await self._decoding.in_thread(make)
+
+
+def made_task(
+    record: TaskRecord, spent: Spent, sent: Sequence[ExampleRecord] = (), truncated: Sequence[int] = ()
+) -> CreatedTask:
+    """The answer of a write that adapted: the task, and what is told of the examples that came with the request."""
+    return CreatedTask(
+        **task_of(record).model_dump(),
+        timing=spent.timing(),
+        truncated=list(truncated),
+        example_ids=[example.example_id for example in sent if example.role == "example"],
+    )
 
 
 def version_of(

@@ -20,8 +20,7 @@ from service.schemas import CreatedTask
 from service.settings import Settings
 from service.storage import queries
 from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
-from service.tasks.adapting import Adapting, Spent, new_examples, num_slots, refuse_kind, version_of
-from service.tasks.answers import task_of
+from service.tasks.adapting import Adapting, Spent, made_task, new_examples, num_slots, refuse_kind, version_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
 from service.tasks.writing import Writing
@@ -83,7 +82,7 @@ class Importing:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
 
         def answer(record: TaskRecord) -> CreatedTask:
-            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[])
+            return made_task(record, spent, examples)
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 

@@ -14,8 +14,7 @@ from service.once import Receipt
 from service.schemas import CreatedTask, Kind, Readapt, Task
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
-from service.tasks.adapting import Adapting, Spent, refuse_kind, stored_rows
-from service.tasks.answers import task_of
+from service.tasks.adapting import Adapting, Spent, made_task, refuse_kind, stored_rows
 from service.tasks.writing import Change, State, Writing
 
 
@@ -61,7 +60,7 @@ class Readapting:
             tenant,
             task_id,
             make,
-            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[]),
+            lambda record: made_task(record, spent),
             deadline=deadline,
             match=match,
             once=once,

@@ -8,13 +8,13 @@ from service.catalog import Catalog
 from service.engine.arrays import Array
 from service.errors import ExampleExists, ExampleNotFound, FieldError, TooFewLabels, VersionNotFound
 from service.once import Receipt
-from service.schemas import CreatedTask, Example, ExtendedTask, ExtendSupport, Kind, SupportPage
+from service.schemas import CreatedTask, Example, ExtendSupport, Kind, SupportPage
 from service.storage import history
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
-from service.tasks.adapting import Adapting, Spent, new_examples, refuse_names
-from service.tasks.answers import example_of, task_of
+from service.tasks.adapting import Adapting, Spent, made_task, new_examples, refuse_names
+from service.tasks.answers import example_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
 from service.tasks.writing import Change, State, Writing
@@ -43,7 +43,7 @@ class SupportSets:
         *,
         match: Match = None,
         once: Receipt | None = None,
-    ) -> tuple[ExtendedTask, int]:
+    ) -> tuple[CreatedTask, int]:
         """Teach a task more, labels that it did not know among it; the task and its revision."""
         spent, names = Spent(), codec.names_of(request.label_names)
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
@@ -71,12 +71,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: ExtendedTask(
-                **task_of(record).model_dump(),
-                timing=spent.timing(),
-                truncated=truncated,
-                example_ids=[example.example_id for example in added if example.role == "example"],
-            ),
+            lambda record: made_task(record, spent, added, truncated),
             deadline=deadline,
             match=match,
             once=once,
@@ -110,7 +105,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=[]),
+            lambda record: made_task(record, spent),
             deadline=deadline,
             match=match,
             once=once,

@@ -25,7 +25,7 @@ from service.storage import changes, queries
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import NewTask, TaskRecord
-from service.tasks.adapting import Adapting, Spent, kind_of, new_examples, refuse_names
+from service.tasks.adapting import Adapting, Spent, kind_of, made_task, new_examples, refuse_names
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
@@ -92,7 +92,7 @@ class Tasks:
 
         def answer(record: TaskRecord) -> CreatedTask:
             self._predicting.remember(record)
-            return CreatedTask(**task_of(record).model_dump(), timing=spent.timing(), truncated=truncated)
+            return made_task(record, spent, examples, truncated)
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.client import Client
 from service.errors import IdempotencyKeyReused, KshotError, PreconditionFailed, TaskNotFound
-from service.schemas import MAX_VERSION, CreatedTask, ExtendedTask, Task
+from service.schemas import MAX_VERSION, CreatedTask, Task
 from tests.e2e.evidence import Evidence
 from tests.e2e.known import Known, first, seen, told
 from tests.e2e.place import Place
@@ -150,7 +150,7 @@ class Day:
         over = kshot.wait(again)
         assert over.state == "succeeded", over
         held.known = after
-        assert isinstance(over.result, ExtendedTask) and told(over.result) == after.task_facts()
+        assert isinstance(over.result, CreatedTask) and told(over.result) == after.task_facts()
 
     def move(self, held: Held, moment: float | None = None) -> Held:
         """Export it, and import it at the other place, where it is another task; perhaps with that place killed."""
@@ -225,7 +225,7 @@ class Day:
     def _heard(self, held: Held, write: Write, answer: Task, options: Mapping[str, int] | None = None) -> None:
         """An answer tells of the task as it is known now, and will be given again."""
         assert told(answer) == held.now.task_facts()
-        if isinstance(answer, ExtendedTask):
+        if isinstance(answer, CreatedTask):
             assert answer.example_ids == [each.id for each in write.examples]
         if write.key is not None:
             self._said.append(Said(held, lambda kshot: write.send(kshot, **(options or {})), write.key, answer))

@@ -28,8 +28,8 @@ async def test_a_classifier_is_made_asked_and_deleted(client: httpx.AsyncClient)
     made = await client.post("/v1/tasks", json=body)
     assert made.status_code == 201
     task = made.json()
-    timing, truncated = task.pop("timing"), task.pop("truncated")
-    assert truncated == []
+    timing, truncated, ids = (task.pop(name) for name in ("timing", "truncated", "example_ids"))
+    assert truncated == [] and len(set(ids)) == 9
     assert timing["compute_ms"] > 0 and timing["queue_ms"] >= 0
     assert made.headers["location"] == f"/v1/tasks/{task['id']}"
     assert made.headers["etag"] == '"1"'

@@ -33,7 +33,7 @@ async def test_asked_for_waited_for_listed(kshot: Any) -> None:
     assert (await told(kshot.get(over.task))).num_support == 6
 
     more = await told(kshot.wait((await told(kshot.extend_later(over.task, XS[:1], targets=YS[:1]))).id))
-    assert isinstance(more.result, schemas.ExtendedTask) and more.result.version == 2
+    assert isinstance(more.result, schemas.CreatedTask) and more.result.version == 2
     assert await told(kshot.job(more)) == more
     assert [each.id for each in await all_of(kshot.jobs(state="succeeded"))] == [more.id, over.id]
     with pytest.raises(JobFinished):
@@ -47,7 +47,7 @@ async def test_where_there_is_much_to_do_the_job_is_waited_for(kshot: Any) -> No
     task = await told(kshot.adapt("curves", xs, targets=ys))
     assert isinstance(task, schemas.CreatedTask) and task.num_support == 60
     grown = await told(kshot.extend(task, xs, targets=ys))
-    assert isinstance(grown, schemas.ExtendedTask) and len(grown.example_ids) == 60
+    assert isinstance(grown, schemas.CreatedTask) and len(grown.example_ids) == 60
     with pytest.raises(InvalidRequest, match=r"support\.7\.input"):
         await told(kshot.extend(task, [*xs[:7], [1.0, 2.0], *xs[8:]], targets=ys))
     assert len(await all_of(kshot.jobs())) == 3

@@ -42,6 +42,16 @@ async def test_adding_then_forgetting_is_as_never_having_added(life: Life, model
     assert all(third[field] == first[field] for field in ("support_digest", "labels", "num_support", "model_digest"))
 
 
+async def test_what_a_task_began_with_can_be_told_apart_and_forgotten(life: Life) -> None:
+    examples = [life.vector(0, "a"), life.vector(1, "b", id="mine"), life.vector(1.1, "b")]
+    made = (await life.client.post("/v1/tasks", json={"model": "vectors", "support": examples})).json()
+    task = f"/v1/tasks/{made['id']}"
+    listed = [each["id"] for each in (await life.client.get(f"{task}/support")).json()["items"]]
+    assert made["example_ids"] == listed and listed[1] == "mine"
+    forgotten = (await life.client.delete(f"{task}/support/{made['example_ids'][2]}")).json()
+    assert (forgotten["num_support"], forgotten["example_ids"]) == (2, [])
+
+
 async def test_features_are_stored_for_what_is_added(life: Life) -> None:
     task = await life.create("glyphs")
     await life.extend(task, CLOSED_FORMS["glyphs"])
