@@ -1,6 +1,10 @@
 """Tables in a page of Markdown, each between markers of its own: written again and again, the rest stays as it is."""
 
-from collections.abc import Sequence
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -10,8 +14,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
 
 
+def command() -> str:
+    """What was asked for, as it was written."""
+    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
+
+
+def append(page: Path, text: str) -> None:
+    """Add to the end of a page, as the ledger is."""
+    with _alone(page.parent), page.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def put(page: Path, name: str, text: str) -> None:
     """Replace what lies between the markers of `name`; without markers, put them before the page's first section."""
+    with _alone(page.parent):
+        _put(page, name, text)
+
+
+def _put(page: Path, name: str, text: str) -> None:
     first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
     content = page.read_text("utf-8") if page.is_file() else ""
     if first not in content:
@@ -23,3 +43,14 @@ def put(page: Path, name: str, text: str) -> None:
     beside = page.with_suffix(".partial")
     beside.write_text(f"{before}{first}\n{text}\n{last}{after.partition(last)[2]}", "utf-8")
     beside.replace(page)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One run at a time changes pages: of two that read, changed and wrote, one's change would be lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,10 +1,11 @@
 """The command `python -m benchmarks.accuracy text`: cell by cell, kept as it goes, so that a cut run goes on."""
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache as remembered
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import process_time
 from typing import Annotated
@@ -13,13 +14,15 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import put
+from benchmarks.page import append, command, put
 from benchmarks.text import tables
+from benchmarks.text.asked import Asked
 from benchmarks.text.features import Features, features_of
-from benchmarks.text.methods import METHODS, OURS, Asked
-from benchmarks.text.setfit import setfit
-from benchmarks.text.sets import SETS, SHOTS, TextSet, cells, clinc150
-from benchmarks.text.unknown import DOUBTS, Sized, accepted, auroc, subtasks, threshold
+from benchmarks.text.methods import METHODS, OURS, REVISIONS
+from benchmarks.text.probe import Probe
+from benchmarks.text.setfit import ITERATIONS, setfit
+from benchmarks.text.sets import LEFT_OUT, SETS, SHOTS, TextSet, cells, clinc150
+from benchmarks.text.unknown import DOUBTS, SIZES, Sized, accepted, auroc, subtasks, threshold
 from models.checkpoint import Checkpoint, load
 from models.encoders.minilm import MiniLM
 from models.training.publish import publish
@@ -27,7 +30,8 @@ from models.training.text import text as text_run
 from models.training.train import train
 
 UNKNOWN_DRAWS = 3
-ALL = {**METHODS, "SetFit": setfit}  # the last takes minutes, and only where it is named; it needs the extra setfit
+SETFIT = f"SetFit, {ITERATIONS} iterations"
+ALL = {**METHODS, SETFIT: setfit}  # the last takes minutes, and only where it is named; it needs the extra setfit
 RUNS, PAGE, CACHE = Path("runs/accuracy/text"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 
 
@@ -42,7 +46,19 @@ class Cell:
     figure: str
     value: float
     cpu_s: float
-    model: str  # the digest of what was measured
+    model: str  # the digest of what was measured; or how, where a rival is measured otherwise than before
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is still to be measured: so many figures of one method."""
+
+    method: str
+    set: str
+    shots: int
+    draw: int
+    model: str  # as in a cell
+    figures: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,19 +75,18 @@ class Bench:
 
     def model(self, left_out: str) -> Checkpoint:
         """The model that never saw this set; trained if it is not there."""
-        folder = self.folder / f"without-{left_out}"
-        model = folder / "models/text"
-        if not (model / "model.json").is_file():
-            run = text_run(self.data, left_out=left_out)
-            train(run, folder)
-            publish(run, model)
-        return load(model)
+        return _model(self.data, self.folder, left_out)
 
-    def asked(self, content: TextSet, checkpoint: Checkpoint | None) -> Asked:
-        """A set with all its features; nothing is shown yet."""
+    def revision(self, method: str, name: str) -> str:
+        """What a figure of this method on this set is measured of."""
+        return self.model(LEFT_OUT[name]).digest if method in OURS else REVISIONS.get(method, "")
+
+    def asked(self, content: TextSet, methods: Collection[str]) -> Asked:
+        """A set with all the features that these methods need; nothing is shown yet."""
         asked = Asked(content, [], np.array([], int), self.features(None, "", content))
-        if checkpoint is None:
+        if not set(methods) & set(OURS):
             return asked
+        checkpoint = self.model(content.left_out)
         trained = self.features(checkpoint.learner.encoder, checkpoint.digest, content)
         return replace(asked, trained=trained, head=checkpoint.learner.head)
 
@@ -91,6 +106,17 @@ class Bench:
             file.write(json.dumps(asdict(cell)) + "\n")
 
 
+@remembered
+def _model(data: Path, out: Path, left_out: str) -> Checkpoint:
+    folder = out / f"without-{left_out}"
+    model = folder / "models/text"
+    if not (model / "model.json").is_file():
+        run = text_run(data, left_out=left_out)
+        train(run, folder)
+        publish(run, model)
+    return load(model)
+
+
 def text(
     method: Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")] = None,
     only: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
@@ -102,65 +128,67 @@ def text(
 ) -> None:
     """All intents of a set at once, told apart by models that never saw the set, beside what else there is."""
     torch.set_num_threads(1)
-    command = " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
-    bench, began = Bench(cache, out), len(Bench(cache, out).kept())
-    chosen = only or list(SETS)
-    for new in _new(bench, chosen, method or list(METHODS), shots or SHOTS, draws):
+    bench, chosen = Bench(cache, out), only or list(SETS)
+    todo = _todo(bench, cells(chosen, shots or SHOTS, draws), method or list(METHODS))
+    strangers = _todo_unknown(bench) if "clinc150" in chosen and method is None else []
+    if todo or strangers:  # before anything is read: a run that is cut has read it too
+        sets = dict.fromkeys(each.set for each in (*todo, *strangers))
+        append(results, tables.entry([*todo, *strangers], [SETS[name](cache).reads for name in sets], command()))
+    for new in chain(_new(bench, todo), _unknown(bench, strangers)):
         bench.keep(new)
-    if "clinc150" in chosen and method is None:
-        for new in _unknown(bench):
-            bench.keep(new)
-    added = bench.kept()[began:]
-    read = [SETS[name](cache).reads for name in chosen if any(cell.set == name for cell in added)]
-    if added:
-        with results.open("a", encoding="utf-8") as file:
-            file.write(tables.entry(added, read, command))
-    put(results, "comparison-text", tables.page(bench.kept(), command))
+    put(results, "comparison-text", tables.page(bench.kept(), command()))
 
 
-def _new(
-    bench: Bench, sets: Sequence[str], methods: Sequence[str], counts: Sequence[int], draws: int
-) -> Iterator[Cell]:
-    """The cells that are still to be done."""
+def _todo(bench: Bench, places: Iterable[tuple[str, int, int]], methods: Sequence[str]) -> list[Wanted]:
+    """What is asked for and not there yet."""
     known = {(cell.method, cell.set, cell.shots, cell.draw, cell.model) for cell in bench.kept()}
-    ready = {name: _ready(bench, name, any(method in OURS for method in methods)) for name in sets}
-    for name, shots, number in cells(sets, counts, draws):
-        asked, digest = ready[name]
-        texts, classes = asked.content.draw(shots, number)
-        for method in methods:
-            model = digest if method in OURS else ""
-            if (method, name, shots, number, model) not in known:
-                began = process_time()
-                answers = ALL[method](replace(asked, texts=texts, classes=classes))
-                right = float((answers == asked.content.truth).mean())
-                yield Cell(method, name, shots, number, "accuracy", right, process_time() - began, model)
+    wanted = (Wanted(each, *place, bench.revision(each, place[0])) for place in places for each in methods)
+    return [each for each in wanted if (each.method, each.set, each.shots, each.draw, each.model) not in known]
 
 
-def _ready(bench: Bench, name: str, with_ours: bool) -> tuple[Asked, str]:
-    content = SETS[name](bench.data)
-    checkpoint = bench.model(content.left_out) if with_ours else None
-    return bench.asked(content, checkpoint), checkpoint.digest if checkpoint else ""
-
-
-def _unknown(bench: Bench) -> Iterator[Cell]:
-    """Texts out of scope: the threshold is found on the validation split, the figures are of the test split."""
-    checkpoint = bench.model("clinc150")
-    known = {(cell.method, cell.model) for cell in bench.kept() if cell.figure != "accuracy"}
-    models = {name: checkpoint.digest if name in OURS else "" for name in DOUBTS}
-    missing = [name for name in DOUBTS if (name, models[name]) not in known]
-    if not missing:
-        return
-    chosen, judged = (bench.asked(clinc150(bench.data, split), checkpoint) for split in ("val", "test"))
-    for name in missing:
+def _new(bench: Bench, todo: Sequence[Wanted]) -> Iterator[Cell]:
+    """The cells that are still to be done; texts are encoded, and penalties chosen, outside the clock."""
+    ready = {
+        name: bench.asked(SETS[name](bench.data), {each.method for each in todo if each.set == name})
+        for name in dict.fromkeys(each.set for each in todo)
+    }
+    for each in todo:
+        texts, classes = ready[each.set].content.draw(each.shots, each.draw)
+        asked, method = replace(ready[each.set], texts=texts, classes=classes), ALL[each.method]
+        if isinstance(method, Probe):
+            method.choose(asked)
         began = process_time()
-        limit = threshold(list(_sized(chosen, name)))
-        cell = partial(Cell, name, "clinc150", cpu_s=process_time() - began, model=models[name])
-        for number, task in enumerate(_sized(judged, name)):
-            known_share, strange_share = accepted(task, limit)
-            size = f"{task.ways} intents, {task.shots} shots"
-            figures: dict[str, float] = {"AUROC": auroc(task), "recall": known_share, "false accepts": strange_share}
-            for figure, value in figures.items():
-                yield cell(shots=task.shots, draw=number, figure=f"{size}: {figure}", value=value)
+        answers = method(asked)
+        right = float((answers == asked.content.truth).mean())
+        yield Cell(each.method, each.set, each.shots, each.draw, "accuracy", right, process_time() - began, each.model)
+
+
+def _todo_unknown(bench: Bench) -> list[Wanted]:
+    known = {(cell.method, cell.model) for cell in bench.kept() if cell.figure != "accuracy"}
+    count = len(SIZES) * UNKNOWN_DRAWS * len(tables.FIGURES)
+    wanted = (Wanted(name, "clinc150", 0, 0, bench.revision(name, "clinc150"), count) for name in DOUBTS)
+    return [each for each in wanted if (each.method, each.model) not in known]
+
+
+def _unknown(bench: Bench, todo: Sequence[Wanted]) -> Iterator[Cell]:
+    """Texts out of scope: the threshold is found on the validation split, the figures are of the test split."""
+    if not todo:
+        return
+    chosen, judged = (bench.asked(clinc150(bench.data, split), OURS) for split in ("val", "test"))
+    for each in todo:
+        yield from list(_figures(chosen, judged, each))  # all or none are kept
+
+
+def _figures(chosen: Asked, judged: Asked, wanted: Wanted) -> Iterator[Cell]:
+    began = process_time()
+    limit = threshold(list(_sized(chosen, wanted.method)))
+    cell = partial(Cell, wanted.method, "clinc150", cpu_s=process_time() - began, model=wanted.model)
+    for number, task in enumerate(_sized(judged, wanted.method)):
+        known_share, strange_share = accepted(task, limit)
+        size = f"{task.ways} intents, {task.shots} shots"
+        figures: dict[str, float] = {"AUROC": auroc(task), "recall": known_share, "false accepts": strange_share}
+        for figure, value in figures.items():
+            yield cell(shots=task.shots, draw=number, figure=f"{size}: {figure}", value=value)
 
 
 def _sized(asked: Asked, method: str) -> Iterator[Sized]:

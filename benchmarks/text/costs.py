@@ -13,8 +13,8 @@ import torch
 import typer
 
 from benchmarks.jobs import serving
-from benchmarks.page import put, table
-from benchmarks.text.command import CACHE, PAGE, RUNS, Bench
+from benchmarks.page import command, put, table
+from benchmarks.text.command import CACHE, PAGE, RUNS, SETFIT, Bench
 from benchmarks.text.sets import TextSet, clinc150
 from models import zoo
 from models.checkpoint import load
@@ -23,7 +23,6 @@ from models.training.evaluate import hardware
 from service.client import Client
 
 SHOTS, ADAPTED, ASKED = 5, 5, 200  # of each intent; tasks; single sentences
-COMMAND = "python -m benchmarks.accuracy text-costs"
 
 
 def text_costs(
@@ -46,7 +45,9 @@ def text_costs(
         ["the one over the other, medians", f"{np.median(asked) / np.median(bare):.2f}"],
         *_setfit(Bench(cache, out)),
     ]
-    made = f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {hardware()}, at a load of {load_before:.1f} before."
+    made = (
+        f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {hardware()}, at a load of {load_before:.1f} before."
+    )
     put(results, "text-costs", f"{made} Medians, and the fastest and slowest.\n\n{table(['cost of texts', ''], rows)}")
 
 
@@ -90,9 +91,9 @@ def _encoding_ms(content: TextSet) -> np.ndarray:
 
 
 def _setfit(bench: Bench) -> list[list[str]]:
-    """SetFit on as many texts, if `text --method SetFit --shots 5` has been run; no ratio, as the clocks differ."""
-    found = [cell for cell in bench.kept() if (cell.method, cell.set, cell.shots) == ("SetFit", "clinc150", SHOTS)]
-    name = "SetFit on 750 texts in 150 intents, one thread, with its 4,500 answers, CPU-s"
+    """SetFit on as many texts, if `text --shots 5` has been run with it; no ratio, as the clocks differ."""
+    found = [cell for cell in bench.kept() if (cell.method, cell.set, cell.shots) == (SETFIT, "clinc150", SHOTS)]
+    name = f"{SETFIT}, on 750 texts in 150 intents, one thread, with its 4,500 answers, CPU-s"
     return [[name, f"{cell.cpu_s:.0f}"] for cell in found[-1:]]
 
 

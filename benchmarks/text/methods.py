@@ -1,35 +1,16 @@
 """The methods that are compared on texts: each gets the same shown texts, and answers the same queries."""
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from benchmarks.text.features import Array, Features
-from benchmarks.text.sets import TextSet
+from benchmarks.text.asked import Asked, Labels
+from benchmarks.text.features import Array
+from benchmarks.text.probe import Probe, Read
 from models.data.episodes import full_rows
-from models.heads.head import Head
 from models.types import Classes, Logits, Support
-
-Labels = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A set, the texts that are shown of it, and what encoders made of them."""
-
-    content: TextSet
-    texts: list[str]
-    classes: Labels
-    frozen: Features
-    trained: Features | None = None  # and the head, where a method needs them
-    head: Head | None = None
-
 
 Method = Callable[[Asked], Labels]
 
@@ -41,26 +22,18 @@ def centroid(asked: Asked) -> Labels:
     return np.asarray(np.argmax(queries @ unit(means).T, axis=1), np.int64)
 
 
-def linear_probe(asked: Asked) -> Labels:
-    """scikit-learn's logistic regression on the base's unit features."""
-    return np.asarray(np.argmax(linear_probe_scores(asked, asked.content.queries), axis=1), np.int64)
+def base_features(asked: Asked) -> Read:
+    """Unit features of the frozen base."""
+    return lambda texts: unit(asked.frozen.of(texts))
 
 
-def linear_probe_scores(asked: Asked, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Its probabilities."""
-    model = _fitted(unit(asked.frozen.of(asked.texts)), asked.classes)
-    found: npt.NDArray[np.float64] = model.predict_proba(unit(asked.frozen.of(texts)))
-    return found
-
-
-def words(asked: Asked) -> Labels:
-    """scikit-learn's TF-IDF of words and pairs of words, then logistic regression."""
+def words(asked: Asked) -> Read:
+    """scikit-learn's TF-IDF of words and pairs of words, as the shown texts have them."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     read = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    model = _fitted(read.fit_transform(asked.texts), asked.classes)
-    found: Labels = model.predict(read.transform(asked.content.queries))
-    return found
+    read.fit(asked.texts)
+    return read.transform  # type: ignore[no-any-return]
 
 
 def kshot(asked: Asked) -> Labels:
@@ -89,14 +62,16 @@ def scores(asked: Asked, names: bool, queries: list[str] | None = None) -> Logit
     return found
 
 
+LINEAR, PROBE = "frozen encoder + logistic regression", Probe(base_features)
 METHODS: Mapping[str, Method] = {
     "nearest centroid": centroid,
-    "TF-IDF + logistic regression": words,
-    "frozen encoder + logistic regression": linear_probe,
+    "TF-IDF + logistic regression": Probe(words),
+    LINEAR: PROBE,
     "kshot": kshot,
     "kshot, with names": kshot_named,
 }
 OURS = ("kshot", "kshot, with names")
+REVISIONS = {name: "best of 4 penalties" for name, method in METHODS.items() if isinstance(method, Probe)}
 
 
 def unit(rows: Array) -> Array:
@@ -111,10 +86,3 @@ def _best(found: Logits) -> Labels:
 
 def _rows(rows: Array) -> torch.Tensor:
     return torch.from_numpy(rows)[None]
-
-
-def _fitted(rows: object, classes: Labels) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings(action="ignore"):  # that so many steps were not enough
-        return LogisticRegression(C=10, max_iter=300).fit(rows, classes)

@@ -4,7 +4,7 @@ import tempfile
 
 import numpy as np
 
-from benchmarks.text.methods import Asked, Labels
+from benchmarks.text.asked import Asked, Labels
 from models.bases import find
 
 ITERATIONS, BATCH = 5, 16  # pairs of each text; the paper's 20 cost four times as much

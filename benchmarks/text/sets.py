@@ -38,11 +38,14 @@ class TextSet:
         shown = [text for texts in self.shown.values() for text in texts]
         return sorted({*shown, *self.queries, *self.strangers, *self.names})
 
-    def draw(self, shots: int, number: int) -> tuple[list[str], npt.NDArray[np.int64]]:
-        """So many texts of each intent, or all where there are fewer; draws of more shots hold those of fewer."""
+    def draw(self, shots: int, number: int, behind: int = 0) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """So many texts of each intent, or all where there are fewer; draws of more shots hold those of fewer.
+
+        With `behind`, of those that come behind a draw of so many.
+        """
         texts, classes = [], []
         for label, own in enumerate(self.shown.values()):
-            order = np.random.default_rng([number, label]).permutation(len(own))[:shots]
+            order = np.random.default_rng([number, label]).permutation(len(own))[behind : behind + shots]
             texts += [own[place] for place in order]
             classes += [label] * len(order)
         return texts, np.array(classes)
@@ -85,6 +88,7 @@ SETS: Mapping[str, Callable[[Path], TextSet]] = {
     "sgd-services": sgd_services,
     "sgd-domains": sgd_domains,
 }
+LEFT_OUT = {"clinc150": "clinc150", "hwu64": "hwu64", "sgd-services": "sgd", "sgd-domains": "sgd"}  # of training
 
 
 def _divided(name: str, rows: Sequence[Utterance]) -> TextSet:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.text.asked import Asked
 from benchmarks.text.features import Array
-from benchmarks.text.methods import Asked, linear_probe_scores, scores, unit
+from benchmarks.text.methods import LINEAR, PROBE, scores, unit
 from benchmarks.text.sets import TextSet
 
 SIZES = ((150, 1), (150, 5), (150, 10), (150, 20), (30, 5), (10, 5), (5, 1), (5, 10))  # intents, shots
@@ -68,15 +69,13 @@ def centroid_doubts(asked: Asked) -> Doubts:
 
 def probe_doubts(asked: Asked) -> Doubts:
     """How unsure logistic regression is of its best intent."""
-    known, strange = (
-        -linear_probe_scores(asked, texts).max(1) for texts in (asked.content.queries, asked.content.strangers)
-    )
+    known, strange = (-PROBE.scores(asked, texts).max(1) for texts in (asked.content.queries, asked.content.strangers))
     return known, strange
 
 
 DOUBTS: Mapping[str, Callable[[Asked], Doubts]] = {
     "nearest centroid": centroid_doubts,
-    "frozen encoder + logistic regression": probe_doubts,
+    LINEAR: probe_doubts,
     "kshot": kshot_doubts,
 }
 

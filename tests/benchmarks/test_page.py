@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import put, table
+from benchmarks.page import append, put, table
 
 PAGE = "# Results\n\nWords.\n\n## a section of the ledger\n\nnever edited\n"
 
@@ -39,3 +39,11 @@ def test_half_a_pair_of_markers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="end of speed"):
         put(page, "speed", "new")
     assert "must not be lost" in page.read_text()
+
+
+def test_what_is_added_to_a_page_stays_when_a_table_is_put(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    put(page, "table", "one")
+    append(page, "\n## entry\n")
+    put(page, "table", "two")
+    assert page.read_text("utf-8").endswith("two\n<!-- end of table -->\n\n## entry\n")

@@ -1,14 +1,18 @@
 """The benchmark of texts: draws hold each other, one threshold serves all sizes, tables show what is finished."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.text import tables
-from benchmarks.text.command import Cell
-from benchmarks.text.sets import TextSet, cells, hwu64, sgd_domains
+from benchmarks.text.asked import Asked
+from benchmarks.text.command import Cell, Wanted
+from benchmarks.text.features import Array, Features
+from benchmarks.text.methods import LINEAR, REVISIONS
+from benchmarks.text.probe import PENALTIES, Probe
+from benchmarks.text.sets import LEFT_OUT, SETS, TextSet, cells, hwu64, sgd_domains
 from benchmarks.text.unknown import Sized, accepted, auroc, threshold
 from tests.models.data.test_intents import written
 
@@ -57,7 +61,48 @@ def test_the_page_shows_the_newest_model_alone() -> None:
     page = tables.page([*done, Cell("nearest centroid", "hwu64", 1, 0, "accuracy", 0.5, 0.1, "")], "command")
     assert "| kshot | - | - | 90.0 ± 0.0 | - | - | 0.1 | 2 |" in page
     assert "| nearest centroid | 50.0 |" in page
-    assert "`new`, `old`" in tables.entry(done, ["HWU64"], "command")
+
+
+def test_a_rival_measured_otherwise_before_is_not_shown() -> None:
+    done = [Cell(LINEAR, "hwu64", 5, 0, "accuracy", 0.5, 0.1, model) for model in ("", REVISIONS[LINEAR])]
+    assert "| 50.0 |" in tables.page(done[1:], "command")
+    assert "50.0" not in tables.page(done[:1], "command")
+
+
+def test_an_entry_says_what_a_run_is_about_to_read() -> None:
+    wanted = [Wanted("kshot", "hwu64", 5, draw, "new") for draw in range(2)] + [Wanted(LINEAR, "hwu64", 0, 0, "x", 72)]
+    entry = tables.entry(wanted, ["HWU64"], "command")
+    assert "digests: `new`\n- read: HWU64\n- 74 figures of kshot, frozen encoder" in entry
+
+
+def test_out_of_scope_has_a_spread() -> None:
+    done = [Cell("kshot", "clinc150", 5, n, "150 intents, 5 shots: AUROC", 0.9 + n / 10, 0, "m") for n in range(2)]
+    assert "| 95.0 ± 5.0 |" in tables.page(done, "command")
+
+
+def test_a_probe_gets_the_penalty_that_does_best_on_texts_that_it_was_not_shown() -> None:
+    texts = {label: [f"{label}{number}" for number in range(9)] for label in "ab"}
+    content = TextSet("x", "", "", texts, ["a0"], np.array([0]), "")
+    place = {text: number for number, text in enumerate(content.texts)}
+    rows = np.array([[1.0, 0] if text.startswith("a") else [0, 1] for text in place], np.float32)
+    shown, classes = content.draw(3, 0)
+    held_out, _ = content.draw(10, 0, behind=3)
+    assert sorted(shown + held_out) == sorted(text for own in texts.values() for text in own)
+    seen: list[str] = []
+
+    def read(texts: Sequence[str]) -> Array:
+        seen.extend(texts)
+        return Features(place, rows).of(texts)
+
+    probe, asked = Probe(lambda asked: read), Asked(content, shown, classes, Features(place, rows))
+    assert probe.choose(asked) == PENALTIES[0]  # of equals the first
+    assert set(seen) == {text for own in texts.values() for text in own}
+    assert probe(asked).tolist() == [0]
+
+
+def test_titles_are_true(data: Path) -> None:
+    assert set(tables.TITLES) == set(SETS) == set(LEFT_OUT)
+    assert all(SETS[name](data).left_out == left_out for name, left_out in LEFT_OUT.items())
 
 
 def test_first_draws_come_first() -> None:
