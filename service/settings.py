@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     # limits of one request
     max_ways: PositiveInt = Field(256, description="Labels of a task.")
     max_examples: PositiveInt = Field(5_000, description="Support examples of a task.")
+    max_high_examples: PositiveInt = Field(
+        2_000, description="The same of high effort, which compares each example with every other."
+    )
     max_inputs: PositiveInt = Field(1_024, description="Inputs of one prediction or evaluation.")
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
     max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
@@ -109,3 +112,7 @@ class Settings(BaseSettings):
 
     drain_timeout_s: PositiveFloat = Field(20.0, description="How long a stopping service finishes what it accepted.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the service's own log.")
+
+    def max_examples_of(self, *, is_slow: bool) -> int:
+        """Support examples of a task, of most models or of those of high effort."""
+        return min(self.max_examples, self.max_high_examples) if is_slow else self.max_examples

@@ -10,11 +10,11 @@ from service.settings import MIB, Settings
 router = APIRouter(prefix="/v1/limits", tags=["limits"], responses=documented(*ANY))
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The limits that these settings make."""
+def limits_of(settings: Settings, *, is_slow: bool = False) -> Limits:
+    """The limits that these settings make, for most models, or for those of high effort."""
     return Limits(
         max_ways=settings.max_ways,
-        max_examples=settings.max_examples,
+        max_examples=settings.max_examples_of(is_slow=is_slow),
         max_inputs=settings.max_inputs,
         max_body_bytes=settings.max_body_mib * MIB,
         max_image_pixels=int(settings.max_image_megapixels * 1e6),

@@ -9,7 +9,8 @@ from service.api.limits import limits_of
 from service.api.problems import ANY, documented
 from service.catalog import Catalog
 from service.errors import ModelNotFound
-from service.schemas import Effort, Kind, Limits, Modality, Model, ModelList
+from service.schemas import Effort, Kind, Modality, Model, ModelList
+from service.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*ANY), dependencies=[Depends(no_query)])
 
@@ -17,17 +18,16 @@ router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*A
 @router.get("")
 async def page(service: Running) -> ModelList:
     """Every model, with the newest digest of each name."""
-    limits = limits_of(service.settings)
-    return ModelList(items=[_model(service.catalog, name, limits) for name in service.catalog.names()])
+    return ModelList(items=[_model(service.catalog, name, service.settings) for name in service.catalog.names()])
 
 
 @router.get("/{name}", responses=documented(ModelNotFound))
 async def read(service: Running, name: str) -> Model:
     """One model: what it takes, what it answers, how it was made and how good it is."""
-    return _model(service.catalog, name, limits_of(service.settings))
+    return _model(service.catalog, name, service.settings)
 
 
-def _model(catalog: Catalog, name: str, limits: Limits) -> Model:
+def _model(catalog: Catalog, name: str, settings: Settings) -> Model:
     versions = catalog.versions(name)
     newest = versions[0]
     card = newest.card
@@ -40,6 +40,6 @@ def _model(catalog: Catalog, name: str, limits: Limits) -> Model:
         label_names=newest.takes_names,
         efforts=[cast(Effort, effort) for effort in catalog.efforts(newest)],
         input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
-        limits=limits,
+        limits=limits_of(settings, is_slow=newest.is_slow),
         card=dict(card.card),
     )

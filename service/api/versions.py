@@ -81,7 +81,7 @@ async def readapt(
 ) -> CreatedTask | Response:
     """Adapt a task anew, from its stored inputs, to the newest digest of its model; on that already, it stays as is."""
     now, _ = await service.tasks.get(tenant, task_id, match=match)
-    is_slow = any(served.is_slow for served in service.catalog.digests(now.model))
+    is_slow = service.tasks.readapting.is_slow(now)
     if respond_async or is_slow or now.num_support > service.settings.job_examples:
         answer = await service.jobs.readapt(
             tenant, task_id, payload, match=match, once=once, was_preferred=respond_async

@@ -43,9 +43,9 @@ class Jobs:
         self, tenant: str, request: CreateTask, once: Once | None = None, *, was_preferred: bool
     ) -> StoredAnswer:
         """Accept a task to be made. Raises what can be known without decoding an input."""
-        await self._tasks.check(request)
+        model, size = await self._tasks.check(request), len(request.support)
         return await self._accept(
-            tenant, "adapt", new_id("task"), request, len(request.support), None, once, was_preferred
+            tenant, "adapt", new_id("task"), request, size, None, once, was_preferred, is_slow=model.is_slow
         )
 
     async def extend(
@@ -59,8 +59,9 @@ class Jobs:
         was_preferred: bool,
     ) -> StoredAnswer:
         """Accept more support for a task, which must be at a revision of `match` now and when its turn has come."""
-        await self._tasks.get(tenant, task_id, match=match)
-        return await self._accept(tenant, "extend", task_id, request, len(request.support), match, once, was_preferred)
+        task, _ = await self._tasks.get(tenant, task_id, match=match)
+        is_slow, size = self._tasks.readapting.is_slow(task), len(request.support)
+        return await self._accept(tenant, "extend", task_id, request, size, match, once, was_preferred, is_slow=is_slow)
 
     async def readapt(
         self,
@@ -75,7 +76,8 @@ class Jobs:
         """Accept to move a task to the digest that the request means now. Raises what its inputs need not tell."""
         task, _ = await self._tasks.get(tenant, task_id, match=match)
         named = self._tasks.readapting.named(task, request)
-        return await self._accept(tenant, "readapt", task_id, named, task.num_support, match, once, was_preferred)
+        is_slow, size = self._tasks.readapting.is_slow(task), task.num_support
+        return await self._accept(tenant, "readapt", task_id, named, size, match, once, was_preferred, is_slow=is_slow)
 
     async def forget(
         self, tenant: str, task_id: str, example_id: str, *, match: Match = None, was_preferred: bool
@@ -83,8 +85,8 @@ class Jobs:
         """Accept to forget an example of a task. Raises what the task's other examples need not tell."""
         task, _ = await self._tasks.get(tenant, task_id, match=match)
         await self._tasks.support.find_example(tenant, task_id, example_id)
-        request, size = Forget(example=example_id), task.num_support
-        return await self._accept(tenant, "forget", task_id, request, size, match, None, was_preferred)
+        is_slow, size, request = self._tasks.readapting.is_slow(task), task.num_support, Forget(example=example_id)
+        return await self._accept(tenant, "forget", task_id, request, size, match, None, was_preferred, is_slow=is_slow)
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
@@ -136,9 +138,12 @@ class Jobs:
         match: Match,
         once: Once | None,
         was_preferred: bool,
+        *,
+        is_slow: bool,
     ) -> StoredAnswer:
         payload = (await asyncio.to_thread(request.model_dump_json, exclude_unset=True)).encode()
-        job = NewJob(tenant, new_id("job"), kind, task_id, size, None if match is None else sorted(match), payload)
+        revisions = None if match is None else sorted(match)
+        job = NewJob(tenant, new_id("job"), kind, task_id, size, revisions, payload, is_slow)
 
         async def work(session: AsyncSession) -> StoredAnswer:
             if await jobs.num_queued(session, tenant) >= self._max_queued:

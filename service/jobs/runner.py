@@ -39,7 +39,7 @@ class Runner:
         self._metrics = metrics
         self._wake = wake
         self._is_stopping = is_stopping
-        self._runs: set[asyncio.Task[None]] = set()
+        self._runs: dict[asyncio.Task[None], bool] = {}  # and whether each is slow
         self._is_over = False
 
     @asynccontextmanager
@@ -67,11 +67,15 @@ class Runner:
 
     async def _claim(self) -> ClaimedJob | None:
         kinds, lease_s, now = list(EFFECTS), self._settings.job_lease_s, datetime.now(UTC)
+        # the device takes them in turns anyway, and quick jobs of others need not wait until one is over
+        may_be_slow = sum(self._runs.values()) < max(1, self._settings.job_workers - 1)
         try:
             async with self._database.read() as session:
-                if not await claims.is_any_queued(session, kinds):
+                if not await claims.is_any_queued(session, kinds, may_be_slow=may_be_slow):
                     return None
-            return await self._database.write(lambda session: claims.claim_job(session, kinds, lease_s, now))
+            return await self._database.write(
+                lambda session: claims.claim_job(session, kinds, lease_s, now, may_be_slow=may_be_slow)
+            )
         except KshotError as error:
             log.warning("no job could be claimed: %s", error)
         except Exception:
@@ -82,11 +86,11 @@ class Runner:
     def _start(self, job: ClaimedJob) -> None:
         run = Run(job, self._database, self._tasks, self._settings, self._metrics)
         task = asyncio.create_task(run.whole(), name=job.id)
-        self._runs.add(task)
+        self._runs[task] = job.is_slow
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._runs.discard(task)
+        self._runs.pop(task, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a job was dropped, its lease has to lapse", exc_info=error)

@@ -26,6 +26,7 @@ class ClaimedJob:
     task_id: str
     match: list[int] | None
     fence: int
+    is_slow: bool
     payload: bytes | None
 
 
@@ -38,17 +39,19 @@ class Lapsed:
     is_over: bool
 
 
-async def is_any_queued(session: AsyncSession, kinds: Sequence[str]) -> bool:
+async def is_any_queued(session: AsyncSession, kinds: Sequence[str], *, may_be_slow: bool = True) -> bool:
     """Whether any tenant's job of these kinds waits."""
-    return (await session.execute(_first_waiting(kinds))).one_or_none() is not None
+    return (await session.execute(_first_waiting(kinds, may_be_slow))).one_or_none() is not None
 
 
-async def claim_job(session: AsyncSession, kinds: Sequence[str], lease_s: float, now: datetime) -> ClaimedJob | None:
-    """Take the job of any tenant whose turn it is, of a kind that this process knows.
+async def claim_job(
+    session: AsyncSession, kinds: Sequence[str], lease_s: float, now: datetime, *, may_be_slow: bool = True
+) -> ClaimedJob | None:
+    """Take the job of any tenant whose turn it is, of a kind that this process knows; slow ones only if they may be.
 
     None if none waits, or others are taking it just now.
     """
-    waiting = _first_waiting(kinds).with_for_update(skip_locked=True)
+    waiting = _first_waiting(kinds, may_be_slow).with_for_update(skip_locked=True)
     found = (await session.execute(waiting)).one_or_none()
     if found is None:
         return None
@@ -57,7 +60,7 @@ async def claim_job(session: AsyncSession, kinds: Sequence[str], lease_s: float,
     moment = literal(now, UtcDateTime())  # read before the wait for the database: the job may be younger
     values["started_at"] = func.coalesce(Job.started_at, case((Job.created_at > moment, Job.created_at), else_=moment))
     claimed = update(Job).where(Job.tenant == tenant, Job.id == job_id).values(values)
-    taken = claimed.returning(Job.tenant, Job.id, Job.kind, Job.task_id, Job.match, Job.fence)
+    taken = claimed.returning(Job.tenant, Job.id, Job.kind, Job.task_id, Job.match, Job.fence, Job.is_slow)
     row = (await session.execute(taken, execution_options={"synchronize_session": False})).one()
     asked = select(JobBody.data).where(JobBody.tenant == tenant, JobBody.job_id == job_id)
     return ClaimedJob(*row, (await session.execute(asked)).scalar_one_or_none())
@@ -132,8 +135,10 @@ _LAPSED = select(Job.id).where(Job.state == "running", Job.lease_until < from_no
 _COUNTED = select(Job.state, func.count()).where(Job.state.in_(OPEN)).group_by(Job.state)
 
 
-def _first_waiting(kinds: Sequence[str]) -> Select[str, str]:
+def _first_waiting(kinds: Sequence[str], may_be_slow: bool) -> Select[str, str]:
     waiting = select(Job.tenant, Job.id).where(Job.state == "queued", Job.kind.in_(kinds))
+    if not may_be_slow:
+        waiting = waiting.where(Job.is_slow.is_(False))
     return waiting.order_by(Job.turn, Job.id).limit(1)
 
 

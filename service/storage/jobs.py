@@ -30,6 +30,7 @@ class NewJob:
     size: int
     match: list[int] | None
     payload: bytes
+    is_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ async def insert_job(session: AsyncSession, job: NewJob, now: datetime) -> JobRe
         "num_losses": 0,
         "num_done": 0,
         "num_total": job.size,
+        "is_slow": job.is_slow,
     }
     row |= {"kind": job.kind, "state": "queued", "task_id": job.task_id, "match": job.match, "created_at": now}
     await session.execute(insert(Job), {"tenant": job.tenant, "id": job.id} | row)

@@ -8,7 +8,18 @@ reads the others without walking through the blob.
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -225,6 +236,7 @@ class Job(Table):
     tenant: Mapped[PrimaryKey]
     id: Mapped[PrimaryKey]
     kind: Mapped[str]  # what is done: adapt, extend
+    is_slow: Mapped[bool] = mapped_column(server_default=false())  # high effort: not for every worker at once
     state: Mapped[Key]  # queued, running, succeeded, failed, cancelled
     task_id: Mapped[Key]  # known before the task is made
     turn: Mapped[int] = mapped_column(BigInteger)

@@ -46,7 +46,7 @@ class Decoding:
 
         Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded.
         """
-        targets = await self.targets(examples, kind, names=names)
+        targets = await self.targets(examples, model, kind, names=names)
         return await self.taught(examples, names, model, deadline), targets
 
     async def taught(
@@ -68,6 +68,7 @@ class Decoding:
     async def targets(
         self,
         examples: Sequence[codec.Sent],
+        model: Served,
         kind: Kind,
         kept: Sequence[codec.Taught] = (),
         names: Sequence[codec.Name] = (),
@@ -78,7 +79,7 @@ class Decoding:
                 codec.decode_support,
                 examples,
                 kind,
-                max_examples=self._settings.max_examples,
+                max_examples=self._settings.max_examples_of(is_slow=model.is_slow),
                 max_ways=self._settings.max_ways,
                 kept=kept,
                 names=names,

@@ -116,7 +116,7 @@ class Importing:
         if not model.takes_names:
             message = "the model cannot be told what labels mean"
             codec.refuse([FieldError(f"support.{place}.role", message) for place in named])
-        targets = await self._decoding.targets(file.support, file.kind)
+        targets = await self._decoding.targets(file.support, model, file.kind)
         labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)

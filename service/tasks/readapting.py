@@ -66,6 +66,10 @@ class Readapting:
             once=once,
         )
 
+    def is_slow(self, task: Task) -> bool:
+        """Whether to adapt the task takes so long that it is always a job, by what is loaded here of its model."""
+        return any(served.is_slow for served in self._catalog.digests(task.model))
+
     def named(self, task: Task, request: Readapt) -> Readapt:
         """The request with the whole digest that it means now. Raises what can be known without the task's inputs."""
         model = self._target(task.model, request.model_digest)

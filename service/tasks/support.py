@@ -55,7 +55,7 @@ class SupportSets:
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
-            targets = await self._decoding.targets(request.support, kind, state.examples, names)
+            targets = await self._decoding.targets(request.support, model, kind, state.examples, names)
             if model.digest not in encoded:
                 rows = await self._decoding.taught(request.support, names, model, deadline)
                 truncated = model.truncated(rows[: len(request.support)])

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import codec
-from service.catalog import Catalog
+from service.catalog import Catalog, Served
 from service.engine.engine import Engine
 from service.ids import new_id
 from service.metrics import Metrics
@@ -62,11 +62,12 @@ class Tasks:
         """End the decode threads."""
         self._decoding.close()
 
-    async def check(self, request: CreateTask) -> None:
-        """Raise what `adapt` would raise before it decodes any input."""
+    async def check(self, request: CreateTask) -> Served:
+        """Raise what `adapt` would raise before it decodes any input; the model that it would adapt."""
         model, names = self._catalog.chosen(request.model, request.effort), codec.names_of(request.label_names)
         refuse_names(names, model)
-        await self._decoding.targets(request.support, kind_of(request.support, model), names=names)
+        await self._decoding.targets(request.support, model, kind_of(request.support, model), names=names)
+        return model
 
     async def adapt(
         self,

@@ -1,6 +1,7 @@
 """High effort over HTTP: always a job, the task of a companion, which stays one whatever is done to it."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from service.app import create_app
 from service.settings import Settings
 from tests.models.divided import DIM, both, divided
 from tests.service.api.serving import assert_problem, client_of
+from tests.service.jobs.asking import accepted, get, until
+from tests.service.jobs.test_running import holding
 from tests.service.tasks.life import Life
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -88,6 +91,32 @@ async def test_the_catalog_tells_who_can_what(life: Life) -> None:
         "small": ["fast", "high"],
         "small-high": ["high"],
     }
+
+
+async def test_two_that_take_long_leave_a_worker_to_others(life: Life) -> None:
+    body = {"model": "small-high", "support": support()}
+    tasks = [(await ended(life, await life.client.post("/v1/tasks", json=body)))["task"] for _ in range(2)]
+    more = [{"input": [-3.0] * DIM, "label": "c"}]
+    async with AsyncExitStack() as held:
+        for task in tasks:
+            await held.enter_async_context(holding(life, task))
+        slow = [await accepted(life, {"support": more}, f"/v1/tasks/{task}/support") for task in tasks]
+        await until(life, slow[0], "running")
+        quick = await accepted(life, {"model": "plain", "support": support()})
+        await until(life, quick, "succeeded")
+        assert [(await get(life, job))["state"] for job in slow] == ["running", "queued"]
+    for job in slow:
+        await until(life, job, "succeeded")
+
+
+async def test_high_effort_takes_fewer_examples(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life.service.settings, "max_high_examples", 7)
+    body = {"model": "small", "effort": "high", "support": support()}
+    problem = assert_problem(await life.client.post("/v1/tasks", json=body), 422, "limit_exceeded")
+    assert problem["errors"] == [{"path": "support", "message": "8 examples; at most 7 are allowed"}]
+    assert (await life.client.post("/v1/tasks", json=body | {"effort": "fast"})).status_code == 201
+    limits = {each["name"]: each["limits"] for each in (await life.client.get("/v1/models")).json()["items"]}
+    assert (limits["small"]["max_examples"], limits["small-high"]["max_examples"]) == (5_000, 7)
 
 
 async def test_to_forget_what_is_not_there_is_refused_before_there_is_a_job(life: Life) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -65,7 +66,7 @@ async def test_a_job_from_its_first_moment_to_its_last(database: Database) -> No
     waiting = await get(database, job)
     assert (waiting.state, waiting.num_done, waiting.num_total, waiting.answer) == ("queued", 0, 4, None)
     claimed = await claim(database)
-    assert claimed == ClaimedJob("default", job.id, "adapt", job.task_id, [3], 1, b"asked")
+    assert claimed == ClaimedJob("default", job.id, "adapt", job.task_id, [3], 1, False, b"asked")
     assert await database.write(
         lambda session: claims.renew(session, "default", job.id, 1, num_done=2, lease_s=LEASE_S)
     )
@@ -113,6 +114,18 @@ async def test_tenants_take_turns_by_what_they_ask(database: Database) -> None:
         assert [each.id for each in await jobs.list_jobs(session, "many", limit=9, after=None, state=None)] == [
             *sorted((job.id for job in many), reverse=True)
         ]
+
+
+async def test_slow_jobs_are_passed_over_where_no_more_of_them_may_run(database: Database) -> None:
+    slow, quick = replace(new_job(), is_slow=True), new_job("other", size=9)
+    await enqueue(database, slow, quick)
+    now = partial(claims.claim_job, kinds=KINDS, lease_s=LEASE_S, now=NOW, may_be_slow=False)
+    claimed = await database.write(now)
+    assert claimed is not None and (claimed.id, claimed.is_slow) == (quick.id, False)
+    assert await database.write(now) is None
+    async with database.read() as session:
+        assert not await claims.is_any_queued(session, KINDS, may_be_slow=False)
+    assert (await claim(database)).is_slow
 
 
 async def test_a_lapsed_lease_gives_the_job_to_another(database: Database) -> None:
