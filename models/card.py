@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
 DIGESTED = ("name", "modality", "kinds", "inputs", "encoder", "head")  # what fixes the answers, beside the weights
+OPTIONAL = ("tasks",)  # and this, where a model has any
+MAX_TASKS = 256
+TASK_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
 Part = Mapping[str, Any]  # a row of one of the tables: {"name": ..., options}
 
@@ -30,10 +34,12 @@ class Card:
     head: Part
     created_at: str  # ISO 8601, UTC
     card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence
+    tasks: Mapping[str, Part] = field(default_factory=dict)  # its own, by name: {"kind", "labels", "about"}
 
     def to_json(self) -> str:
-        """The text of model.json."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """The text of model.json; of what is optional, only what there is."""
+        told = {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
+        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_card(folder: Path) -> Card:
@@ -48,7 +54,8 @@ def read_card(folder: Path) -> Card:
 def digest(folder: Path) -> str:
     """SHA-256 of the weights and of all that fixes the answers; editing the card's figures does not move it."""
     content = asdict(read_card(folder))
-    canonical = json.dumps({key: content[key] for key in DIGESTED}, sort_keys=True, separators=(",", ":"))
+    keys = [*DIGESTED, *(key for key in OPTIONAL if content[key])]
+    canonical = json.dumps({key: content[key] for key in keys}, sort_keys=True, separators=(",", ":"))
     try:
         weights = (folder / WEIGHTS).read_bytes()
     except OSError as error:
@@ -67,4 +74,21 @@ def _checked(content: Any) -> Card:
     texts = (card.name, card.modality, card.created_at, *card.kinds)
     if not card.kinds or not all(isinstance(text, str) and text for text in texts):
         raise TypeError("name, modality, kinds and created_at must be texts")
+    _check_tasks(card)
     return card
+
+
+def _check_tasks(card: Card) -> None:
+    """Raises TypeError for tasks that cannot be listed."""
+    if not isinstance(card.tasks, dict) or len(card.tasks) > MAX_TASKS:
+        raise TypeError(f"tasks must be an object of at most {MAX_TASKS} tasks")
+    for name, task in card.tasks.items():
+        if not TASK_NAME.fullmatch(name):
+            raise TypeError(f"{name!r} is no name for a task: small letters, digits and hyphens are")
+        if not isinstance(task, dict) or task.keys() != {"kind", "labels", "about"} or task["kind"] not in card.kinds:
+            raise TypeError(f"the task {name} must have kind (one of the model's), labels and about")
+        labels = task["labels"]
+        if (task["kind"] == "regression") is not (labels is None):
+            raise TypeError(f"the task {name} must have labels exactly if it has classes")
+        if labels is not None and not (isinstance(labels, list) and len(set(map(str, labels))) == len(labels) > 0):
+            raise TypeError(f"the labels of the task {name} must be texts, each once")

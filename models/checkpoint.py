@@ -1,7 +1,7 @@
 """A learner on disk: model.json says how to rebuild it from the tables, weights.safetensors holds its weights."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
@@ -19,6 +20,10 @@ from models.inner import Rule
 from models.inputs import INPUTS, Input
 from models.learner import Learner
 from models.rules import RULES
+from models.types import TaskParams
+
+TASKS = "tasks."  # tasks.<name>.<leaf>: the params of the tasks that belong to a model
+BOOLS = ("ways", "independent")  # leaves that are no numbers
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Checkpoint:
     card: Card
     inputs: Input
     learner: Learner
+    tasks: Mapping[str, TaskParams] = field(default_factory=dict)  # the model's own, without the axis of tasks
 
     @property
     def takes_names(self) -> bool:
@@ -51,11 +57,19 @@ def build_rule(part: Part) -> Callable[..., Rule]:
     return _row(RULES, part)
 
 
-def save(folder: Path, learner: Learner, card: Card, dtype: torch.dtype = torch.float32) -> str:
-    """Write the learner and its card into `folder`, weights in `dtype`; returns the digest."""
+def save(
+    folder: Path,
+    learner: Learner,
+    card: Card,
+    dtype: torch.dtype = torch.float32,
+    tasks: Mapping[str, TaskParams] | None = None,
+) -> str:
+    """Write the learner, its own tasks and its card into `folder`, weights in `dtype`; returns the digest."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION).write_text(card.to_json(), "utf-8")
     state = {key: leaf.to(dtype) if leaf.is_floating_point() else leaf for key, leaf in learner.state_dict().items()}
+    for name, params in (tasks or {}).items():
+        state |= {f"{TASKS}{name}.{leaf}": value for leaf, value in params.items()}
     (folder / WEIGHTS).write_bytes(to_bytes({key: leaf.contiguous() for key, leaf in state.items()}))
     return digest(folder)
 
@@ -68,12 +82,37 @@ def load(folder: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / DESCRIPTION} describes no model that can be built: {error}") from None
     try:
-        learner.load_state_dict(load_file(folder / WEIGHTS))
+        state = load_file(folder / WEIGHTS)
+        tasks = _tasks_of(card, learner.head.layout, {key: state.pop(key) for key in [*state] if key.startswith(TASKS)})
+        learner.load_state_dict(state)
         if isinstance(learner.encoder, MiniLM):
             learner.encoder.fuse()
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS} does not hold the weights of this model: {error}") from None
-    return Checkpoint(digest(folder), card, inputs, learner.eval().requires_grad_(False))
+    return Checkpoint(digest(folder), card, inputs, learner.eval().requires_grad_(False), tasks)
+
+
+def _tasks_of(card: Card, layout: Mapping[str, str], leaves: Mapping[str, Tensor]) -> dict[str, TaskParams]:
+    """The params of the model's own tasks. Raises ValueError where they do not fit its card or its head."""
+    if leaves.keys() != {f"{TASKS}{name}.{leaf}" for name in card.tasks for leaf in layout}:
+        raise ValueError("the tasks in it are not those of the model's description")
+    found, sizes = {}, dict[str, int]()
+    for name, told in card.tasks.items():
+        found[name] = {leaf: leaves[f"{TASKS}{name}.{leaf}"] for leaf in layout}
+        sizes |= {"N": len(told["labels"] or ()), "O": int(told["kind"] == "regression")}
+        for leaf, axes in layout.items():
+            _check(f"{name}.{leaf}", found[name][leaf], axes.split(), sizes)
+    return found
+
+
+def _check(name: str, leaf: Tensor, axes: list[str], sizes: dict[str, int]) -> None:
+    """Raises ValueError unless the leaf has these axes; a size that is not known yet is that of the first leaf."""
+    pairs = zip(axes, leaf.shape, strict=False)
+    wanted = [int(axis) if axis.isdecimal() else sizes.setdefault(axis, size) for axis, size in pairs]
+    if len(axes) != leaf.ndim or list(leaf.shape) != wanted:
+        raise ValueError(f"{name} of shape {[*leaf.shape]} does not fit its axes {axes}")
+    if leaf.dtype != (torch.bool if name.rpartition(".")[2] in BOOLS else torch.float32) or not leaf.isfinite().all():
+        raise ValueError(f"{name} holds what is no number")
 
 
 def _row(table: Mapping[str, Callable[..., Any]], part: Part) -> Callable[..., Any]:

@@ -58,6 +58,7 @@ def companion(base: Checkpoint, options: Mapping[str, Any]) -> Checkpoint:
         name=f"{base.card.name}-{HIGH}",
         head={"name": "tail", **options, "head": dict(base.card.head)},
         card={**told, OF: base.digest},
+        tasks={},
     )
     canonical = json.dumps(options, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(f"{base.digest}\0{canonical}".encode()).hexdigest()

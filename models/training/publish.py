@@ -20,7 +20,8 @@ def publish(run: Run, folder: Path) -> str:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     told = {**run.card.card, "commit": _commit(), **_validation(run)}
     beside = folder / ".partial"
-    name = save(beside, run.learner, dataclasses.replace(run.card, created_at=now, card=told), torch.float16)
+    card, tasks = dataclasses.replace(run.card, created_at=now, card=told), run.tasks() if run.tasks else None
+    name = save(beside, run.learner, card, torch.float16, tasks)
     for file in (WEIGHTS, DESCRIPTION):
         (beside / file).replace(folder / file)
     beside.rmdir()

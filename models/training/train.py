@@ -20,6 +20,7 @@ from models.training.lanes import Lanes
 from models.training.objectives.episodic import Metrics, Objective
 from models.training.ranks import ALONE, Ranks
 from models.training.watch import Watch
+from models.types import TaskParams
 
 LOG_STEPS = 20
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # from malloc.h
@@ -47,6 +48,7 @@ class Run:
     max_norm: float = 10.0
     stop: Callable[[], bool] | None = None  # the objective's own end, before the last step
     finish: Callable[[Learner], None] | None = None  # what is set when training has ended
+    tasks: Callable[[], Mapping[str, TaskParams]] | None = None  # those that belong to the model, once it is finished
     arguments: Mapping[str, Any] = field(default_factory=dict)  # what the recipe was asked for
 
 

@@ -156,6 +156,9 @@ def num_slots(targets: codec.Framed) -> int:
 def kind_of(examples: Sequence[codec.Taught], model: Served) -> Kind:
     """The kind of task that these examples ask for, of those that the model does."""
     has_lists = any(isinstance(example.label, list) for example in examples)
+    has_targets = any(example.target is not None for example in examples)
+    if has_targets and "regression" in model.card.kinds and all(example.label is None for example in examples):
+        return "regression"
     return cast(Kind, "multilabel" if has_lists and "multilabel" in model.card.kinds else model.card.kinds[0])
 
 
