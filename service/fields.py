@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue, Tag
 from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 
 from service.errors import FieldError
 
+MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 16
 
@@ -100,3 +101,11 @@ Text: TypeAlias = Annotated[
 ]
 Id: TypeAlias = Annotated[Text, AfterValidator(_addressable)]
 Metadata: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_small_metadata)]
+Share: TypeAlias = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
+Prior: TypeAlias = Annotated[
+    Union[  # noqa: UP007 - the tags of `Annotated` are lost on an alias made with |
+        Annotated[Literal["uniform", "support"], Tag("<str>")],
+        Annotated[dict[Text, Share], Field(min_length=1, max_length=MAX_ROWS), Tag("<dict>")],
+    ],
+    by_type("uniform, support, or an object of labels and their probabilities"),
+]

@@ -4,7 +4,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from service.schemas import MAX_ROWS, MAX_VERSION, Example, Request, Response, Timing
+from service.fields import MAX_ROWS
+from service.schemas import MAX_VERSION, Example, Request, Response, Timing
 
 VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
 

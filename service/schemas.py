@@ -8,9 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, T
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import KshotError
-from service.fields import Id, Metadata, Number, Text, by_type
+from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Text, by_type
 
-MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
 MAX_LABELS = 1_024  # of one example
 MAX_SLOTS = 100  # of one example
@@ -106,7 +105,8 @@ class Example(Request):
 class CreateTask(Request):
     """Adapt a model to a support set. `label_names` says what labels mean, also of those without an example.
 
-    High effort is always a job; the task is then of the model's companion.
+    High effort is always a job; the task is then of the model's companion. `prior` says how often each label is to be
+    expected of the queries: all alike, as often as among the examples, or as told; without it scores are the model's.
     """
 
     model: Text
@@ -115,6 +115,7 @@ class CreateTask(Request):
     support: Annotated[list[Example], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
     label_names: LabelNames = Field(default_factory=dict)
     metadata: Metadata = Field(default_factory=dict)
+    prior: Prior | None = None
 
 
 class ExtendSupport(Request):
@@ -125,10 +126,11 @@ class ExtendSupport(Request):
 
 
 class UpdateTask(Request):
-    """Rename a task (null takes the name away) or replace its metadata; what is left out stays."""
+    """Rename a task, replace its metadata or its prior; null takes name or prior away, what is left out stays."""
 
     name: Text | None = None
     metadata: Metadata = Field(default_factory=dict)
+    prior: Prior | None = None
 
 
 class Rollback(Request):
@@ -170,6 +172,7 @@ class Task(Response):
     revision: int
     num_support: int
     metadata: dict[str, JsonValue]
+    prior: Prior | None
     created_at: datetime
     updated_at: datetime
 

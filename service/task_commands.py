@@ -47,6 +47,10 @@ Effort = Annotated[
     Literal["fast", "high"] | None,
     typer.Option(help="high also adapts the model's last layers, in seconds to minutes.", show_default="fast"),
 ]
+Prior = Annotated[
+    str | None,
+    typer.Option(help='How often each label is to be expected: uniform, support, or {"label": probability, ...}.'),
+]
 LabelColumn = Annotated[str | None, typer.Option(help="The column, or field, of the labels.", show_default="label")]
 TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to predict.", show_default="target")]
 
@@ -60,6 +64,7 @@ def adapt(
     effort: Effort = None,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
     names: Names = None,
+    prior: Prior = None,
     label_column: LabelColumn = None,
     target_column: TargetColumn = None,
     ignore: Ignored = None,
@@ -81,7 +86,9 @@ def adapt(
     if source_kind == "json" and source is not None:
         if names is not None:
             fail("A JSON body is a whole request: its label_names say what labels mean.")
-        _refuse_beside_json({"--model": model, "--name": name, **_columns(label_column, target_column, ignore)})
+        _refuse_beside_json(
+            {"--model": model, "--name": name, "--prior": prior, **_columns(label_column, target_column, ignore)}
+        )
         with clear_errors(), connect(url) as kshot:
             task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
     else:
@@ -93,9 +100,8 @@ def adapt(
         model = model or _model_for(rows)
         with clear_errors(partial(_placed, rows)), connect(url) as kshot, _progress("sending examples") as show:
             inputs = [row.input for row in rows]
-            task = kshot.adapt(
-                model, inputs, effort=effort, name=name, label_names=told, on_progress=show, **_known(rows)
-            )
+            known: dict[str, Any] = {"label_names": told, "prior": _prior(prior), **_known(rows)}
+            task = kshot.adapt(model, inputs, effort=effort, name=name, on_progress=show, **known)
     _tell_task(task, as_json=as_json)
 
 
@@ -232,6 +238,16 @@ def _names(source: Path) -> dict[str, str]:
             return files.read_names(source)
         except BadFile as error:
             fail(str(error))
+
+
+def _prior(written: str | None) -> Any:
+    """The prior as the client takes it, which checks it."""
+    if written is None or not written.lstrip().startswith("{"):
+        return written
+    try:
+        return json.loads(written)
+    except ValueError as error:
+        fail(f"--prior is not JSON: {error}.")
 
 
 def _known(rows: Sequence[Row]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Head(nn.Module, ABC):
 
     layout: Mapping[str, str]
     takes_names: bool = False  # whether rows of the support may be names of labels instead of examples
+    balance: float = 0.0  # scores expect labels in proportion to this power of their numbers of examples
 
     @abstractmethod
     def start(self, support: Support) -> TaskParams:

@@ -15,6 +15,8 @@ from models.types import Logits, Rows, Support, TaskParams
 class Logistic(Head):
     """A linear layer on unit features, which minimises cross-entropy + penalty / 2 * squared weights over the rows."""
 
+    balance = 1.0
+
     def __init__(self, penalty: float = 0.1, scale: float = 1.0, num_steps: int = 48) -> None:
         super().__init__()
         self.layout = {"weight": "N D", "bias": "N", "ways": "N"}

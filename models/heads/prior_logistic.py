@@ -30,6 +30,7 @@ class PriorLogistic(Head):
     """
 
     takes_names = True
+    balance = 1.5
 
     def __init__(self, num_steps: int = 24, hidden: int = 16, cosine: bool = False) -> None:
         super().__init__()

@@ -22,6 +22,8 @@ class Ridge(Head):
     learned share of the mean spread keeps columns that hardly vary from being blown up.
     """
 
+    balance = 1.3
+
     def __init__(
         self, normalise: Literal["unit", "standard"] = "unit", penalty: float = 1.0, scale: float = 10.0
     ) -> None:

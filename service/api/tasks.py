@@ -90,7 +90,7 @@ async def update(
     payload: Annotated[UpdateTask, Depends(json_body(UpdateTask))],
     response: Response,
 ) -> Task:
-    """Change a task's name or metadata; what is left out of the body stays."""
+    """Change a task's name, metadata or prior; what is left out of the body stays."""
     task, revision = await service.tasks.update(tenant, task_id, payload, match=match)
     response.headers.update(etag(revision))
     return task

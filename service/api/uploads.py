@@ -29,12 +29,13 @@ AS_JSON = {
     **dict.fromkeys(("metadata", "label_names"), "a JSON object"),
     **dict.fromkeys(INTEGERS, "a number"),
 }  # what else they hold is text
+TEXT_OR_JSON = ("prior",)  # JSON where it begins with a brace
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
 
 LABELLED = (
     "Each part with a file name is an image. The name of its field is its label; in the fields `file`, `files` and "
     "`support` the label is the folder in the file name, as in `filename=label/1.png`. Other parts are fields of the "
-    "request; `metadata` and `label_names` are JSON."
+    "request; `metadata` and `label_names` are JSON, and so is a `prior` but uniform and support."
 )
 ASKED = "Each part with a file name is an image, whatever its field; the answers come in the order of the parts."
 
@@ -109,9 +110,11 @@ def _value(part: Part, wrong: list[FieldError]) -> Any:
         wrong.append(FieldError(part.name[:80], f"must not be larger than {MAX_FIELD_BYTES} bytes"))
         return None
     try:
-        return from_json(part.content) if part.name in AS_JSON else part.content.decode()
+        is_json = part.name in AS_JSON or (part.name in TEXT_OR_JSON and part.content.startswith(b"{"))
+        return from_json(part.content) if is_json else part.content.decode()
     except ValueError as error:
-        expected = f"{AS_JSON[part.name]}: {error}" if part.name in AS_JSON else "text in UTF-8"
+        is_json = part.name in AS_JSON or part.name in TEXT_OR_JSON
+        expected = f"{AS_JSON.get(part.name, 'a JSON object')}: {error}" if is_json else "text in UTF-8"
         wrong.append(FieldError(part.name[:80], f"expected {expected}"))
         return None
 

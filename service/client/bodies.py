@@ -5,6 +5,7 @@ from typing import Any
 
 from service.client.refusals import as_invalid_request
 from service.client.steps import Steps
+from service.fields import Prior
 from service.schemas import CreateTask, Effort, ExtendSupport, Readapt
 
 Examples = Steps[list[dict[str, Any]]]
@@ -18,10 +19,11 @@ def new_task(
     label_names: Mapping[str, str] | None,
     name: str | None,
     metadata: Mapping[str, Any] | None,
+    prior: Prior | None,
 ) -> Steps[CreateTask]:
     """A task to be made of these examples, and of what labels mean."""
     told = {"support": (yield from examples), "label_names": label_names}
-    fields = {"model": model, "effort": effort, "name": name, "metadata": metadata, **told}
+    fields = {"model": model, "effort": effort, "name": name, "metadata": metadata, "prior": prior, **told}
     with as_invalid_request():
         return CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
 

@@ -11,6 +11,7 @@ from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelle
 from service.client.requests import at
 from service.client.steps import Pause, Steps
 from service.client.waiting import until_over
+from service.fields import Prior
 from service.schemas import Effort, Job, JobPage, JobState, Task
 
 
@@ -31,13 +32,14 @@ class JobCalls(Calls):
         effort: Effort | None = None,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        prior: Prior | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
-            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
+            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata, prior=prior
         )
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 

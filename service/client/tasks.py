@@ -11,6 +11,7 @@ from service.client.inputs import Labels, Progress, Raw, Slots, Targets, labelle
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
+from service.fields import Prior
 from service.schemas import CreatedTask, CreateTask, Effort, Task, TaskPage, UpdateTask
 
 
@@ -31,6 +32,7 @@ class TaskCalls(Calls):
         effort: Effort | None = None,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        prior: Prior | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[CreatedTask]:
@@ -39,11 +41,12 @@ class TaskCalls(Calls):
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
         or an array of one axis; a text is a str. Where each label is a list, of any number of labels, the task is
         multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
-        High `effort` takes seconds to minutes, and a companion of the model.
+        `prior` says how often each label is to be expected. High `effort` takes seconds to minutes, and a companion of
+        the model.
         """
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
-            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata
+            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata, prior=prior
         )
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 
@@ -70,10 +73,11 @@ class TaskCalls(Calls):
         *,
         name: str | EllipsisType | None = ...,
         metadata: Mapping[str, Any] | EllipsisType = ...,
+        prior: Prior | EllipsisType | None = ...,
         if_match: int | None = None,
     ) -> Steps[Task]:
-        """Change the name (None takes it away) or replace the metadata; what is left out stays."""
-        fields = {"name": name, "metadata": metadata}
+        """Change the name, or the prior (None takes them away), or the metadata; what is left out stays."""
+        fields = {"name": name, "metadata": metadata, "prior": prior}
         with as_invalid_request():
             request = UpdateTask.model_validate({key: value for key, value in fields.items() if value is not ...})
         return self._ask(Task, "PATCH", at("tasks", task), request, if_match=if_match)

@@ -14,6 +14,7 @@ from service.codec.params import (
     read_header,
     unpack_params,
 )
+from service.codec.priors import expecting, wrong_prior
 from service.codec.support import (
     Measured,
     Sent,
@@ -48,6 +49,7 @@ __all__ = [
     "classifications",
     "decode_inputs",
     "decode_support",
+    "expecting",
     "frames",
     "labels_of",
     "misplaced_slots",
@@ -69,4 +71,5 @@ __all__ = [
     "unpack_params",
     "unpack_task",
     "write_cursor",
+    "wrong_prior",
 ]

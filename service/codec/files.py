@@ -15,8 +15,8 @@ from service.codec.params import HEADER_KEY, LENGTH_BYTES, DamagedParams, Params
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
 from service.errors import FieldError, InvalidRequest
-from service.fields import Id, Metadata, Text, field_errors
-from service.schemas import MAX_ROWS, MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot, Target
+from service.fields import MAX_ROWS, Id, Metadata, Prior, Text, field_errors
+from service.schemas import MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot, Target
 from service.settings import Settings
 
 FORMAT = 1
@@ -60,6 +60,7 @@ class TaskFile(Request):
     model: Text
     model_digest: Digest
     preprocessing: Metadata
+    prior: Prior | None = None
     provenance: Provenance
     sha256: Digest
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from service.engine.arrays import Array, LabelledArrays
 from service.engine.cache import CachedTask
+from service.fields import Prior
 
 Result = TypeVar("Result")
 Key: TypeAlias = tuple[str, str]  # tenant, task
@@ -26,6 +27,8 @@ class Fetched(Protocol):
     def params(self) -> bytes | None: ...  # noqa: D102
     @property
     def params_digest(self) -> str | None: ...  # noqa: D102
+    @property
+    def prior(self) -> Prior | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Answer(Generic[Result]):
     version: int = 0
     labels: list[str] | None = None
     slots: list[str] | None = None
+    prior: Prior | None = None
 
 
 @dataclass(eq=False)

@@ -102,7 +102,7 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
         raise ValueError(f"the stored params of task {query.key} do not have the digest they were stored with")
     params = compute.params_from(unpack_params(stored.params, compute.layout(digest)))
     slots = read_header(stored.params).get("slots")
-    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at, slots)
+    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at, slots, stored.prior)
 
 
 def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:
@@ -114,5 +114,5 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
-        return Answer(result, queue_ms, compute_ms, found.version, found.labels, found.slots)
+        return Answer(result, queue_ms, compute_ms, found.version, found.labels, found.slots, found.prior)
     return Answer(result, queue_ms, compute_ms)

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from models.types import TaskParams
+from service.fields import Prior
 from service.metrics import Metrics
 
 TASK_BYTES, LEAF_BYTES = 600, 700  # what Python and torch take beside the numbers, measured
@@ -20,11 +21,16 @@ class CachedTask:
     params: TaskParams
     checked_at: float
     slots: list[str] | None = None
+    prior: Prior | None = None
     num_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         leaves = sum(leaf.untyped_storage().nbytes() + LEAF_BYTES for leaf in self.params.values())
-        self.num_bytes = TASK_BYTES + leaves + sum(map(sys.getsizeof, [*(self.labels or ()), *(self.slots or ())]))
+        self.num_bytes = (
+            TASK_BYTES
+            + leaves
+            + sum(map(sys.getsizeof, [*(self.labels or ()), *(self.slots or ()), *(self.prior or ())]))
+        )
 
 
 class Cache:

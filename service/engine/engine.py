@@ -121,6 +121,10 @@ class Engine:
         """Whether this model makes features of inputs that are stored with them."""
         return self._compute.keeps_features(digest)
 
+    def balance_of(self, digest: str) -> float:
+        """How far this model's scores take the shares of the labels among the examples for those of the queries."""
+        return self._compute.learners[digest].head.balance
+
     def dtype_of(self, digest: str) -> str:
         """The precision that this model's encoder runs in here, such as "bfloat16"."""
         return self._compute.dtype_of(digest)

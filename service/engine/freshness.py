@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
@@ -119,7 +120,8 @@ class CurrentParams:
         if stored.params is None and kept is not None and stored.version == kept.version:
             kept.checked_at = now
             self._metrics.cache_hits.inc()
-            return kept
+            # another query of this task may be under way with what was true when it was asked
+            return kept if stored.prior == kept.prior else replace(kept, prior=stored.prior)
         self._metrics.cache_misses.inc()
         return stored
 

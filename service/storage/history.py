@@ -53,6 +53,12 @@ async def has_example(session: AsyncSession, tenant: str, task_id: str, example_
     return (await session.execute(statement.limit(1))).one_or_none() is not None
 
 
+async def count_labels(session: AsyncSession, tenant: str, task_id: str, version: int) -> dict[str, int]:
+    """How many examples, or names, of each label a version was adapted to; of labels that exclude each other."""
+    values = {"tenant": tenant, "task_id": task_id, "version": version}
+    return {str(label): count for label, count in await session.execute(_COUNTS, values)}
+
+
 async def next_ordinal(session: AsyncSession, tenant: str, task_id: str) -> int:
     """The first number that no example of the task has."""
     last = select(func.max(Example.ordinal)).where(Example.tenant == tenant, Example.task_id == task_id)
@@ -118,6 +124,7 @@ _WHOLE = (
         Version.origin,
         Params.data,
         Params.digest,
+        Task.prior,
     )
     .select_from(Task)
     .join(Version, Version.task_id == Task.id)
@@ -156,6 +163,12 @@ _MEMBERS = (
     )
     .order_by(Example.ordinal)
     .limit(bindparam("limit", type_=Integer()))
+)
+
+_COUNTS = (
+    select(Example.label, func.count())
+    .where(Example.tenant == bindparam("tenant"), Example.task_id == bindparam("task_id"), _since.is_not(None))
+    .group_by(Example.label)
 )
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")

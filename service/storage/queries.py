@@ -30,6 +30,7 @@ async def insert_task(
         "version": version.number,
         "revision": 1,
         "metadata_": dict(task.metadata),
+        "prior": task.prior,
         "created_at": now,
         "updated_at": now,
     }
@@ -52,6 +53,7 @@ async def insert_task(
         now,
         now,
         None if version.preprocessing is None else dict(version.preprocessing),
+        task.prior,
     )
 
 
@@ -118,6 +120,7 @@ _TASKS = select(
     Task.created_at,
     Task.updated_at,
     Version.preprocessing,
+    Task.prior,
 ).join(Version, _CURRENT)
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
@@ -133,6 +136,7 @@ _FETCH = (
         case((_stale, Version.labels)),
         Params.data,
         Params.digest,
+        Task.prior,
     )
     .select_from(_wanted)
     .join(Task, and_(Task.tenant == _wanted.c.value[0].as_string(), Task.id == _wanted.c.value[1].as_string()))

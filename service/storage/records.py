@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.fields import Prior
 from service.schemas import Slot
 
 
@@ -23,6 +24,7 @@ class NewTask:
     model: str
     kind: str
     metadata: Mapping[str, Any]
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class TaskRecord:
     created_at: datetime
     updated_at: datetime
     preprocessing: dict[str, Any] | None  # what made the inputs ready, where that is known
+    prior: Prior | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Fetched:
     labels: list[str] | None
     params: bytes | None
     params_digest: str | None
+    prior: Prior | None = None  # of the task, as it is now
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +154,4 @@ class WholeVersion:
     origin: str
     params: bytes | None
     params_digest: str | None
+    prior: Prior | None

@@ -84,6 +84,8 @@ class Task(Table):
     updated_at: Mapped[datetime]
     name: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    # how often which label is to be expected; nothing: as the model has it
+    prior: Mapped[str | dict[str, float] | None] = mapped_column(OptionalJson)
 
 
 class Version(Table):

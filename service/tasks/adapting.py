@@ -15,7 +15,7 @@ from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, FieldError
 from service.ids import new_id
-from service.schemas import CreatedTask, Kind, Origin, Timing
+from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding, Targets
@@ -166,6 +166,12 @@ def refuse_names(names: Sequence[codec.Name], model: Served) -> None:
     """Raise InvalidRequest for names of labels, if the model cannot be told them."""
     if names and not model.takes_names:
         codec.refuse([FieldError("label_names", f"the model {model.card.name} cannot be told what labels mean")])
+
+
+def refuse_prior(request: CreateTask, kind: Kind, targets: Targets) -> None:
+    """Raise InvalidRequest for a prior that a task of these labels cannot have."""
+    labels = () if isinstance(targets, codec.Measured) else targets.labels
+    codec.refuse(list(codec.wrong_prior(request.prior, kind, labels)))
 
 
 def refuse_kind(kind: Kind, model: Served) -> None:

@@ -20,6 +20,7 @@ def task_of(record: TaskRecord) -> Task:
         revision=record.revision,
         num_support=record.num_support,
         metadata=record.metadata,
+        prior=record.prior,
         created_at=record.created_at,
         updated_at=record.updated_at,
     )

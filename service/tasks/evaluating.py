@@ -91,7 +91,7 @@ class Evaluating:
 
         spent, answers = Spent(), []
         for version in versions:
-            answer = await self._ask(tenant, task_id, version, decode, deadline)
+            answer = await self._ask(tenant, record, version, decode, deadline)
             spent.add(answer)
             answers.append(_Asked(answer, used[-1]))
         return await self._decoding.in_thread(partial(_figures, task_id, request.examples, answers, spent.timing()))
@@ -117,14 +117,16 @@ class Evaluating:
         await self._decoding.in_thread(partial(codec.check_truth, examples, kind, kept=kept, max_ways=max_ways))
 
     async def _ask(
-        self, tenant: str, task_id: str, version: VersionRecord | None, decode: Decode, deadline: float
+        self, tenant: str, record: TaskRecord, version: VersionRecord | None, decode: Decode, deadline: float
     ) -> Answer[ScoreArrays]:
+        task_id = record.id
         if version is None:
             return (await self._predicting.ask(tenant, task_id, decode, deadline))[0]
         digest, number = version.model_digest, version.number
         rows = await decode(self._catalog.get(digest))
         try:
-            return await self._engine.predict(tenant, task_id, digest, rows, deadline, number)
+            answer = await self._engine.predict(tenant, task_id, digest, rows, deadline, number)
+            return await self._predicting.expecting(tenant, task_id, digest, answer, record.prior)
         except VersionGone:
             await self._find(tenant, task_id, [number])  # says what is gone: the task, the version or its params
             raise Conflict(f"Version {number} could not be read; try again.", retry_after_s=1) from None

@@ -125,6 +125,8 @@ def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord]
         "preprocessing": model.preprocessing,
         "provenance": provenance_of(version),
     }
+    if version.prior is not None:  # readers of before know no such field
+        content["prior"] = version.prior
     arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version).items()}
     arrays[INPUTS] = stored_rows(examples, model)
     features = stored_features(examples, blank)

@@ -75,7 +75,7 @@ class Importing:
             version, features = await self._adapting.first(
                 tenant, model, sent.rows, sent.targets, deadline, spent, origin="import"
             )
-        task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata)
+        task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata, file.prior)
         examples = new_examples(file.support, 0, sent.rows, features)
 
         async def work(session: AsyncSession) -> TaskRecord:
@@ -119,6 +119,7 @@ class Importing:
         targets = await self._decoding.targets(file.support, model, file.kind)
         labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
+        codec.refuse(list(codec.wrong_prior(file.prior, file.kind, labels or ())))
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
         await self._decoding.in_thread(
             partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)

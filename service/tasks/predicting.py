@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from service import codec
@@ -12,14 +12,17 @@ from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
 from service.errors import Conflict, TaskNotFound
+from service.fields import Prior
 from service.schemas import Classification, CreatePredictions, Frame, Input, Multilabel, Predictions, Regression, Timing
 from service.settings import Settings
+from service.storage import history
 from service.storage.database import Database
 from service.storage.records import TaskRecord
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
 
 MAX_PINNED = 100_000  # tasks whose model this process remembers
+MAX_COUNTED = 10_000  # versions of tasks with a prior, whose examples it has counted
 MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
 
 Decode: TypeAlias = Callable[[Served], Awaitable[Array]]  # inputs at hand, for this model
@@ -45,6 +48,7 @@ class Predicting:
         self._decoding = decoding
         self._max_inputs = settings.max_inputs
         self._pinned: OrderedDict[tuple[str, str], _Pinned] = OrderedDict()
+        self._shots: OrderedDict[tuple[str, str, int], list[int]] = OrderedDict()
 
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""
@@ -81,8 +85,19 @@ class Predicting:
                 if isinstance(error, TaskNotFound):
                     raise
                 continue
-            return answer, pinned.scalar
+            return await self.expecting(tenant, task_id, pinned.digest, answer, answer.prior), pinned.scalar
         raise Conflict("The task is being moved to another model digest; try again.", retry_after_s=1)
+
+    async def expecting(
+        self, tenant: str, task_id: str, digest: str, answer: Answer[ScoreArrays], prior: Prior | None
+    ) -> Answer[ScoreArrays]:
+        """The answer as it is where labels are as frequent as the task's prior says, if it has one."""
+        scores, labels = answer.result, answer.labels or []
+        if prior is None or not isinstance(scores, ClassScores):
+            return answer
+        shots = await self._shots_of(tenant, task_id, answer.version, labels)
+        shared = codec.expecting(scores.probabilities, labels, prior, shots, self._engine.balance_of(digest))
+        return replace(answer, result=replace(scores, probabilities=shared))
 
     async def model_of(self, tenant: str, task_id: str) -> Served:
         """The model that the task is, or lately was, pinned to; its name never changes."""
@@ -102,6 +117,19 @@ class Predicting:
             return found
         async with self._database.read() as session:
             return self.remember(await find_task(session, tenant, task_id))
+
+    async def _shots_of(self, tenant: str, task_id: str, version: int, labels: Sequence[str]) -> list[int]:
+        """How many examples each label has, read once: what is taught or forgotten makes another version."""
+        key = tenant, task_id, version
+        if key not in self._shots:
+            async with self._database.read() as session:
+                counts = await history.count_labels(session, *key)
+            if not counts.keys() >= set(labels):
+                raise Conflict("The task is being written to; try again.", retry_after_s=1)
+            self._shots[key] = [counts[label] for label in labels]  # and no names, which may be forgotten
+            if len(self._shots) > MAX_COUNTED:
+                self._shots.popitem(last=False)
+        return self._shots[key]
 
 
 def _told(

@@ -25,7 +25,7 @@ from service.storage import changes, queries
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import NewTask, TaskRecord
-from service.tasks.adapting import Adapting, Spent, kind_of, made_task, new_examples, refuse_names
+from service.tasks.adapting import Adapting, Spent, kind_of, made_task, new_examples, refuse_names, refuse_prior
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
@@ -66,7 +66,8 @@ class Tasks:
         """Raise what `adapt` would raise before it decodes any input; the model that it would adapt."""
         model, names = self._catalog.chosen(request.model, request.effort), codec.names_of(request.label_names)
         refuse_names(names, model)
-        await self._decoding.targets(request.support, model, kind_of(request.support, model), names=names)
+        kind = kind_of(request.support, model)
+        refuse_prior(request, kind, await self._decoding.targets(request.support, model, kind, names=names))
         return model
 
     async def adapt(
@@ -83,9 +84,11 @@ class Tasks:
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
+        refuse_prior(request, kind, targets)
         truncated = model.truncated(rows[: len(request.support)])
         version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
-        task = NewTask(tenant, task_id or new_id("task"), request.name, model.card.name, kind, request.metadata)
+        id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior
+        task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
         examples = new_examples([*request.support, *names], 0, rows, features)
 
         async def work(session: AsyncSession) -> TaskRecord:
@@ -122,14 +125,17 @@ class Tasks:
         return TaskPage(items=[task_of(record) for record in found[:limit]], next_cursor=cursor)
 
     async def update(self, tenant: str, task_id: str, request: UpdateTask, *, match: Match = None) -> tuple[Task, int]:
-        """Change the task's name or metadata, whichever was sent; the task and its revision."""
-        columns = {"name": "name", "metadata": "metadata_"}
+        """Change the task's name, metadata or prior, whichever was sent; the task and its revision."""
+        columns = {"name": "name", "metadata": "metadata_", "prior": "prior"}
         changed: dict[str, Any] = {columns[field]: getattr(request, field) for field in request.model_fields_set}
 
         async def work(session: AsyncSession) -> TaskRecord:
             if await changes.move_task(session, tenant, task_id, datetime.now(UTC), match=match, **changed) is None:
                 raise await why_not(session, tenant, task_id, match)
-            return await find_task(session, tenant, task_id)
+            record = await find_task(session, tenant, task_id)
+            if "prior" in changed:
+                codec.refuse(list(codec.wrong_prior(request.prior, record.kind, record.labels or ())))
+            return record
 
         return await self._writing.commit(work, task_of)
 

@@ -28,6 +28,7 @@ from models.types import Logits, Rows, Support, TaskParams
 from service.codec import pack_params
 from service.engine.arrays import Adapted, LabelledArrays
 from service.engine.engine import Engine
+from service.fields import Prior
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -91,6 +92,7 @@ class Stored:
     labels: list[str] | None
     params: bytes | None
     params_digest: str | None
+    prior: Prior | None = None
 
 
 @dataclass
