@@ -72,6 +72,7 @@ class Tail(Head):
         self.sizes = [prod(shape) for shape in self.shapes.values()]
         self.body = body
         self.head = head
+        self.balance = head.balance
         self.width = width
         self.rule = rule(self.shapes)
         self.num_steps = num_steps

@@ -54,9 +54,14 @@ async def has_example(session: AsyncSession, tenant: str, task_id: str, example_
 
 
 async def count_labels(session: AsyncSession, tenant: str, task_id: str, version: int) -> dict[str, int]:
-    """How many examples, or names, of each label a version was adapted to; of labels that exclude each other."""
+    """How many examples, or names, of each label a version was adapted to; of labels that exclude each other.
+
+    Nothing of a version that is gone, or that has forgotten some since.
+    """
     values = {"tenant": tenant, "task_id": task_id, "version": version}
-    return {str(label): count for label, count in await session.execute(_COUNTS, values)}
+    rows = (await session.execute(_COUNTS, values)).all()
+    is_whole = sum(count for _, count, _ in rows) == next((num_support for *_, num_support in rows), None)
+    return {str(label): count for label, count, _ in rows} if is_whole else {}
 
 
 async def next_ordinal(session: AsyncSession, tenant: str, task_id: str) -> int:
@@ -166,7 +171,17 @@ _MEMBERS = (
 )
 
 _COUNTS = (
-    select(Example.label, func.count())
+    select(
+        Example.label,
+        func.count(),
+        select(Version.num_support)
+        .where(
+            Version.tenant == bindparam("tenant"),
+            Version.task_id == bindparam("task_id"),
+            Version.number == bindparam("version"),
+        )
+        .scalar_subquery(),
+    )
     .where(Example.tenant == bindparam("tenant"), Example.task_id == bindparam("task_id"), _since.is_not(None))
     .group_by(Example.label)
 )

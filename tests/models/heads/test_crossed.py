@@ -1,0 +1,87 @@
+"""Each row is judged by params that were adapted without it, whatever else is in the batch."""
+
+import torch
+
+from models.data.episodes import full_rows
+from models.heads.bayesian_linear import BayesianLinear
+from models.heads.crossed import MAX_FOLDS, crossed, num_folds
+from models.heads.ridge import Ridge
+from models.types import Classes, Gaussian, Logits, Rows, Support, Values
+
+WAYS = 3
+
+
+def support(shots: int, tasks: int = 2, seed: int = 0) -> Support:
+    """Tasks of three labels."""
+    draws = torch.Generator().manual_seed(seed)
+    classes = torch.arange(WAYS).repeat_interleave(shots).expand(tasks, -1)
+    rows = torch.randn(tasks, WAYS * shots, 8, generator=draws) + classes.unsqueeze(-1)
+    return Support(full_rows(rows), Classes(classes, torch.ones(tasks, WAYS, dtype=torch.bool)))
+
+
+def only(rows: Rows, task: int, keep: torch.Tensor) -> Rows:
+    """Some rows of one task."""
+    return full_rows(rows.values[task : task + 1, keep])
+
+
+def test_a_row_is_scored_as_by_a_task_without_its_fold() -> None:
+    task, head = support(shots=2), Ridge()
+    with torch.no_grad():
+        found = crossed(head, task, num_folds([2, 2]))
+    assert found.is_held.all() and isinstance(found.scores, Logits) and isinstance(task.target, Classes)
+    # with two rows a label a fold holds one of each, so that one of the eight ways to leave those out is the row's
+    for row in range(6):
+        near = []
+        for other in range(2 ** (WAYS - 1)):
+            out = torch.zeros(6, dtype=torch.bool)
+            out[row] = True
+            for bit, way in enumerate(way for way in range(WAYS) if way != row // 2):
+                out[2 * way + (other >> bit) % 2] = True
+            kept = Support(only(task.rows, 0, ~out), Classes(task.target.index[:1, ~out], task.target.ways[:1]))
+            with torch.no_grad():
+                scores = head.predict(head.adapt(kept), only(task.rows, 0, torch.tensor([row])))
+            near.append(float((scores.values[0, 0] - found.scores.values[0, row]).abs().max()))
+        assert min(near) < 1e-5
+
+
+def test_neighbours_padding_and_order_change_nothing() -> None:
+    small, large, head = support(2, tasks=1), support(6, tasks=1, seed=1), Ridge()
+    values = torch.zeros(2, 18, 8)
+    values[0, :6], values[1] = small.rows.values[0], large.rows.values[0]
+    mask = torch.ones(2, 18, dtype=torch.bool)
+    mask[0, 6:] = False
+    index = torch.zeros(2, 18, dtype=torch.int64)
+    assert isinstance(small.target, Classes) and isinstance(large.target, Classes)
+    index[0, :6], index[1] = small.target.index[0], large.target.index[0]
+    both = Support(
+        Rows(values, mask, mask.flatten().nonzero().squeeze(1)), Classes(index, torch.ones(2, 3, dtype=torch.bool))
+    )
+    turned = torch.randperm(18, generator=torch.Generator().manual_seed(2))
+    order = Support(full_rows(large.rows.values[:, turned]), Classes(large.target.index[:, turned], large.target.ways))
+    with torch.no_grad():
+        together = crossed(head, both, num_folds([2, 6])).scores
+        alone = [crossed(head, small, 2).scores, crossed(head, large, MAX_FOLDS).scores]
+        again = crossed(head, order, MAX_FOLDS).scores
+    assert all(isinstance(each, Logits) for each in (together, *alone, again))
+    torch.testing.assert_close(together.values[0, :6], alone[0].values[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together.values[1], alone[1].values[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(again.values, alone[1].values[:, turned], atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_alone_with_its_label_or_a_name_is_never_left_out() -> None:
+    task = support(shots=3, tasks=1)
+    names = torch.zeros(1, 9, dtype=torch.bool)
+    names[0, 0] = True
+    lonely = Classes(torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 2]]), torch.ones(1, 3, dtype=torch.bool))
+    with torch.no_grad():
+        found = crossed(Ridge(), Support(task.rows, lonely, names), MAX_FOLDS)
+    assert found.is_held.tolist() == [[False, *[True] * 7, False]]
+
+
+def test_curves_are_crossed_too() -> None:
+    inputs = torch.linspace(-1, 1, 12).view(1, 12, 1)
+    head = BayesianLinear(width=1, rank=1, noises=(0.1, 0.5))
+    with torch.no_grad():
+        found = crossed(head, Support(full_rows(inputs), Values(3 * inputs)), MAX_FOLDS)
+    assert isinstance(found.scores, Gaussian) and found.is_held.all()
+    assert float((found.scores.mean - 3 * inputs).abs().max()) < 1
