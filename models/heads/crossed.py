@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.heads.head import Head
 from models.heads.held_out import folds_of, members_of
-from models.types import Gaussian, Logits, Rows, Scores, Support, Values
+from models.types import Gaussian, Logits, Rows, Scores, Support, Tags, Target, Values
 
 MAX_FOLDS = 5
 MAX_NUMBERS = 4_000_000  # of a support's folds that are adapted at once
@@ -70,7 +70,10 @@ def _without(support: Support, folds: Int64[Tensor, "T S"], some: Int64[Tensor, 
     """A task for each of these folds, fold by fold, without its rows: they are masked and stay where they are."""
     rows, num = _repeated(support.rows, len(some)), len(some)
     is_out = (folds == some.view(-1, 1, 1)).flatten(0, 1)
-    target = type(support.target)(**{name: _again(leaf, num) for name, leaf in vars(support.target).items()})
+    if isinstance(support.target, Tags):
+        raise TypeError("frames are not crossed")
+    leaves = {name: _again(leaf, num) for name, leaf in vars(support.target).items()}
+    target: Target = type(support.target)(**leaves)
     names = None if support.names is None else _again(support.names, num)
     return Support(replace(rows, mask=rows.mask & ~is_out), target, names)
 
@@ -92,7 +95,7 @@ def _own(found: Sequence[Scores], folds: Int64[Tensor, "T S"]) -> Scores:
     T, fold = len(folds), folds.clamp(min=0)[None, :, :, None]
 
     def pick(parts: list[Tensor]) -> Tensor:
-        whole = torch.cat([part.unflatten(0, (-1, T)) for part in parts])
+        whole = torch.cat([part.view(-1, T, *part.shape[1:]) for part in parts])
         return whole.take_along_dim(fold, 0).squeeze(0)
 
     if isinstance(found[0], Gaussian):
