@@ -14,36 +14,40 @@ from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
 from service.engine.pace import Pace
+from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
-from service.engine.worker import Lane, Work, Worker
+from service.engine.turns import Batch, Lane
+from service.engine.worker import Work, Worker
 from service.errors import DeadlineExceeded, NotReady
 from service.metrics import Metrics
 from service.settings import MIB, Settings
 
 INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as every adapt is
 BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
+MIXED_SLICES = 2  # and where it is of several tenants
+WARM_UP = Batch("bulk", {"": 1.0})
 
 
 class _Queue:
-    """One lane's waiting jobs, and the two events that its feeder waits for."""
+    """One lane: what waits and what is ready, and the event that its feeder waits for."""
 
-    def __init__(self, settings: Settings, num_slices: int) -> None:
+    def __init__(self, lane: Lane, settings: Settings, num_slices: int) -> None:
         self.scheduler: Scheduler[Ask[Any]] = Scheduler(
             max_batch_rows=settings.max_batch_rows,
             max_batch_cost=num_slices * settings.slice_ms,
+            max_mixed_cost=MIXED_SLICES * settings.slice_ms,
             max_waiting_cost=settings.max_queue_ms,
             quantum=settings.slice_ms,
         )
-        self.has_jobs = asyncio.Event()
-        self.has_slot = asyncio.Event()
-        self.has_slot.set()
+        self.room = Room(lane, self.scheduler)
+        self.has_changed = asyncio.Event()
 
 
 class Engine:
     """One device and all that is asked of it. Every method is called on the event loop that called `start`.
 
-    Two stages are joined by a slot of one: a feeder a lane prepares batch n+1 (who is next, which params are stale)
-    on the event loop, while the device's thread computes batch n. No timer: a batch is what waits when a slot is free.
+    Two stages: a feeder a lane prepares batch n+1 (who is next, which params are stale) on the event loop, while the
+    device's thread computes batch n. No timer: a batch is what waits when there is room for one.
     """
 
     def __init__(
@@ -69,14 +73,15 @@ class Engine:
             metrics=metrics,
         )
         self._queues: dict[Lane, _Queue] = {
-            "interactive": _Queue(settings, INTERACTIVE_SLICES),
-            "bulk": _Queue(settings, BULK_SLICES),
-            "background": _Queue(settings, BULK_SLICES),
+            "interactive": _Queue("interactive", settings, INTERACTIVE_SLICES),
+            "bulk": _Queue("bulk", settings, BULK_SLICES),
+            "background": _Queue("background", settings, BULK_SLICES),
         }
         self._worker = Worker(
             num_threads=choose_num_threads(settings),
             slice_ms=settings.slice_ms,
-            on_free=self._on_free,
+            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
+            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
             on_end=lambda: self._loop.call_soon_threadsafe(self._give_up),
         )
         self._feeders: list[asyncio.Task[None]] = []
@@ -88,8 +93,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._worker.start()
         warm = self._loop.create_future()
-        self._queues["bulk"].has_slot.clear()
-        self._worker.put("bulk", self._warm_up(warm))
+        self._worker.put(WARM_UP, self._warm_up(warm))
         await warm
         self._feeders = [self._loop.create_task(self._feed(lane)) for lane in self._queues]
 
@@ -186,12 +190,12 @@ class Engine:
         ask.tenant = tenant
         pace = self._compute.paces[ask.digest, ask.kind]
         queue = self._queues[self._lane(ask, pace)]
-        if ask.kind == "readapt" or not self._compute.encodes(ask.digest):
-            # the head does the work, on padded rows: batch like sizes only
+        pads = ask.kind == "readapt" or not self._compute.encodes(ask.digest)
+        if pads:  # the head does the work, on padded rows: batch like sizes only
             group = (*group, ask.num_rows.bit_length())
-        job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, ask.num_rows * pace.ms_per_row, deadline, ask)
+        job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, ask.num_rows * pace.ms_per_row, deadline, ask, pads)
         queue.scheduler.add(job)
-        queue.has_jobs.set()
+        queue.has_changed.set()
         self._observe_queues()
         self._open.add(ask.future)
         try:
@@ -212,20 +216,20 @@ class Engine:
         return "background" if self._compute.is_slow(ask.digest) else "bulk"
 
     async def _feed(self, lane: Lane) -> None:
-        """Prepare this lane's batches one after another, each as soon as the slot is free."""
+        """Prepare this lane's batches one after another, each as soon as there is room."""
         queue = self._queues[lane]
         while True:
-            await queue.has_slot.wait()
-            await queue.has_jobs.wait()
-            jobs = queue.scheduler.next_batch()
-            self._observe_queues()
-            if not queue.scheduler:
-                queue.has_jobs.clear()
-            asks = [job.payload for job in jobs if not job.payload.future.done()]
-            asks = await self._params.find(asks)
-            if asks:
-                queue.has_slot.clear()
-                self._worker.put(lane, run_batch(self._compute, asks, self._deliver, self._metrics))
+            await queue.has_changed.wait()
+            queue.has_changed.clear()
+            while (taken := queue.room.take()) is not None:
+                batch, jobs = taken
+                self._observe_queues()
+                asks = [job.payload for job in jobs if not job.payload.future.done()]
+                asks = await self._params.find(asks)
+                if asks:
+                    self._worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
+                else:
+                    queue.room.end(batch)
 
     def _deliver(self, outcomes: Sequence[Outcome]) -> None:
         """Called from the device's thread when a batch, or a part of it, is done."""
@@ -248,8 +252,15 @@ class Engine:
             if not future.done():
                 future.set_exception(NotReady("The service stopped before it could answer.", retry_after_s=1))
 
-    def _on_free(self, lane: Lane) -> None:
-        self._loop.call_soon_threadsafe(self._queues[lane].has_slot.set)
+    def _begin(self, batch: Batch) -> None:
+        if batch is not WARM_UP:
+            self._queues[batch.lane].room.begin(batch)
+            self._queues[batch.lane].has_changed.set()
+
+    def _end(self, batch: Batch) -> None:
+        if batch is not WARM_UP:
+            self._queues[batch.lane].room.end(batch)
+            self._queues[batch.lane].has_changed.set()
 
     def _observe_queues(self) -> None:
         self._metrics.queue_cost_ms.set(sum(queue.scheduler.waiting_cost for queue in self._queues.values()))

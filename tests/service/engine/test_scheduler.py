@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.engine.scheduler import Job, Scheduler
 from service.errors import Overloaded
 
-SIZES = {"max_batch_rows": 64, "max_batch_cost": 40.0, "max_waiting_cost": 1e9, "quantum": 20.0}
+SIZES = {"max_batch_rows": 64, "max_batch_cost": 40.0, "max_mixed_cost": 40.0, "max_waiting_cost": 1e9, "quantum": 20.0}
 
 
 def scheduler(**changes: float) -> Scheduler[int]:
@@ -47,6 +47,40 @@ def test_every_job_runs_once_and_within_the_budget(arrivals: list[Job[int] | Non
         if len(batch) > 1:
             assert len(batch) * max(job.rows for job in batch) <= SIZES["max_batch_rows"]
             assert sum(job.cost for job in batch) <= SIZES["max_batch_cost"]
+
+
+def test_a_batch_of_several_tenants_is_shorter_than_one_of_one() -> None:
+    def costs(*tenants: str) -> list[float]:
+        waiting = scheduler(max_mixed_cost=20.0)
+        for number in range(20):
+            waiting.add(Job(tenants[number % len(tenants)], "adapt", 1, 5.0, 0.0, number))
+        taken = []
+        while batch := waiting.next_batch():
+            taken.append(sum(job.cost for job in batch))
+        return taken
+
+    assert costs("a") == [40.0, 40.0, 20.0]
+    assert costs("a", "b") == [20.0] * 5
+
+
+def test_a_batch_can_be_made_without_some_tenants() -> None:
+    waiting = scheduler()
+    for tenant in "aabbcc":
+        waiting.add(Job(tenant, "adapt", 1, 5.0, 0.0, 0))
+    assert waiting.next_batch(without="abc") == []
+    assert [job.tenant for job in waiting.next_batch(without="ab")] == ["c", "c"]
+    assert waiting.has("a") and waiting.has("b") and not waiting.has("c")
+
+
+def test_padding_is_charged_to_whom_it_is_for() -> None:
+    waiting, spent = scheduler(), {"short": 0.0, "long": 0.0}
+    for _ in range(2_000):
+        waiting.add(Job("short", "adapt", 4, 2.0, 0.0, 0, pads=True))
+        waiting.add(Job("long", "adapt", 8, 4.0, 0.0, 0, pads=True))
+    for _ in range(100):
+        for job in waiting.next_batch():
+            spent[job.tenant] += 4.0  # what each row of a padded batch takes, however short it is
+    assert spent["short"] / sum(spent.values()) == pytest.approx(0.5, abs=0.05)
 
 
 @given(arrivals)
@@ -115,6 +149,9 @@ def test_the_queue_is_bounded_in_cost_and_says_when_to_come_back() -> None:
     assert refused.value.retry_after_s == 9
     waiting.add(Job("quiet", "predict", 1, 1.0, 0.0, 2))  # another's flood is not this one's fault
     assert waiting.waiting_cost == 9001.0
+    waiting.add(Job("quiet", "predict", 1, 700.0, 0.0, 3))
+    with pytest.raises(Overloaded):  # half of what may wait is for each of two
+        waiting.add(Job("quiet", "predict", 1, 100.0, 0.0, 4))
 
 
 def test_a_removed_job_never_runs() -> None:

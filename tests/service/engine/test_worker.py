@@ -1,31 +1,45 @@
-"""The device's thread: who gets it when."""
+"""The device's thread: it runs every batch to its end, a slice at a time, and says when one begins and is over."""
 
 import threading
 from collections.abc import Generator
 
-from service.engine.worker import BACKGROUND_EVERY, Lane, Worker
+from service.engine.turns import Batch, Lane
+from service.engine.worker import Worker
 
 
-def test_background_work_gets_a_share_while_there_is_other_work_and_all_when_there_is_none() -> None:
-    order: list[str] = []
-    over = threading.Event()
+def test_batches_of_all_lanes_run_to_their_end_and_what_began_is_over() -> None:
+    told: list[tuple[str, Batch]] = []
+    order: list[Batch] = []
+    all_over = threading.Event()
+    lanes: tuple[Lane, ...] = ("background", "bulk", "interactive")
+    batches = [Batch(lane, {tenant: 1.0}) for lane in lanes for tenant in "ab"]
 
-    def slices(name: str, num: int) -> Generator[None, None, None]:
-        for _ in range(num):
-            order.append(name)
+    def slices(batch: Batch) -> Generator[None, None, None]:
+        for _ in range(7):
+            order.append(batch)
             yield
-        if name == "background":
-            over.set()
 
-    lanes: list[Lane] = []
-    worker = Worker(num_threads=1, slice_ms=0, on_free=lanes.append, on_end=lambda: None)
-    worker.put("background", slices("background", 12))
-    worker.put("bulk", slices("bulk", 20))
-    worker.put("interactive", slices("interactive", 2))
+    def on_over(batch: Batch) -> None:
+        told.append(("over", batch))
+        if len([word for word, _ in told if word == "over"]) == len(batches):
+            all_over.set()
+
+    worker = Worker(
+        num_threads=1,
+        slice_ms=1e-6,
+        on_begin=lambda batch: told.append(("begins", batch)),
+        on_over=on_over,
+        on_end=lambda: None,
+    )
+    for batch in batches:
+        worker.put(batch, slices(batch))
+    assert not worker.is_alive
     worker.start()
-    assert over.wait(10)
+    assert all_over.wait(10) and worker.is_alive
     worker.stop()
-    assert order[:2] == ["interactive", "interactive"]
-    while_busy = order[: len(order) - order[::-1].index("bulk")]
-    assert while_busy.count("background") <= len(while_busy) / BACKGROUND_EVERY + 1
-    assert order.count("background") == 12 and set(lanes) == {"background", "bulk", "interactive"}
+    assert not worker.is_alive
+    assert all(order.count(batch) == 7 for batch in batches)
+    assert sorted(told, key=lambda each: batches.index(each[1])) == [
+        (word, batch) for batch in batches for word in ("begins", "over")
+    ]
+    assert order[0].lane == "interactive"
