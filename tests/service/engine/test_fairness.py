@@ -18,9 +18,7 @@ few = settings(max_examples=25, deadline=None)
 @st.composite
 def habits(draw: st.DrawFn) -> list[tuple[Lane, float]]:
     """What a tenant sends again and again."""
-    sent = draw(
-        st.lists(st.one_of(st.tuples(interactive, short), st.tuples(lanes, long)), min_size=1, max_size=6)
-    )
+    sent = draw(st.lists(st.one_of(st.tuples(interactive, short), st.tuples(lanes, long)), min_size=1, max_size=6))
     return [(lane_of(cost) if lane == "interactive" else lane, cost) for lane, cost in sent]
 
 
