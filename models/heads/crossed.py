@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.heads.head import Head
 from models.heads.held_out import folds_of, members_of
-from models.types import Gaussian, Logits, Rows, Scores, Support, Tags, Target, Values
+from models.types import Either, Gaussian, Logits, Rows, Scores, Support, Tags, Target, Values
 
 MAX_FOLDS = 5
 MAX_NUMBERS = 4_000_000  # of a support's folds that are adapted at once
@@ -101,7 +101,14 @@ def _own(found: Sequence[Scores], folds: Int64[Tensor, "T S"]) -> Scores:
     if isinstance(found[0], Gaussian):
         gaussians = [each for each in found if isinstance(each, Gaussian)]
         return Gaussian(pick([each.mean for each in gaussians]), pick([each.variance for each in gaussians]))
-    return Logits(pick([each.values for each in found if isinstance(each, Logits)]))
+    if isinstance(found[0], Either):
+        eithers = [each for each in found if isinstance(each, Either)]
+        logits, values = (_own(parts, folds) for parts in zip(*((e.logits, e.values) for e in eithers), strict=True))
+        assert isinstance(logits, Logits) and isinstance(values, Gaussian)
+        return Either(logits, values)
+    all_logits = [each for each in found if isinstance(each, Logits)]
+    independent = all_logits[0].independent
+    return Logits(pick([each.values for each in all_logits]), None if independent is None else independent[:T])
 
 
 def crossed(head: Head, support: Support, most_folds: int) -> Crossed:

@@ -6,7 +6,7 @@ from models.data.episodes import full_rows
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.crossed import MAX_FOLDS, crossed, num_folds
 from models.heads.ridge import Ridge
-from models.types import Classes, Gaussian, Logits, Rows, Support, Values
+from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values
 
 WAYS = 3
 
@@ -17,6 +17,12 @@ def support(shots: int, tasks: int = 2, seed: int = 0) -> Support:
     classes = torch.arange(WAYS).repeat_interleave(shots).expand(tasks, -1)
     rows = torch.randn(tasks, WAYS * shots, 8, generator=draws) + classes.unsqueeze(-1)
     return Support(full_rows(rows), Classes(classes, torch.ones(tasks, WAYS, dtype=torch.bool)))
+
+
+def logits(scores: Scores) -> torch.Tensor:
+    """Of labels that exclude each other."""
+    assert isinstance(scores, Logits)
+    return scores.values
 
 
 def only(rows: Rows, task: int, keep: torch.Tensor) -> Rows:
@@ -62,10 +68,9 @@ def test_neighbours_padding_and_order_change_nothing() -> None:
         together = crossed(head, both, num_folds([2, 6])).scores
         alone = [crossed(head, small, 2).scores, crossed(head, large, MAX_FOLDS).scores]
         again = crossed(head, order, MAX_FOLDS).scores
-    assert all(isinstance(each, Logits) for each in (together, *alone, again))
-    torch.testing.assert_close(together.values[0, :6], alone[0].values[0], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(together.values[1], alone[1].values[0], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(again.values, alone[1].values[:, turned], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(together)[0, :6], logits(alone[0])[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(together)[1], logits(alone[1])[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(again), logits(alone[1])[:, turned], atol=1e-5, rtol=1e-4)
 
 
 def test_what_is_alone_with_its_label_or_a_name_is_never_left_out() -> None:
