@@ -11,7 +11,7 @@ from typing import Any
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
 DIGESTED = ("name", "modality", "kinds", "inputs", "encoder", "head")  # what fixes the answers, beside the weights
-OPTIONAL = ("tasks",)  # and this, where a model has any
+OPTIONAL = ("tasks", "several")  # and this, where a model has any
 MAX_TASKS = 256
 TASK_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
@@ -27,7 +27,7 @@ class Card:
     """The content of model.json: how to rebuild a learner, and how it came about."""
 
     name: str
-    modality: str  # image | text | vector
+    modality: str  # image | text | vector | mixed
     kinds: tuple[str, ...]  # classification | regression
     inputs: Part
     encoder: Part
@@ -35,6 +35,12 @@ class Card:
     created_at: str  # ISO 8601, UTC
     card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence
     tasks: Mapping[str, Part] = field(default_factory=dict)  # its own, by name: {"kind", "labels", "about"}
+    several: tuple[str, ...] = ()  # modalities, where `modality` is "mixed"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What its inputs may be."""
+        return self.several or (self.modality,)
 
     def to_json(self) -> str:
         """The text of model.json; of what is optional, only what there is."""
@@ -67,11 +73,12 @@ def _checked(content: Any) -> Card:
     """A card from parsed JSON. Raises TypeError for missing or unknown fields and wrong types."""
     if not isinstance(content, dict) or not set(content) <= {each.name for each in fields(Card)}:
         raise TypeError("it must be an object with the fields of a model")
-    card = Card(**{**content, "kinds": tuple(content.get("kinds", ()))})
+    lists = {name: tuple(content.get(name, ())) for name in ("kinds", "several")}
+    card = Card(**{**content, **lists})
     parts = (card.inputs, card.encoder, card.head)
     if not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in parts):
         raise TypeError("inputs, encoder and head must each be an object with a name")
-    texts = (card.name, card.modality, card.created_at, *card.kinds)
+    texts = (card.name, card.modality, card.created_at, *card.kinds, *card.several)
     if not card.kinds or not all(isinstance(text, str) and text for text in texts):
         raise TypeError("name, modality, kinds and created_at must be texts")
     _check_tasks(card)

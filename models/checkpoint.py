@@ -22,6 +22,10 @@ from models.learner import Learner
 from models.rules import RULES
 from models.types import TaskParams
 
+PARTS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    **dict.fromkeys(("body", "image", "text"), ENCODERS),
+    **dict.fromkeys(("head", "classes", "values"), HEADS),
+}  # options that are parts, and the tables that they are rows of
 TASKS = "tasks."  # tasks.<name>.<leaf>: the params of the tasks that belong to a model
 BOOLS = ("ways", "independent")  # leaves that are no numbers
 
@@ -116,12 +120,10 @@ def _check(name: str, leaf: Tensor, axes: list[str], sizes: dict[str, int]) -> N
 
 
 def _row(table: Mapping[str, Callable[..., Any]], part: Part) -> Callable[..., Any]:
-    """The row of a table with its options, not yet called; `body`, heads and `rule` are rows of tables themselves."""
+    """The row of a table with its options, not yet called; parts of it are rows of tables themselves."""
     options = {key: option for key, option in part.items() if key != "name"}
-    if "body" in options:
-        options["body"] = _row(ENCODERS, options["body"])()
-    for part_of_head in {"head", "classes", "values"} & options.keys():
-        options[part_of_head] = _row(HEADS, options[part_of_head])()
+    for key in [key for key in PARTS if key in options]:
+        options[key] = _row(PARTS[key], options[key])()
     if "rule" in options:
         options["rule"] = _row(RULES, options["rule"])
     return partial(table[part["name"]], **options)

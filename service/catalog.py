@@ -11,9 +11,11 @@ import numpy.typing as npt
 from models.card import Card
 from models.inputs import Input
 from models.inputs.frame import FrameInput
+from models.inputs.mixed import MixedInput
 from models.inputs.text import TextInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
 
+FORM = "form"  # what a task's inputs are, in what made them ready, where a model takes several modalities
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
 
 
@@ -29,11 +31,21 @@ class Served:
     @property
     def preprocessing(self) -> dict[str, Any]:
         """What makes inputs ready for this model, whole: its name and every option."""
-        return {"name": self.card.inputs["name"], **asdict(self.inputs)}
+        options = self.inputs.options if isinstance(self.inputs, MixedInput) else asdict(self.inputs)
+        return {"name": self.card.inputs["name"], **options}
+
+    def forms(self, rows: npt.NDArray[Any]) -> list[str]:
+        """What each row is, of a model that takes more than one modality; nothing of others."""
+        return [self.inputs.form(row) for row in rows] if isinstance(self.inputs, MixedInput) else []
+
+    def made(self, rows: npt.NDArray[Any]) -> dict[str, Any]:
+        """What made these rows of one task ready, and what they are where that is open."""
+        forms = self.forms(rows[:1])
+        return self.preprocessing | ({FORM: forms[0]} if forms else {})
 
     def truncated(self, rows: npt.NDArray[Any]) -> list[int]:
         """The positions of the rows whose texts were longer than the model reads."""
-        if not isinstance(self.inputs, TextInput | FrameInput):
+        if not isinstance(self.inputs, TextInput | FrameInput | MixedInput):
             return []
         found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
         return found

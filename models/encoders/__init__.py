@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from models.encoders.bag import Bag
 from models.encoders.conv4 import Conv4
 from models.encoders.efficientnet_lite import EfficientNetLite
 from models.encoders.identity import Identity
@@ -11,6 +12,8 @@ from models.encoders.linear_map import LinearMap
 from models.encoders.minilm import MiniLM
 from models.encoders.mlp import MLP
 from models.encoders.resnet import ResNet
+from models.encoders.stems import Stems
+from models.encoders.trunk import Trunk
 from models.encoders.vision import Vision
 from models.encoders.words import Words
 
@@ -24,4 +27,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "efficientnet_lite": EfficientNetLite,
     "vision": Vision,
     "words": Words,
+    "bag": Bag,
+    "stems": Stems,
+    "trunk": Trunk,
 }

@@ -10,6 +10,7 @@ from models.heads.frames import Frames
 from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
+from models.heads.in_own_units import InOwnUnits
 from models.heads.linear_classes import LinearClasses
 from models.heads.linear_values import LinearValues
 from models.heads.logistic import Logistic
@@ -32,6 +33,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "gradient_regression": GradientRegression,
     "amortised": Amortised,
     "tail": Tail,
+    "in_own_units": InOwnUnits,
     "linear_classes": LinearClasses,
     "linear_values": LinearValues,
     "both": Both,

@@ -17,7 +17,8 @@ TINY = 1e-30  # a variance: keeps identical support rows from dividing by zero
 class Ridge(Head):
     """A linear layer fitted by least squares, its intercept free; the penalty and the logits' scale are learned.
 
-    Features are normalised in one of two ways. "unit": every row to length one, for the features of an encoder.
+    Features are normalised in one of three ways. "none": not at all. "unit": every row to length one, for the features
+    of an encoder.
     "standard": every column by its own spread over the support, for vectors in their senders' units; mixing in a
     learned share of the mean spread keeps columns that hardly vary from being blown up.
     """
@@ -25,7 +26,7 @@ class Ridge(Head):
     balance = 1.3
 
     def __init__(
-        self, normalise: Literal["unit", "standard"] = "unit", penalty: float = 1.0, scale: float = 10.0
+        self, normalise: Literal["unit", "standard", "none"] = "unit", penalty: float = 1.0, scale: float = 10.0
     ) -> None:
         super().__init__()
         self.layout = {"weight": "N D", "bias": "N", "centre": "D", "ways": "N"}
@@ -63,7 +64,7 @@ class Ridge(Head):
 
     def _unit(self, centred: Float[Tensor, "T S D"], mask: Bool[Tensor, "T S"]) -> Float[Tensor, "T 1 D"]:
         """What each column is divided by: one, or so much that a row's squared length is about one."""
-        if self.normalise == "unit":
+        if self.normalise != "standard":
             return torch.ones_like(centred[:, :1])
         variance = _mean(centred.square(), mask)
         mean_variance = variance.mean(-1, keepdim=True)

@@ -8,11 +8,12 @@ from typing import TypeAlias
 
 from models.inputs.frame import FrameInput
 from models.inputs.image import GlyphInput
+from models.inputs.mixed import MixedInput
 from models.inputs.photo import PhotoInput
 from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 
-Input: TypeAlias = FrameInput | GlyphInput | PhotoInput | TextInput | VectorInput
+Input: TypeAlias = FrameInput | GlyphInput | MixedInput | PhotoInput | TextInput | VectorInput
 
 INPUTS: dict[str, Callable[..., Input]] = {
     "glyph": GlyphInput,
@@ -20,4 +21,5 @@ INPUTS: dict[str, Callable[..., Input]] = {
     "text": TextInput,
     "frame": FrameInput,
     "vector": VectorInput,
+    "mixed": MixedInput,
 }

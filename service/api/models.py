@@ -35,7 +35,7 @@ def _model(catalog: Catalog, name: str, settings: Settings) -> Model:
         name=card.name,
         digest=newest.digest,
         digests=[served.digest for served in versions],
-        modalities=[cast(Modality, card.modality)],
+        modalities=[cast(Modality, modality) for modality in card.modalities],
         kinds=[cast(Kind, kind) for kind in card.kinds],
         label_names=newest.takes_names,
         efforts=[cast(Effort, effort) for effort in catalog.efforts(newest)],

@@ -3,7 +3,7 @@
 from service.codec.answers import classifications, multilabels, read_cursor, read_ordinal, regressions, write_cursor
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
-from service.codec.inputs import decode_inputs
+from service.codec.inputs import decode_inputs, misfits
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
 from service.codec.params import (
     DamagedParams,
@@ -52,6 +52,7 @@ __all__ = [
     "expecting",
     "frames",
     "labels_of",
+    "misfits",
     "misplaced_slots",
     "multilabels",
     "names_of",

@@ -1,7 +1,7 @@
 """Inputs as sent -> the array that a model takes; what cannot be used is refused with a sentence for the sender."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -25,7 +25,7 @@ class InvalidInput(ValueError):
 def decode_inputs(
     inputs: Sequence[Input],
     preprocess: Preprocess,
-    modality: str,
+    modalities: Sequence[str],
     *,
     max_pixels: int,
     deadline: float,
@@ -38,7 +38,7 @@ def decode_inputs(
     Raises DeadlineExceeded between two inputs.
     """
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
-    read = _reader(modality, max_pixels, preprocess)
+    read = _reader(modalities, max_pixels, preprocess)
     wrong: list[FieldError] = []
     for position, value in enumerate(inputs):
         if monotonic() > deadline:
@@ -50,9 +50,21 @@ def decode_inputs(
     return rows, wrong
 
 
-def _reader(modality: str, max_pixels: int, preprocess: Preprocess) -> Callable[[Input], Any]:
-    """How one input of this modality becomes what the model's preprocessing takes."""
-    match modality:
+def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError]:
+    """Inputs that are not of the form of their task's; an empty form is of none."""
+    for position, form in enumerate(forms):
+        if not form:
+            yield FieldError(path.format(position), "holds numbers that no model can use")
+        elif form != wanted:
+            yield FieldError(path.format(position), f"expected {wanted}, as the task's other inputs are, got {form}")
+
+
+def _reader(modalities: Sequence[str], max_pixels: int, preprocess: Preprocess) -> Callable[[Input], Any]:
+    """How one input of these modalities becomes what the model's preprocessing takes."""
+    if len(modalities) > 1:
+        readers = {modality: _reader([modality], max_pixels, preprocess) for modality in modalities}
+        return lambda value: readers.get(_modality(value), readers[modalities[0]])(value)
+    match modalities[0]:
         case "image":
             draft_px = preprocess.draft_px if isinstance(preprocess, PhotoInput) else DRAFT_PX
             return lambda value: decode_image(_image_bytes(value), max_pixels, draft_px=draft_px)
@@ -61,7 +73,11 @@ def _reader(modality: str, max_pixels: int, preprocess: Preprocess) -> Callable[
         case "text":
             return _text
         case _:
-            raise ValueError(f"no reader for inputs of the modality {modality!r}")
+            raise ValueError(f"no reader for inputs of the modality {modalities[0]!r}")
+
+
+def _modality(value: Input) -> str:
+    return "image" if isinstance(value, Image | bytes) else "text" if isinstance(value, str) else "vector"
 
 
 def _image_bytes(value: Input) -> bytes:
@@ -95,6 +111,4 @@ def _text(value: Input) -> str:
 
 
 def _noun(value: Input) -> str:
-    return (
-        "an image" if isinstance(value, Image | bytes) else "a text" if isinstance(value, str) else "a list of numbers"
-    )
+    return {"image": "an image", "text": "a text", "vector": "a list of numbers"}[_modality(value)]

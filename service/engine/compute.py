@@ -14,6 +14,7 @@ from models.encoders.identity import Identity
 from models.heads.tail import Tail
 from models.inputs import Input
 from models.inputs.frame import FrameInput, max_words
+from models.inputs.mixed import MixedInput
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
 from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
@@ -231,6 +232,8 @@ class Compute:
 
 
 def _made_up_rows(num_rows: int, inputs: Input) -> Array:
+    if isinstance(inputs, MixedInput):
+        return inputs.made_up(num_rows)
     rows = np.random.default_rng(0).integers(1, 256, (num_rows, *inputs.shape)).astype(inputs.dtype)
     if isinstance(inputs, TextInput | FrameInput):
         rows[:, USUAL_TOKENS:] = PAD
@@ -250,7 +253,7 @@ def _made_up(rows: Array, kind: str) -> LabelledArrays:
 def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Learner:
     """The learner where it will run: encoder in `dtype`, head in float32, since inner loops and solves need it."""
     learner = checkpoint.learner.eval().requires_grad_(False).to(device)
-    if checkpoint.card.modality != "vector":  # bfloat16 would round a user's own numbers to three digits
+    if "vector" not in checkpoint.card.modalities:  # bfloat16 would round a user's own numbers to three digits
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
 

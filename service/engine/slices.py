@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from models.inputs import Input
 from models.inputs.frame import FrameInput
+from models.inputs.mixed import MixedInput
 from models.inputs.photo import PhotoInput
 from models.inputs.text import TextInput
 from service.engine.arrays import Array
@@ -31,8 +32,8 @@ def rows_a_slice(inputs: Input, device_type: str) -> int:
 
 
 def cuts(inputs: Input, rows: Array, device_type: str) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
-    """Slices of rows [B *X] for the encoder, and their positions; texts as their input cuts them, by length."""
-    if isinstance(inputs, TextInput | FrameInput):
+    """Slices of rows [B *X] for the encoder, and their positions; texts as their input cuts them."""
+    if isinstance(inputs, TextInput | FrameInput | MixedInput):
         yield from inputs.cut(rows, SLICE_TOKENS[device_type])
         return
     step = rows_a_slice(inputs, device_type)

@@ -130,7 +130,7 @@ def version_of(
         seed=0,  # no method served so far draws random numbers when it adapts
         params=codec.pack_params(params, header),
         origin=origin,
-        preprocessing=model.preprocessing,
+        preprocessing=model.made(rows),
     )
 
 

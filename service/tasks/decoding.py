@@ -50,13 +50,18 @@ class Decoding:
         return await self.taught(examples, names, model, deadline), targets
 
     async def taught(
-        self, examples: Sequence[Example], names: Sequence[codec.Name], model: Served, deadline: float
+        self,
+        examples: Sequence[Example],
+        names: Sequence[codec.Name],
+        model: Served,
+        deadline: float,
+        form: str | None = None,
     ) -> Array:
         """Rows [S *X] of examples and of names of labels behind them."""
         inputs = [*(example.input for example in examples), *(name.input for name in names)]
         paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
         try:
-            rows = await self.inputs(inputs, model, deadline, "support.{}.input")
+            rows = await self.inputs(inputs, model, deadline, "support.{}.input", form)
         except InvalidRequest as error:
             raise InvalidRequest.at(
                 [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
@@ -86,22 +91,25 @@ class Decoding:
             )
         )
 
-    async def inputs(self, inputs: Sequence[Input], model: Served, deadline: float, path: str) -> Array:
+    async def inputs(
+        self, inputs: Sequence[Input], model: Served, deadline: float, path: str, form: str | None = None
+    ) -> Array:
         """Rows [B *X] as the model takes them, decoded in turns with other requests. Raises InvalidRequest.
 
-        `path` says where the inputs came, see codec.decode_inputs.
+        `path` says where the inputs came, see codec.decode_inputs. Of a model of several modalities they must be of
+        this `form`, or all alike.
         """
         decode = partial(
             codec.decode_inputs,
             preprocess=model.inputs,
-            modality=model.card.modality,
+            modalities=model.card.modalities,
             max_pixels=int(self._settings.max_image_megapixels * 1e6),
             deadline=deadline,
             path=path,
         )
         parts: list[Array] = []
         wrong: list[FieldError] = []
-        turn = TURN[model.card.modality]
+        turn = min(TURN[modality] for modality in model.card.modalities)
         for first in range(0, len(inputs), turn):
             rows, errors = await self.in_thread(partial(decode, inputs[first : first + turn], first=first))
             ON_DECODED.get()(min(first + turn, len(inputs)))
@@ -110,4 +118,7 @@ class Decoding:
             if len(wrong) >= MAX_LISTED:
                 break
         codec.refuse(wrong)
-        return np.concatenate(parts)
+        rows = np.concatenate(parts)
+        forms = model.forms(rows)
+        codec.refuse(list(codec.misfits(forms, form or (forms or [""])[0], path)))
+        return rows

@@ -32,7 +32,7 @@ from service.storage.database import Database
 from service.storage.records import TaskRecord, VersionRecord
 from service.tasks.adapting import Spent
 from service.tasks.decoding import Decoding
-from service.tasks.finding import find_task, find_version
+from service.tasks.finding import find_task, find_version, form_of
 from service.tasks.predicting import Decode, Predicting, frames_of
 
 
@@ -82,10 +82,10 @@ class Evaluating:
         rows: dict[str, Array] = {}  # by digest: two versions on one model need them once
         used: list[Array] = []
 
-        async def decode(model: Served) -> Array:
+        async def decode(model: Served, form: str | None) -> Array:
             if model.digest not in rows:
                 inputs = [example.input for example in request.examples]
-                rows[model.digest] = await self._decoding.inputs(inputs, model, deadline, "examples.{}.input")
+                rows[model.digest] = await self._decoding.inputs(inputs, model, deadline, "examples.{}.input", form)
             used.append(rows[model.digest])
             return used[-1]
 
@@ -123,7 +123,7 @@ class Evaluating:
         if version is None:
             return (await self._predicting.ask(tenant, task_id, decode, deadline))[0]
         digest, number = version.model_digest, version.number
-        rows = await decode(self._catalog.get(digest))
+        rows = await decode(self._catalog.get(digest), form_of(record))
         try:
             answer = await self._engine.predict(tenant, task_id, digest, rows, deadline, number)
             return await self._predicting.expecting(tenant, task_id, digest, answer, record.prior)

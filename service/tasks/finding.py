@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.catalog import FORM
 from service.errors import PreconditionFailed, TaskNotFound, VersionErased, VersionNotFound
 from service.ids import is_id
 from service.storage import history, queries
@@ -17,6 +18,12 @@ async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Mat
     if match is not None and record.revision not in match:
         raise _moved_on(record)
     return record
+
+
+def form_of(record: TaskRecord) -> str | None:
+    """What the task's inputs are, where its model takes several modalities."""
+    form: str | None = (record.preprocessing or {}).get(FORM)
+    return form
 
 
 async def find_version(session: AsyncSession, tenant: str, task_id: str, number: int) -> VersionRecord:

@@ -124,6 +124,8 @@ class Importing:
         await self._decoding.in_thread(
             partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
         )
+        forms = await self._decoding.in_thread(partial(model.forms, rows))
+        codec.refuse(list(codec.misfits(forms, forms[0] if forms else "", f"{INPUTS}.{{}}")))
         codec.refuse(list(codec.misplaced_slots(file.support, rows, "support")))
         names = [(str(file.support[place].label), rows[place].tobytes(), f"support.{place}") for place in named]
         codec.refuse(list(codec.clashing_names([], names)))
@@ -137,9 +139,9 @@ class Importing:
         params = {name.removeprefix(PARAMS): leaf for name, leaf in sent.arrays.items() if name.startswith(PARAMS)}
         sizes = {"S": len(sent.rows), **self._engine.own_sizes(model.digest)}
         if isinstance(sent.targets, codec.Measured):
-            sizes["O"] = sent.targets.values.shape[1]
+            sizes |= {"O": sent.targets.values.shape[1], "N": 0}
         else:
-            sizes["N"] = len(sent.targets.labels)
+            sizes |= {"N": len(sent.targets.labels), "O": 0}
         if isinstance(sent.targets, codec.Framed):
             sizes["K"] = num_slots(sent.targets)
         kind = sent.file.kind

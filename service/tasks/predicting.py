@@ -19,13 +19,13 @@ from service.storage import history
 from service.storage.database import Database
 from service.storage.records import TaskRecord
 from service.tasks.decoding import Decoding
-from service.tasks.finding import find_task
+from service.tasks.finding import find_task, form_of
 
 MAX_PINNED = 100_000  # tasks whose model this process remembers
 MAX_COUNTED = 10_000  # versions of tasks with a prior, whose examples it has counted
 MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
 
-Decode: TypeAlias = Callable[[Served], Awaitable[Array]]  # inputs at hand, for this model
+Decode: TypeAlias = Callable[[Served, str | None], Awaitable[Array]]  # inputs at hand, for this model, of this form
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class _Pinned:
 
     digest: str
     scalar: bool
+    form: str | None
 
 
 class Predicting:
@@ -56,8 +57,8 @@ class Predicting:
         decoded: list[Array] = []  # once for each model that the task has been on meanwhile
         truncated: list[int] = []
 
-        async def decode(model: Served) -> Array:
-            rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+        async def decode(model: Served, form: str | None) -> Array:
+            rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}", form)
             decoded.append(rows)
             truncated[:] = model.truncated(rows)
             return rows
@@ -77,7 +78,7 @@ class Predicting:
         """Scores of the task's current version, and whether its targets are single numbers."""
         for _ in range(MAX_MOVES):
             pinned = await self._pinned_of(tenant, task_id)
-            inputs = await decode(self._catalog.get(pinned.digest))
+            inputs = await decode(self._catalog.get(pinned.digest), pinned.form)
             try:
                 answer = await self._engine.predict(tenant, task_id, pinned.digest, inputs, deadline)
             except (TaskMoved, TaskNotFound) as error:
@@ -105,7 +106,8 @@ class Predicting:
 
     def remember(self, record: TaskRecord) -> _Pinned:
         """Spare the first prediction a look at the task."""
-        pinned = _Pinned(self._catalog.get(record.model_digest).digest, scalar=record.output_dim is None)
+        digest = self._catalog.get(record.model_digest).digest
+        pinned = _Pinned(digest, scalar=record.output_dim is None, form=form_of(record))
         self._pinned[record.tenant, record.id] = pinned
         if len(self._pinned) > MAX_PINNED:
             self._pinned.popitem(last=False)

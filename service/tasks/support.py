@@ -16,7 +16,7 @@ from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Spent, made_task, new_examples, refuse_names
 from service.tasks.answers import example_of
 from service.tasks.decoding import Decoding
-from service.tasks.finding import find_task
+from service.tasks.finding import find_task, form_of
 from service.tasks.writing import Change, State, Writing
 
 MAX_ID = 200  # characters of an example's id, as in the schemas
@@ -57,7 +57,8 @@ class SupportSets:
             refuse_names(names, model)
             targets = await self._decoding.targets(request.support, model, kind, state.examples, names)
             if model.digest not in encoded:
-                rows = await self._decoding.taught(request.support, names, model, deadline)
+                form = form_of(state.record)
+                rows = await self._decoding.taught(request.support, names, model, deadline, form)
                 truncated = model.truncated(rows[: len(request.support)])
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])

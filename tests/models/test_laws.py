@@ -45,6 +45,24 @@ BOTH = {
     "classes": {"name": "prior_logistic", "num_steps": 12},
     "values": {"name": "bayesian_linear", "width": 32, "rank": 8, "noises": [0.05, 0.3]},
 }
+STEMS = {
+    "name": "stems",
+    "image": {**STRIDED},
+    "text": {"name": "bag", "base": None, "sizes": [9000, 128, 64], "width": 128},
+    "image_width": 16,
+    "text_width": 128,
+    "width": 128,
+    "columns": 8,
+}
+TRUNK = {"name": "trunk", "columns": 8, "width": 128, "hidden": 32, "out": 16}
+REGRESSES = {"name": "bayesian_linear", "width": 152, "rank": 12, "noises": [0.05, 0.3]}
+PLAIN = {"name": "ridge", "normalise": "none", "penalty": 0.1}
+IN_OWN_UNITS = {
+    "name": "in_own_units",
+    "columns": 8,
+    "body": TRUNK,
+    "head": {"name": "both", "classes": PLAIN, "values": REGRESSES},
+}
 SGD = {"name": "sgd", "rate": 0.5}
 SLOW = {"name": "sgd", "rate": 0.03}
 PER_LEAF = {"name": "sgd", "rate": 0.1, "learned": True, "per_leaf": True}
@@ -129,6 +147,10 @@ ROWS: dict[str, Row] = {
         tail({**MINILM, "first": 1}, 32, {"name": "prior_logistic"}) | {"blank": 0.2},
         text_task,
     ),
+    "in own units, stems of glyphs": (STEMS, IN_OWN_UNITS, glyph_task),
+    "in own units, stems of texts": (STEMS, IN_OWN_UNITS, text_task),
+    "in own units, stems of vectors": (STEMS, IN_OWN_UNITS, vector_task),
+    "in own units, stems of curves": (STEMS, IN_OWN_UNITS, curve_task),
     "learned rule, mlp": (MLP, gradient(IDENTITY, 32, {"name": "learned", "rate": 0.5}, num_steps=3), vector_task),
 }
 
@@ -154,5 +176,6 @@ def test_law(row: Row, law: Law) -> None:
 
 
 def test_every_head_and_encoder_and_rule_has_a_row() -> None:
-    parts = [part for encoder, head, _ in ROWS.values() for part in (encoder, head, head.get("rule", head))]
+    rows = [part for encoder, head, _ in ROWS.values() for part in (encoder, head)]
+    parts = rows + [deeper for part in rows for deeper in part.values() if isinstance(deeper, dict)]
     assert {part["name"] for part in parts} | APART == HEADS.keys() | ENCODERS.keys() | RULES.keys()

@@ -27,7 +27,7 @@ def decoded(
 ) -> np.ndarray[Any, Any]:
     deadline = time.monotonic() + timeout_s
     rows, wrong = decode_inputs(
-        inputs, preprocess, modality, max_pixels=10_000, deadline=deadline, path="support.{}.input"
+        inputs, preprocess, [modality], max_pixels=10_000, deadline=deadline, path="support.{}.input"
     )
     refuse(wrong)
     return rows
