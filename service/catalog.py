@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.card import Card
+from models.card import Card, Part
 from models.inputs import Input
 from models.inputs.frame import FrameInput
 from models.inputs.mixed import MixedInput
 from models.inputs.text import TextInput
-from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
+from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
 FORM = "form"  # what a task's inputs are, in what made them ready, where a model takes several modalities
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
@@ -116,6 +116,13 @@ class Catalog:
             return ["high"]
         has_companion = any(each.card.card.get(COMPANION) == model.digest for each in self._by_digest.values())
         return ["fast", "high"] if has_companion else ["fast"]
+
+    def own_task(self, model: Served, name: str) -> Part:
+        """What the model says of a task of its own. Raises ModelTaskNotFound."""
+        if name not in model.card.tasks:
+            names = ", ".join(model.card.tasks) or "none"
+            raise ModelTaskNotFound(f"The model {model.card.name!r} has no task {name[:80]!r}; it has {names}.")
+        return model.card.tasks[name]
 
     def find(self, digest: str) -> Served | None:
         """The model of a task, if its digest is loaded here."""

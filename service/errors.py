@@ -9,6 +9,7 @@ KshotError
 ├── NotFound                 404
 │   ├── TaskNotFound
 │   ├── ModelNotFound
+│   ├── ModelTaskNotFound         the model has no task of this name
 │   ├── ExampleNotFound
 │   ├── VersionNotFound
 │   └── JobNotFound
@@ -111,6 +112,12 @@ class ModelNotFound(NotFound):
     """No such model in the catalog."""
 
     code, title = "model_not_found", "No such model"
+
+
+class ModelTaskNotFound(NotFound):
+    """No such task among those that belong to this model."""
+
+    code, title = "model_task_not_found", "The model has no such task"
 
 
 class ExampleNotFound(NotFound):

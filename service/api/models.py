@@ -1,15 +1,25 @@
 """/v1/models: the catalog."""
 
-from typing import cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends
 
-from service.api.deps import Running, no_query
+from service.api.deps import Deadline, Running, Tenant, no_query
 from service.api.limits import limits_of
-from service.api.problems import ANY, documented
-from service.catalog import Catalog
-from service.errors import ModelNotFound
-from service.schemas import Effort, Kind, Modality, Model, ModelList
+from service.api.problems import ANY, BODY, documented
+from service.api.uploads import json_or_form, takes_either
+from service.catalog import Catalog, Served
+from service.errors import ModelNotFound, ModelTaskNotFound
+from service.model_tasks import ModelTask, ModelTaskList
+from service.schemas import (
+    CreatePredictions,
+    Effort,
+    Kind,
+    Modality,
+    Model,
+    ModelList,
+    Predictions,
+)
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*ANY), dependencies=[Depends(no_query)])
@@ -25,6 +35,49 @@ async def page(service: Running) -> ModelList:
 async def read(service: Running, name: str) -> Model:
     """One model: what it takes, what it answers, how it was made and how good it is."""
     return _model(service.catalog, name, service.settings)
+
+
+@router.get("/{name}/tasks", responses=documented(ModelNotFound))
+async def tasks(service: Running, name: str) -> ModelTaskList:
+    """The tasks that were learned with the model and belong to it; read-only."""
+    model = service.catalog.resolve(name)
+    return ModelTaskList(
+        items=[
+            ModelTask(
+                model=model.card.name,
+                model_digest=model.digest,
+                name=task,
+                kind=cast(Kind, told["kind"]),
+                labels=told["labels"],
+                about=told["about"],
+            )
+            for task, told in model.card.tasks.items()
+        ]
+    )
+
+
+def owner(service: Running, name: str, task_name: str) -> Served:
+    """The model in the path, which must have the task in the path; before the body is looked at."""
+    model = service.catalog.resolve(name)
+    service.catalog.own_task(model, task_name)
+    return model
+
+
+@router.post(
+    "/{name}/tasks/{task_name}/predictions",
+    responses=documented(*BODY, ModelNotFound, ModelTaskNotFound),
+    openapi_extra=takes_either(CreatePredictions, "inputs"),
+)
+async def predict(
+    service: Running,
+    tenant: Tenant,
+    deadline: Deadline,
+    model: Annotated[Served, Depends(owner)],
+    task_name: str,
+    payload: Annotated[CreatePredictions, Depends(json_or_form(CreatePredictions, "inputs"))],
+) -> Predictions:
+    """Answers of a task that belongs to the model, as of any task. Nothing is stored."""
+    return await service.tasks.predict_own(tenant, model, task_name, payload, deadline)
 
 
 def _model(catalog: Catalog, name: str, settings: Settings) -> Model:

@@ -4,6 +4,7 @@ from service.client.calling import call
 from service.client.calls import Calls
 from service.client.requests import at
 from service.client.steps import Steps
+from service.model_tasks import ModelTask, ModelTaskList
 from service.schemas import Health, Limits, Model, ModelList
 
 
@@ -19,6 +20,11 @@ class CatalogCalls(Calls):
     def model(self, name: str) -> Steps[Model]:
         """One model."""
         return self._ask(Model, "GET", at("models", name))
+
+    @call
+    def model_tasks(self, name: str) -> Steps[list[ModelTask]]:
+        """The tasks that belong to a model; `predict` takes them, or "model/task", in place of a task."""
+        return (yield from self._ask(ModelTaskList, "GET", at("models", name, "tasks"))).items
 
     @call
     def limits(self) -> Steps[Limits]:

@@ -12,6 +12,7 @@ from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
 from service.errors import Conflict, FieldError, InvalidRequest
+from service.model_tasks import ModelTask
 from service.schemas import CreatePredictions, Input, Limits, Predictions, Task, Timing
 
 MAX_ROUNDS = 8  # in which the answers of older versions are asked for again
@@ -19,12 +20,12 @@ ENVELOPE_BYTES = 1024  # what a body holds besides its inputs, and more
 
 
 class PredictionCalls(Calls):
-    """`/v1/tasks/{id}/predictions`."""
+    """`/v1/tasks/{id}/predictions`, and the same of tasks that belong to a model."""
 
     @call
     def predict(
         self,
-        task: Task | str,
+        task: Task | ModelTask | str,
         inputs: Iterable[Raw],
         *,
         top: int | None = None,
@@ -52,12 +53,22 @@ class PredictionCalls(Calls):
         raise Conflict("The task was changed again and again while it was asked.")
 
     @call
-    def ask(self, task: Task | str, request: CreatePredictions) -> Steps[Predictions]:
+    def ask(self, task: Task | ModelTask | str, request: CreatePredictions) -> Steps[Predictions]:
         """The task's answers to a request as it goes over the wire."""
         return self._ask_about(task, request)
 
-    def _ask_about(self, task: Task | str, request: CreatePredictions) -> Steps[Predictions]:
-        return self._ask(Predictions, "POST", at("tasks", task, "predictions"), request)
+    def _ask_about(self, task: Task | ModelTask | str, request: CreatePredictions) -> Steps[Predictions]:
+        return self._ask(Predictions, "POST", _path(task), request)
+
+
+def _path(task: Task | ModelTask | str) -> str:
+    """Where a task is asked; one that belongs to a model is below that, as "model/task"."""
+    if isinstance(task, ModelTask):
+        return at("models", task.model, "tasks", task.name, "predictions")
+    if isinstance(task, str) and "/" in task:
+        model, _, name = task.partition("/")
+        return at("models", model, "tasks", name, "predictions")
+    return at("tasks", task, "predictions")
 
 
 def _requests(rows: list[Input], top: int | None, limits: Limits | None) -> dict[int, CreatePredictions]:

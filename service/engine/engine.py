@@ -64,6 +64,11 @@ class Engine:
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
+        self._own = {
+            (digest, name): self._own_task(digest, name)
+            for digest, found in checkpoints.items()
+            for name in found.tasks
+        }
         self._params = CurrentParams(
             fetch,
             fetch_versions,
@@ -176,11 +181,28 @@ class Engine:
         ask: Ask[ScoreArrays] = Ask(digest, Query((tenant, task_id), inputs, version), self._loop.create_future())
         return await self._answered(ask, tenant, ("predict", digest), deadline)
 
+    async def predict_own(
+        self, tenant: str, digest: str, name: str, inputs: Array, deadline: float
+    ) -> Answer[ScoreArrays]:
+        """Scores of inputs [Q *X] under a task of the model's own: always here, never read, never let go.
+
+        Raises what `adapt` raises.
+        """
+        query = Query(("", name), inputs, 1, self._own[digest, name])
+        ask: Ask[ScoreArrays] = Ask(digest, query, self._loop.create_future())
+        return await self._answered(ask, tenant, ("predict", digest), deadline)
+
     async def try_out(self, key: Key, made: Fetched, inputs: Array, deadline: float) -> Answer[ScoreArrays]:
         """Scores of inputs [Q *X] under a version that is not stored yet. Raises what `adapt` raises."""
         query = Query(key, inputs, made.version, made)
         ask: Ask[ScoreArrays] = Ask(made.model_digest, query, self._loop.create_future())
         return await self._answered(ask, key[0], ("predict", made.model_digest), deadline)
+
+    def _own_task(self, digest: str, name: str) -> CachedTask:
+        checkpoint = self._compute.checkpoints[digest]
+        params = {leaf: value.numpy() for leaf, value in checkpoint.tasks[name].items()}
+        labels = checkpoint.card.tasks[name]["labels"]
+        return CachedTask(1, digest, labels, self._compute.params_from(params), checked_at=0.0)
 
     async def _answered(
         self, ask: Ask[Result], tenant: str, group: tuple[object, ...], deadline: float

@@ -64,15 +64,17 @@ class Predicting:
             return rows
 
         answer, scalar = await self.ask(tenant, task_id, decode, deadline)
-        return Predictions(
-            task=task_id,
-            version=answer.version,
-            predictions=frames_of(answer, request.inputs, decoded[-1], request.top)
-            if isinstance(answer.result, FrameScores)
-            else _told(answer, request.top, scalar=scalar),
-            timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
-            truncated=truncated,
-        )
+        return _predictions(task_id, answer, request, decoded[-1], truncated, scalar=scalar)
+
+    async def predict_own(
+        self, tenant: str, model: Served, name: str, request: CreatePredictions, deadline: float
+    ) -> Predictions:
+        """Answers of a task that belongs to the model. Raises ModelTaskNotFound."""
+        self._catalog.own_task(model, name)
+        codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
+        rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+        answer = await self._engine.predict_own(tenant, model.digest, name, rows, deadline)
+        return _predictions(name, answer, request, rows, model.truncated(rows), scalar=True)
 
     async def ask(self, tenant: str, task_id: str, decode: Decode, deadline: float) -> tuple[Answer[ScoreArrays], bool]:
         """Scores of the task's current version, and whether its targets are single numbers."""
@@ -132,6 +134,27 @@ class Predicting:
             if len(self._shots) > MAX_COUNTED:
                 self._shots.popitem(last=False)
         return self._shots[key]
+
+
+def _predictions(
+    task: str,
+    answer: Answer[ScoreArrays],
+    request: CreatePredictions,
+    rows: Array,
+    truncated: list[int],
+    *,
+    scalar: bool,
+) -> Predictions:
+    """The answer as it is sent."""
+    return Predictions(
+        task=task,
+        version=answer.version,
+        predictions=frames_of(answer, request.inputs, rows, request.top)
+        if isinstance(answer.result, FrameScores)
+        else _told(answer, request.top, scalar=scalar),
+        timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+        truncated=truncated,
+    )
 
 
 def _told(

@@ -108,6 +108,12 @@ class Tasks:
         """Answers of the task's current version to each input."""
         return await self._predicting.predict(tenant, task_id, request, deadline)
 
+    async def predict_own(
+        self, tenant: str, model: Served, name: str, request: CreatePredictions, deadline: float
+    ) -> Predictions:
+        """Answers of a task that belongs to a model. Raises ModelTaskNotFound."""
+        return await self._predicting.predict_own(tenant, model, name, request, deadline)
+
     async def get(self, tenant: str, task_id: str, *, match: Match = None) -> tuple[Task, int]:
         """The task as of its current version, and its revision, which must be one of `match`."""
         async with self._database.read() as session:

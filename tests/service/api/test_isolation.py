@@ -20,12 +20,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/tasks"): TASK,
     ("patch", "/v1/tasks/{task_id}"): {"name": "renamed"},
     ("post", "/v1/tasks/{task_id}/predictions"): {"inputs": [[0.5]]},
+    ("post", "/v1/models/{name}/tasks/{task_name}/predictions"): {"inputs": [[0.5]]},
     ("post", "/v1/tasks/{task_id}/support"): {"support": [EXAMPLE]},
     ("post", "/v1/tasks/{task_id}/rollback"): {"version": 1},
     ("post", "/v1/tasks/{task_id}/evaluations"): {"examples": [EXAMPLE]},
     ("post", "/v1/tasks/{task_id}/readapt"): {},
 }
-PARAMETERS = {"example_id": "e0", "name": "curves", "job_id": "job_01JD0000000000000000000000"}
+PARAMETERS = {"example_id": "e0", "name": "curves", "task_name": "slope", "job_id": "job_01JD0000000000000000000000"}
 COMPUTES = ("/predictions", "/evaluations")
 
 

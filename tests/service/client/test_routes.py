@@ -22,7 +22,7 @@ EXAMPLE = Example(input="x", label="a")
 CALLS: dict[str, Callable[[Client], Any]] = {
     "adapt": lambda kshot: kshot.adapt("m", ["x"], labels=["a"]),
     "adapt_later": lambda kshot: kshot.adapt_later("m", ["x"], labels=["a"]),
-    "ask": lambda kshot: kshot.ask("t", CreatePredictions(inputs=["x"])),
+    "ask": lambda kshot: kshot.ask("m/t", CreatePredictions(inputs=["x"])),
     "cancel": lambda kshot: kshot.cancel("j"),
     "create": lambda kshot: kshot.create(CreateTask(model="m", support=[EXAMPLE])),
     "delete": lambda kshot: kshot.delete("t"),
@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "livez": lambda kshot: kshot.livez(),
     "metrics": lambda kshot: kshot.metrics(),
     "model": lambda kshot: kshot.model("m"),
+    "model_tasks": lambda kshot: kshot.model_tasks("m"),
     "models": lambda kshot: kshot.models(),
     "predict": lambda kshot: kshot.predict("t", ["x"]),
     "readapt": lambda kshot: kshot.readapt("t"),
