@@ -17,10 +17,13 @@ from service.figures import (
     LabelFigures,
     RegressionDifference,
     RegressionFigures,
+    Threshold,
+    UnknownFigures,
 )
 
 NUM_BINS = 10
 COVERAGE_LEVEL = 0.9
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of `unknown`
 # What single precision tells from zero beside one. A label has at least this probability, also one that the task does
 # not know, or a single such example would make the log loss infinite.
 LEAST = float(np.finfo(np.float32).eps)
@@ -28,14 +31,17 @@ LEAST = float(np.finfo(np.float32).eps)
 Floats = npt.NDArray[np.float64]
 
 
-def hits(known: Sequence[str], truth: Sequence[str], probabilities: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def hits(known: Sequence[str], truth: Sequence[str | None], probabilities: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which of the examples [Q] have their true label for the most probable."""
     best = probabilities.argmax(1).tolist()
     return np.array([known[way] == label for way, label in zip(best, truth, strict=True)], np.bool_)
 
 
 def classification_figures(
-    known: Sequence[str], truth: Sequence[str], probabilities: npt.NDArray[Any]
+    known: Sequence[str],
+    truth: Sequence[str],
+    probabilities: npt.NDArray[Any],
+    unknown: UnknownFigures | None = None,
 ) -> ClassificationFigures:
     """The figures of probabilities [Q N] of the labels that the task knows; a true label may be another."""
     labels = list(dict.fromkeys([*known, *truth]))
@@ -53,6 +59,22 @@ def classification_figures(
         log_loss=_log_loss(true, probabilities.astype(np.float64)),
         calibration_error=calibration_error(bins),
         bins=bins,
+        unknown=unknown,
+    )
+
+
+def unknown_figures(
+    known: Sequence[str], truth: Sequence[str | None], probabilities: npt.NDArray[Any], unknown: npt.NDArray[Any] | None
+) -> UnknownFigures | None:
+    """The figures of `unknown` [Q], if any example is of none of the labels that the task knows."""
+    is_none = np.array([label not in known for label in truth], np.bool_)
+    if unknown is None or not is_none.any():
+        return None
+    is_hit = hits(known, truth, probabilities)
+    return UnknownFigures(
+        num_examples=int(is_none.sum()),
+        auroc=_auroc(unknown[is_none], unknown[~is_none]),
+        thresholds=[_at(threshold, unknown, is_none, is_hit) for threshold in THRESHOLDS],
     )
 
 
@@ -97,6 +119,24 @@ def regression_difference(
         interval=intervals.of_mean(errors - other_errors),
         r2=None if one.r2 is None or other.r2 is None else one.r2 - other.r2,
         coverage=one.coverage.share - other.coverage.share,
+    )
+
+
+def _auroc(of_none: npt.NDArray[Any], others: npt.NDArray[Any]) -> float | None:
+    if not len(others):
+        return None
+    return float((of_none[:, None] > others).mean() + (of_none[:, None] == others).mean() / 2)
+
+
+def _at(
+    threshold: float, unknown: npt.NDArray[Any], is_none: npt.NDArray[np.bool_], is_hit: npt.NDArray[np.bool_]
+) -> Threshold:
+    is_taken, is_left = unknown >= threshold, ~is_none & (unknown < threshold)
+    return Threshold(
+        threshold=threshold,
+        caught=float(is_taken[is_none].mean()),
+        lost=None if is_none.all() else float(is_taken[~is_none].mean()),
+        accuracy=float(is_hit[is_left].mean()) if is_left.any() else None,
     )
 
 

@@ -11,7 +11,10 @@ VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=Tru
 
 
 class CreateEvaluation(Request):
-    """Examples whose answers are known; the version to ask (by default the current one), and another beside it."""
+    """Examples whose answers are known; the version to ask (by default the current one), and another beside it.
+
+    A `label` that is null, which has to be written, marks an example that is of none of the task's labels.
+    """
 
     examples: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
     version: VersionNumber | None = None
@@ -43,8 +46,36 @@ class Bin(Response):
     accuracy: float | None
 
 
+class Threshold(Response):
+    """What comes of taking answers whose `unknown` is at least `threshold` for none of the labels.
+
+    `caught` of the examples that are of none, `lost` of those that are of one, and the accuracy of the latter that are
+    left; null if none are.
+    """
+
+    threshold: float
+    caught: float
+    lost: float | None
+    accuracy: float | None
+
+
+class UnknownFigures(Response):
+    """How well `unknown` tells the examples of none of the version's labels from the others.
+
+    `auroc` is the probability that one of none has the higher `unknown`; null where all are of none.
+    """
+
+    num_examples: int
+    auroc: float | None
+    thresholds: list[Threshold]
+
+
 class ClassificationFigures(Response):
-    """How one version classified the examples. `unknown_labels` are those that it does not know: always wrong."""
+    """How one version classified the examples that have a label.
+
+    `unknown_labels` are those that it does not know: always wrong. `unknown` is null where no example is of none of its
+    labels, and of models that cannot say.
+    """
 
     accuracy: float
     labels: dict[str, LabelFigures]
@@ -53,6 +84,7 @@ class ClassificationFigures(Response):
     log_loss: float
     calibration_error: float
     bins: list[Bin]
+    unknown: UnknownFigures | None
 
 
 class MultilabelFigures(Response):

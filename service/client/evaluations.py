@@ -32,7 +32,10 @@ class EvaluationCalls(Calls):
         compare_with: int | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Evaluation]:
-        """How well the task answers inputs whose labels or targets are known; beside it, if asked, another version."""
+        """How well the task answers inputs whose labels or targets are known; beside it, if asked, another version.
+
+        A label that is None is of none of the task's labels: how well `unknown` tells it is then told too.
+        """
         examples = yield from labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots)
         fields = {"examples": examples, "version": version, "compare_with": compare_with}
         with as_invalid_request():

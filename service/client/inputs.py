@@ -16,7 +16,7 @@ from service.schemas import Image, Input, Slot
 
 Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Sequence[float]
 Progress: TypeAlias = Callable[[int, int], None]
-Labels: TypeAlias = Iterable[str | int | Sequence[str | int]]
+Labels: TypeAlias = Iterable[str | int | Sequence[str | int] | None]  # None: of none of them, to evaluate
 Targets: TypeAlias = Iterable[float | Sequence[float]]
 Slots: TypeAlias = Iterable[Sequence[Slot | Mapping[str, str | int]]]
 
@@ -99,8 +99,10 @@ def _block(rows: Sequence[Raw], shrink_px: int | None) -> list[Input]:
     return [to_input(row, shrink_px) for row in rows]
 
 
-def _label(value: str | int | Sequence[str | int]) -> str | list[str]:
-    """A label, or the labels of an input that may have several."""
+def _label(value: str | int | Sequence[str | int] | None) -> str | list[str] | None:
+    """A label, or the labels of an input that may have several; None is no label."""
+    if value is None:
+        return None
     return [str(each) for each in value] if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 

@@ -70,8 +70,13 @@ def decode_support(
 
 
 def check_truth(examples: Sequence[Taught], kind: Kind, *, kept: Sequence[Taught], max_ways: int) -> None:
-    """Raise InvalidRequest or LimitExceeded for examples to evaluate on that do not go with what a task has `kept`."""
-    refuse(list(_misplaced(examples, kind, "examples")))
+    """Raise InvalidRequest or LimitExceeded for examples to evaluate on that do not go with what a task has `kept`.
+
+    A label of null, which was written and not left out, is of none of the labels.
+    """
+    refuse(list(_misplaced(examples, kind, "examples", may_be_none=kind == "classification")))
+    if kind == "classification" and all(example.label is None for example in examples):
+        refuse([FieldError("examples", "expected examples with labels too, not only of none of them")])
     if kind == "regression":
         return refuse(list(_bad_targets([*kept, *examples], len(kept), "examples")))
     if kind == "frames":
@@ -125,10 +130,11 @@ def _repeated_ids(examples: Sequence[Sent]) -> Iterator[FieldError]:
             yield FieldError(f"support.{position}.id", f"is the id of support.{seen[example.id]} already")
 
 
-def _misplaced(examples: Sequence[Taught], kind: Kind, path: str) -> Iterator[FieldError]:
+def _misplaced(examples: Sequence[Taught], kind: Kind, path: str, *, may_be_none: bool = False) -> Iterator[FieldError]:
     wanted, other = ("target", "label") if kind == "regression" else ("label", "target")
     for position, example in enumerate(examples):
-        if getattr(example, wanted) is None:
+        is_none = may_be_none and wanted in getattr(example, "model_fields_set", ())
+        if getattr(example, wanted) is None and not is_none:
             yield FieldError(f"{path}.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")
         if getattr(example, other) is not None:
             yield FieldError(f"{path}.{position}.{other}", f"does not belong in a {kind} task")

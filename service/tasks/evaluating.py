@@ -13,7 +13,7 @@ from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, 
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import VersionGone
-from service.errors import Conflict
+from service.errors import Conflict, FieldError
 from service.figures import (
     ClassificationComparison,
     ClassificationEvaluation,
@@ -140,9 +140,13 @@ def _figures(task_id: str, examples: Sequence[Example], answers: Sequence[_Asked
 def _classification(
     task_id: str, examples: Sequence[Example], answers: Sequence[_Asked], timing: Timing
 ) -> ClassificationEvaluation:
-    truth = [cast(str, example.label) for example in examples]
-    asked = [(each.answer.labels or [], truth, cast(ClassScores, each.answer.result).probabilities) for each in answers]
-    figures = [evaluation.classification_figures(*each) for each in asked]
+    truth = [cast(str | None, example.label) for example in examples]
+    told, has_label = [label for label in truth if label is not None], [label is not None for label in truth]
+    scores = [(each.answer.labels or [], cast(ClassScores, each.answer.result)) for each in answers]
+    _refuse_none(truth, scores[0][1])
+    unknown = [evaluation.unknown_figures(known, truth, each.probabilities, each.unknown) for known, each in scores]
+    asked = [(known, told, each.probabilities[has_label]) for known, each in scores]
+    figures = [evaluation.classification_figures(*each, none) for each, none in zip(asked, unknown, strict=True)]
     comparison = None
     if len(answers) == 2:
         hits = [evaluation.hits(*each) for each in asked]
@@ -158,6 +162,14 @@ def _classification(
         comparison=comparison,
         timing=timing,
     )
+
+
+def _refuse_none(truth: Sequence[str | None], scores: ClassScores) -> None:
+    """Examples of none of the labels, where the model has nothing to say of them."""
+    if scores.unknown is None:
+        message = "expected a label: this model cannot say that it is none of them"
+        wrong = [FieldError(f"examples.{place}.label", message) for place, label in enumerate(truth) if label is None]
+        codec.refuse(wrong)
 
 
 def _multilabel(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -201,3 +202,34 @@ async def test_the_kind_of_a_task_stays(client: httpx.AsyncClient) -> None:
     for path, body in (("support", "support"), ("evaluations", "examples")):
         answer = await client.post(f"/v1/tasks/{task}/{path}", json={body: [ONE | {"label": ["a"]}]})
         assert assert_problem(answer, 422, "invalid_request")["errors"][0]["path"] == f"{body}.0.label"
+
+
+async def test_an_evaluation_tells_how_many_of_none_of_the_labels_are_caught(client: httpx.AsyncClient) -> None:
+    task = await made(client, label_names=NAMES)
+    rows = [{"input": text, "label": label} for text, label in zip(SAID, NAMES, strict=True)]
+    strange = [{"input": "two and two are four", "label": None}, {"input": "a cat on a roof", "label": "animals"}]
+    url = f"/v1/tasks/{task['id']}/evaluations"
+    found = (await client.post(url, json={"examples": [*rows, *strange]})).json()
+    assert (found["num_examples"], found["unknown"]["num_examples"], found["unknown_labels"]) == (5, 2, ["animals"])
+    assert sum(each["support"] for each in found["labels"].values()) == 4  # what is of none counts as nothing else
+    asked_of = [each["unknown"] for each in await asked(client, task["id"], [row["input"] for row in strange])]
+    caught = {each["threshold"]: each["caught"] for each in found["unknown"]["thresholds"]}
+    assert caught == {threshold: np.mean(np.array(asked_of) >= threshold) for threshold in caught}
+    plain = (await client.post(url, json={"examples": rows})).json()
+    assert (plain["unknown"], plain["accuracy"]) == (None, 1.0)
+
+
+async def test_what_is_of_none_of_the_labels_has_to_be_said(client: httpx.AsyncClient) -> None:
+    task, rows = await made(client, label_names=NAMES), [{"input": SAID[0], "label": "card_lost"}]
+    url = f"/v1/tasks/{task['id']}/evaluations"
+    for more, path in (({"input": "x"}, "examples.1.label"), ({"input": "x", "label": None}, "examples")):
+        body = {"examples": [*rows, more] if path != "examples" else [more]}
+        problem = assert_problem(await client.post(url, json=body), 422, "invalid_request")
+        assert [error["path"] for error in problem["errors"]] == [path]
+    body = {"support": [*rows, {"input": "x", "label": None}]}  # a task is taught labels
+    assert_problem(await client.post(f"/v1/tasks/{task['id']}/support", json=body), 422, "invalid_request")
+    numbers = {"model": "vectors", "support": vectors(64)}
+    other = (await client.post("/v1/tasks", json=numbers)).json()["id"]
+    examples = [vectors(64)[0], vectors(64)[0] | {"label": None}]
+    answer = await client.post(f"/v1/tasks/{other}/evaluations", json={"examples": examples})
+    assert "cannot say" in assert_problem(answer, 422, "invalid_request")["errors"][0]["message"]
