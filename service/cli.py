@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service import data_sets, moving_commands, task_commands, training
+from service import data_sets, job_commands, life_commands, moving_commands, task_commands, training
 from service.terminal import (
     LOCAL,
     AsJson,
@@ -35,6 +35,7 @@ keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the databas
 app.add_typer(keys, name="keys")
 app.add_typer(data_sets.app, name="data")
 app.add_typer(moving_commands.tasks, name="tasks")
+app.add_typer(job_commands.jobs, name="jobs")
 
 COLUMNS = ("in force", "meaning")
 AUTHENTICATION = {
@@ -175,6 +176,16 @@ app.command(epilog="Example: kshot adapt letters/ --model glyphs, where letters/
     task_commands.adapt
 )
 app.command(epilog="Example: kshot predict task_01KAZ0 letters/unknown.png")(task_commands.predict)
+for command, example in (
+    (life_commands.show, "show task_01KAZ0"),
+    (life_commands.extend, "extend task_01KAZ0 more.csv"),
+    (life_commands.forget, "forget task_01KAZ0 example_01KAZ1"),
+    (life_commands.versions, "versions task_01KAZ0"),
+    (life_commands.rollback, "rollback task_01KAZ0 1"),
+    (life_commands.delete, "delete task_01KAZ0 --yes"),
+    (life_commands.evaluate, "evaluate task_01KAZ0 held_out.csv --none-label other"),
+):
+    moving_commands.tasks.command(epilog=f"Example: kshot tasks {example}")(command)
 app.command(epilog="Example: kshot export task_01KAZ0 task_01KAZ1 > tasks.kshot")(moving_commands.export)
 app.command("import", epilog="Example: kshot import tasks.kshot --url http://127.0.0.1:9000")(moving_commands.import_)
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)

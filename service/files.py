@@ -32,6 +32,13 @@ class Columns:
     target: str | None = None
     ignored: frozenset[str] = frozenset()
     are_read: bool = True  # not of queries, whose labels may be there and are nobody's business
+    text: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was chosen, by the names of the options."""
+        ignored = sorted(self.ignored) or None
+        columns = {"label_column": self.label, "target_column": self.target, "text_column": self.text}
+        return columns | {"ignore": ignored}
 
     def named(self) -> tuple[str | None, str | None]:
         """Names of label and target: those that were chosen, else both of ours."""
@@ -41,7 +48,7 @@ class Columns:
 
     def are_inputs(self, header: Sequence[str]) -> list[str]:
         """The columns that a vector is made of."""
-        others = {"id", "label", "target", self.label, self.target} | self.ignored
+        others = {"id", "label", "target", "slots", self.label, self.target} | self.ignored
         return [name for name in header if name not in others]
 
 
@@ -54,6 +61,7 @@ class Row:
     id: str | None = None
     label: str | list[str] | None = None
     target: float | list[float] | None = None
+    slots: list[dict[str, Any]] | None = None
 
 
 def kind_of(source: Path, given: str | None) -> str:
@@ -151,7 +159,7 @@ def _check_header(header: Sequence[str], source: Path, columns: Columns) -> None
         raise BadFile(f"{source}:1: expected the names of the columns")
     if twice := [name for name in header if header.count(name) > 1]:
         raise BadFile(f"{source}:1: the column {twice[0]!r} is there twice")
-    for name in (columns.label, columns.target, *sorted(columns.ignored)):
+    for name in (columns.label, columns.target, columns.text, *sorted(columns.ignored)):
         if name is not None and name not in header:
             raise BadFile(f"{source}:1: there is no column {name!r}; there are {', '.join(header)}")
 
@@ -186,10 +194,22 @@ def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -
         None if name is None else str(name),
         None if label is None else [str(each) for each in label] if isinstance(label, list) else str(label),
         None if target is None else _target(target, f"{where}: the target"),
+        _slots(found, where) if columns.are_read else None,
     )
 
 
+def _slots(found: Mapping[str, Any], where: str) -> list[dict[str, Any]] | None:
+    slots = found.get("slots")
+    if slots is not None and not (isinstance(slots, list) and all(isinstance(slot, dict) for slot in slots)):
+        raise BadFile(f'{where}: expected slots as a list of {{"name": ..., "start": ..., "end": ...}}')
+    return slots
+
+
 def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Input:
+    if columns.text is not None:
+        if not isinstance(text := found.get(columns.text), str):
+            raise BadFile(f"{where}: has no text in {columns.text!r}, which --text-column names")
+        return text
     for name in IMAGES:
         if name in found and name not in columns.ignored:
             path = source.parent / str(found[name])
@@ -209,7 +229,8 @@ def _whole(value: Any, where: str, names: Sequence[str] = ()) -> Input:
         return value
     if isinstance(value, list):
         shown = [f"the column {name!r}" for name in names] or [f"number {at + 1}" for at in range(len(value))]
-        return [_number(number, f"{where}: {what}") for number, what in zip(value, shown, strict=True)]
+        hint = "; --text-column names a column of texts" if names else ""
+        return [_number(number, f"{where}: {what}", hint) for number, what in zip(value, shown, strict=True)]
     if isinstance(value, dict):
         return _image(value, where)
     raise BadFile(f"{where}: expected a text, a list of numbers or an image as the input")
@@ -228,9 +249,9 @@ def _target(value: Any, what: str) -> float | list[float]:
     return _number(value, what)
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: Any, what: str, hint: str = "") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or not _is_number(value):
-        raise BadFile(f"{what}: expected a number, got {str(value)[:80]!r}")
+        raise BadFile(f"{what}: expected a number, got {str(value)[:80]!r}{hint}")
     return float(value)
 
 

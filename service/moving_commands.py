@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
-tasks = typer.Typer(no_args_is_help=True, help="What tasks there are, and moving them to a newer model.")
+tasks = typer.Typer(no_args_is_help=True, help="The life of tasks: list, show, teach, evaluate, go back, delete.")
 
 
 def export(
@@ -72,11 +72,12 @@ def list_(
     if as_json:
         print_json([task.model_dump(mode="json") for task in found])
         return
-    whole = Column("task", min_width=len(found[0].id) if found else None)  # elided it could not be copied
-    table = Table(whole, "name", "model", "digest", "version", "examples", "written", box=None)
+    whole = [Column(each, no_wrap=True) for each in ("model", "version", "examples", "written")]
+    id_, name_ = Column("task", no_wrap=True), Column("name", overflow="ellipsis", no_wrap=True)
+    table = Table(id_, name_, *whole, box=None, padding=(0, 1), pad_edge=False)
     for task in found:
-        cells = (task.id, task.name or "", task.model, task.model_digest[:12], str(task.version))
-        table.add_row(*cells, str(task.num_support), f"{task.updated_at:%Y-%m-%d %H:%M}")
+        cells = (task.id, task.name or "", task.model, str(task.version), str(task.num_support))
+        table.add_row(*cells, f"{task.updated_at:%Y-%m-%d}")
     Console().print(table)
 
 

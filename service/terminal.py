@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,10 +10,12 @@ import typer
 
 if TYPE_CHECKING:
     from service.client import Client
+    from service.errors import FieldError
     from service.settings import Settings
 
 Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+SAME = 2  # errors told that say the same
 LOCAL = "http://127.0.0.1:8000"
 
 
@@ -56,12 +58,21 @@ def clear_errors(placed: Callable[[str], str] = str) -> Iterator[None]:
     except Unauthenticated as error:
         fail(f"{error} Commands take it from the variable KSHOT_API_KEY.")
     except KshotError as error:
-        others = [f"  {each.path}: {each.message}" for each in error.errors[1:]]  # the sentence tells of the first
-        fail(placed("\n".join([str(error), *others])))
+        fail(placed("\n".join([str(error), *_others(error.errors)])))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ValidationError as error:
         fail(f"The file is not a valid request: {error}")
+
+
+def _others(errors: "Sequence[FieldError]") -> Iterator[str]:
+    """What else is wrong than the first, of which the sentence tells; what is said of many is said of two."""
+    for place, each in enumerate(errors):
+        same = [number for number, other in enumerate(errors) if other.message == each.message]
+        if place and same.index(place) < SAME:
+            yield f"  {each.path}: {each.message}"
+        if place == same[min(len(same), SAME) - 1] and len(same) > SAME:
+            yield f"  and {len(same) - SAME} more of the same"
 
 
 @contextmanager

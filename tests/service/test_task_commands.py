@@ -71,6 +71,12 @@ def test_a_folder(kshot: Kshot, pets: Path) -> None:
     (pets / "wide" / "3.png").write_bytes(b"GIF89a")
     refused(kshot("adapt", pets), str(pets / "wide" / "3.png"), "not a PNG, JPEG or WebP")
     refused(kshot("predict", task, pets), str(pets / "wide" / "3.png"))
+    for number in range(4, 8):
+        (pets / "wide" / f"{number}.png").write_bytes(b"GIF89a")
+    many = kshot("predict", task, pets)
+    assert "and 3 more of the same" in many.output and str(pets / "wide" / "7.png") not in many.output
+    for number in range(4, 8):
+        (pets / "wide" / f"{number}.png").unlink()
     (pets / "tall" / "3.png").write_bytes(b"GIF89a")
     refused(kshot("adapt", pets), str(pets / "tall" / "3.png"), str(pets / "wide" / "3.png"))
 
@@ -132,6 +138,15 @@ def test_what_labels_mean_and_several_labels(kshot: Kshot, tmp_path: Path) -> No
     found = list(csv.DictReader(io.StringIO(kshot("predict", task, asked, "--csv").stdout)))
     assert [row["label"] for row in found] == list(NAMES) and all(0 < float(row["unknown"]) < 1 for row in found)
     assert "unknown" in kshot("predict", task, asked).stdout
+    by_text = kshot("predict", task, "--text", SAID[0], "--text", SAID[2], "--csv").stdout
+    assert [row["label"] for row in csv.DictReader(io.StringIO(by_text))] == ["card_lost", "music"]
+    refused(kshot("predict", task, SAID[0]), "There is no file", "--text")
+    asked.write_text("\n".join(["message,kind", *(f"{said},{label}" for said, label in zip(SAID, NAMES, strict=True))]))
+    columns = ["--text-column", "message", "--label-column", "kind"]
+    assert made(kshot("adapt", asked, "--model", "named", *columns))
+    refused(kshot("adapt", asked, "--model", "named", *columns[2:]), "asked.csv:2", "'message'", "--text-column")
+    refused(kshot("adapt", asked, *columns), "--model, such as text")
+    asked.write_text("\n".join(["text", *SAID]))
 
     several = [["music", "weather"], ["weather"], []]
     rows = [{"input": said, "label": labels} for said, labels in zip(SAID, several, strict=True)]

@@ -1,0 +1,178 @@
+"""The commands for the life of a task, below `kshot tasks`: show, extend, forget, roll back, delete, evaluate."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service import reading
+from service.files import Columns
+from service.reading import Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
+from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
+
+if TYPE_CHECKING:
+    from service.figures import Evaluation
+
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="Its id.")]
+Source = Annotated[Path | None, typer.Argument(help="Examples as `kshot adapt` takes them, but for a JSON body.")]
+FIGURES = ("accuracy", "log_loss", "calibration_error", "exact", "micro_f1", "frame_accuracy", "slot_f1", "mse", "r2")
+
+
+def show(task: TaskId, url: Url = LOCAL, as_json: AsJson = False) -> None:
+    """Show a task and its examples, whose ids `kshot tasks forget` takes."""
+    with clear_errors(), connect(url) as kshot:
+        found, examples = kshot.get(task), list(kshot.support(task))
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "support": [each.model_dump(mode="json") for each in examples]})
+        return
+    for field, value in found.model_dump(mode="json").items():
+        typer.echo(f"{field}: {', '.join(value) if isinstance(value, list) else value}")
+    truth = "target" if found.kind == "regression" else "label"
+    table = Table("example", "", truth, "since version", box=None)
+    for each in examples:
+        told = getattr(each, truth)
+        shown = ", ".join(map(str, told)) if isinstance(told, list) else str(told)
+        table.add_row(each.id, "a name" if each.role == "name" else "", shown, str(each.since_version))
+    Console().print(table)
+
+
+def extend(
+    task: TaskId,
+    source: Source = None,
+    names: Names = None,
+    label_column: LabelColumn = None,
+    target_column: TargetColumn = None,
+    text_column: TextColumn = None,
+    ignore: Ignored = None,
+    kind: Kind = None,
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a task more examples, of new labels too, or what labels mean; print the ids of the examples."""
+    if source is None and names is None:
+        fail("Name a file of examples, or what labels mean with --names.")
+    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column)
+    rows = [] if source is None else _given(source, kind, columns).examples()
+    told = None if names is None else reading.read_names(names)
+    with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("sending examples") as on:
+        inputs = [row.input for row in rows]
+        more = kshot.extend(task, inputs, label_names=told, on_progress=on, **reading.known(rows))
+    if as_json:
+        print_json(more.model_dump(mode="json"))
+        return
+    reading.tell_truncated([rows[place].where for place in more.truncated])
+    typer.echo(f"version {more.version}, {more.num_support} examples", err=True)
+    for example in more.example_ids:
+        typer.echo(example)
+
+
+def forget(
+    task: TaskId,
+    examples: Annotated[list[str], typer.Argument(metavar="EXAMPLE...", help="Ids, as `kshot tasks show` has them.")],
+    url: Url = LOCAL,
+) -> None:
+    """Erase examples of a task, and every version that used them."""
+    with clear_errors(), connect(url) as kshot:
+        for example in examples:
+            left = kshot.forget(task, example)
+            typer.echo(f"{example} is forgotten; version {left.version}, {left.num_support} examples")
+
+
+def versions(task: TaskId, url: Url = LOCAL, as_json: AsJson = False) -> None:
+    """List the versions of a task that are kept, newest first."""
+    with clear_errors(), connect(url) as kshot:
+        found = kshot.versions(task)
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+        return
+    table = Table("version", "made by", "examples", "made", "", box=None)
+    for each in found:
+        gone = "" if each.available else "erased: it used what was forgotten"
+        table.add_row(str(each.version), each.origin, str(each.num_support), f"{each.created_at:%Y-%m-%d %H:%M}", gone)
+    Console().print(table)
+
+
+def rollback(
+    task: TaskId, version: Annotated[int, typer.Argument(help="As `kshot tasks versions` has it.")], url: Url = LOCAL
+) -> None:
+    """Go back to an earlier version of a task, which becomes its newest."""
+    with clear_errors(), connect(url) as kshot:
+        typer.echo(f"version {kshot.rollback(task, version).version} is as version {version}")
+
+
+def delete(
+    ids: Annotated[list[str], typer.Argument(metavar="TASK...", help="Their ids.")],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Url = LOCAL,
+) -> None:
+    """Delete tasks with all that is stored of them."""
+    if not is_sure:
+        typer.confirm(f"Delete {', '.join(ids)} for good?", abort=True)
+    with clear_errors(), connect(url) as kshot:
+        for task in ids:
+            kshot.delete(task)
+            typer.echo(f"{task} is deleted")
+
+
+def evaluate(
+    task: TaskId,
+    source: Annotated[Path, typer.Argument(help="Examples that the task was not taught, as `kshot adapt` takes them.")],
+    version: Annotated[int | None, typer.Option(help="The version to ask.", show_default="the current one")] = None,
+    compare_with: Annotated[int | None, typer.Option(help="Another version, on the same examples.")] = None,
+    none_label: Annotated[
+        str | None, typer.Option(help="A label of the file that stands for none of the task's labels.")
+    ] = None,
+    label_column: LabelColumn = None,
+    target_column: TargetColumn = None,
+    text_column: TextColumn = None,
+    ignore: Ignored = None,
+    kind: Kind = None,
+    url: Url = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how good a task is on examples whose answers are known; --json tells all of it."""
+    rows = _given(
+        source, kind, Columns(label_column, target_column, frozenset(ignore or ()), text=text_column)
+    ).examples()
+    known: dict[str, Any] = {name: values for name, values in reading.known(rows).items() if name != "ids"}
+    if none_label is not None and "labels" in known:
+        known["labels"] = [None if label == none_label else label for label in known["labels"]]
+    with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("sending examples") as on:
+        inputs = [row.input for row in rows]
+        found = kshot.evaluate(task, inputs, version=version, compare_with=compare_with, on_progress=on, **known)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        _tell(found)
+
+
+def _given(source: Path, kind: str | None, columns: Columns) -> Given:
+    found = reading.kind_of(source, kind)
+    if found == "json":
+        fail("A JSON body goes to the service itself; expected a folder, a .csv or a .jsonl.")
+    return Given(source, found, columns)
+
+
+def _tell(found: "Evaluation") -> None:
+    """The figures of one version, or of two side by side; and of `unknown`, if any example is of none of the labels."""
+    asked = [found] if found.comparison is None else [found, found.comparison]
+    table = Table(f"{found.num_examples} examples", *(f"version {each.version}" for each in asked), box=None)
+    for name in FIGURES:
+        if hasattr(found, name):
+            values = [getattr(each, name) for each in asked]
+            table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
+    Console().print(table)
+    if found.comparison is not None and (interval := found.comparison.difference.interval) is not None:
+        typer.echo(f"difference, {interval.level:.0%} interval: {interval.low:.4g} to {interval.high:.4g}")
+    unknown = getattr(found, "unknown", None)
+    if unknown is not None:
+        table = Table(
+            "unknown at least", f"caught, of {unknown.num_examples}", "lost of the others", "accuracy", box=None
+        )
+        for at in unknown.thresholds:
+            shares = ("" if value is None else f"{value:.1%}" for value in (at.caught, at.lost, at.accuracy))
+            table.add_row(f"{at.threshold}", *shares)
+        Console().print(table)
