@@ -107,7 +107,8 @@ class Catalog:
         companions = {each.card.card.get(COMPANION): each for each in self._by_digest.values()}
         if model.digest not in companions:
             able = sorted({self._by_digest[of].card.name for of in companions if of in self._by_digest})
-            raise _no_effort(f"{model.card.name!r} knows fast effort only; high: {', '.join(able) or 'no model here'}")
+            others = f"models that know high: {', '.join(able)}" if able else "no model that is loaded here knows high"
+            raise _no_effort(f"{model.card.name!r} knows fast effort only; {others}")
         return companions[model.digest]
 
     def efforts(self, model: Served) -> list[str]:

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, JsonValue, Tag
 from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 
 from service.errors import FieldError
@@ -21,9 +21,9 @@ MESSAGES = {
 }
 
 
-def field_errors(found: Sequence[ErrorDetails]) -> list[FieldError]:
-    """What Pydantic found, in this project's paths and words."""
-    return [FieldError(_path(error["loc"]), _message(error)) for error in found]
+def field_errors(found: Sequence[ErrorDetails], model: type[BaseModel] | None = None) -> list[FieldError]:
+    """What Pydantic found in a body of this model, in this project's paths and words."""
+    return [FieldError(_path(error["loc"]), _message(error) + _known(error, model)) for error in found]
 
 
 def by_type(expected: str) -> Discriminator:
@@ -32,6 +32,17 @@ def by_type(expected: str) -> Discriminator:
     Members are tagged "<str>", "<dict>", "<list>", "<number>"; the brackets tell a tag from the name of a field.
     """
     return Discriminator(_tag, custom_error_type="wrong_type", custom_error_message=f"expected {expected}")
+
+
+def an_object(expected: str) -> BeforeValidator:
+    """Says what the object is of where there is none."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise PydanticCustomError("wrong_type", f"expected {expected}")  # type: ignore[misc]
+        return value
+
+    return BeforeValidator(check)
 
 
 def _tag(value: Any) -> str:
@@ -50,6 +61,19 @@ def _path(location: tuple[int | str, ...]) -> str:
 def _message(error: ErrorDetails) -> str:
     message = MESSAGES.get(error["type"], error["msg"])
     return message.replace("Input should", "should").replace("String should", "should").replace("List should", "should")
+
+
+def _known(error: ErrorDetails, model: type[BaseModel] | None) -> str:
+    """Which fields there are, where one is not known: of the body, or of the rows of a list in it."""
+    if error["type"] != "extra_forbidden" or model is None:
+        return ""
+    parts = [part for part in error["loc"] if not str(part).startswith("<")]
+    if len(parts) == 3 and isinstance(parts[1], int):
+        row = get_args(model.model_fields[str(parts[0])].annotation)
+        model = row[0] if row and isinstance(row[0], type) and issubclass(row[0], BaseModel) else None
+    elif len(parts) != 1:
+        model = None
+    return "" if model is None else f"; there are {', '.join(model.model_fields)}"
 
 
 def _storable(text: str) -> str:

@@ -63,7 +63,7 @@ def extend(
     if as_json:
         print_json(more.model_dump(mode="json"))
         return
-    reading.tell_truncated([rows[place].where for place in more.truncated])
+    reading.tell_truncated([rows[place].where for place in more.truncated] + more.truncated_names)
     typer.echo(f"version {more.version}, {more.num_support} examples", err=True)
     for example in more.example_ids:
         typer.echo(example)

@@ -72,13 +72,18 @@ def list_(
     if as_json:
         print_json([task.model_dump(mode="json") for task in found])
         return
-    whole = [Column(each, no_wrap=True) for each in ("model", "version", "examples", "written")]
-    id_, name_ = Column("task", no_wrap=True), Column("name", overflow="ellipsis", no_wrap=True)
-    table = Table(id_, name_, *whole, box=None, padding=(0, 1), pad_edge=False)
+    rows = [("task", "name", "model", "version", "examples", "written")]
     for task in found:
         cells = (task.id, task.name or "", task.model, str(task.version), str(task.num_support))
-        table.add_row(*cells, f"{task.updated_at:%Y-%m-%d}")
-    Console().print(table)
+        rows.append((*cells, f"{task.updated_at:%Y-%m-%d}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    console, gap = Console(), 2
+    left = console.width - sum(width + gap for width in widths) + widths[1]  # an id that was cut could not be copied
+    name_column = Column("name", max_width=max(len("name"), left), no_wrap=True)
+    table = Table(rows[0][0], name_column, *rows[0][2:], box=None, pad_edge=False)
+    for row in rows[1:]:
+        table.add_row(*row)
+    console.print(table)
 
 
 @tasks.command("readapt", epilog="Example: kshot tasks readapt --model glyphs --all")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, T
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import KshotError
-from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Text, by_type
+from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Text, an_object, by_type
 
 MAX_OUTPUTS = 1_024
 MAX_LABELS = 1_024  # of one example
@@ -70,9 +70,11 @@ Label: TypeAlias = Annotated[
         Annotated[Text, Tag("<str>")],
         Annotated[list[Text], Field(fail_fast=True, max_length=MAX_LABELS), Tag("<list>")],
     ],
-    by_type("a label or a list of labels"),
+    by_type("a label, which is a string, or a list of labels"),
 ]
-LabelNames: TypeAlias = Annotated[dict[Text, Text], Field(max_length=MAX_ROWS)]
+LabelNames: TypeAlias = Annotated[
+    dict[Text, Text], Field(max_length=MAX_ROWS), an_object("an object of labels and what they mean")
+]
 
 
 class Slot(Request):
@@ -181,11 +183,12 @@ class CreatedTask(Task):
     """A task just adapted, and how long that took.
 
     Of the examples that were sent: their ids, in the order of the request, and the positions of those whose texts were
-    cut.
+    cut; of the labels' names, whose were.
     """
 
     timing: Timing
     truncated: list[int]
+    truncated_names: list[str]
     example_ids: list[str]
 
 

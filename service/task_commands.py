@@ -137,6 +137,6 @@ def _tell_task(task: "CreatedTask", *, as_json: bool) -> None:
     if as_json:
         print_json(task.model_dump(mode="json"))
         return
-    reading.tell_truncated([f"support.{place}" for place in task.truncated])
+    reading.tell_truncated([f"support.{place}" for place in task.truncated] + task.truncated_names)
     typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
     typer.echo(task.id)

@@ -58,7 +58,7 @@ class FrameInput:
     def __call__(self, text: str) -> npt.NDArray[np.int32]:
         """The rows of the text. Raises InvalidText where there is nothing to read."""
         row = np.zeros(self.shape, np.int32)
-        row[:, ID] = self.text(text)
+        row[:, ID] = self.text.row(text)  # offsets count from its first character, blank or not
         encoding = self.text.encoded(text)
         borders: dict[int, tuple[int, int]] = {}
         for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 PAD, END = 0, 102  # of BERT's vocabulary; a text that was cut does not close with END
-MAX_CHARACTERS = 128  # a token: what lies behind is never reached, and reading it would only cost
+MAX_CHARACTERS = 128  # a token, at most: a bound on what reading a text costs, which blanks inside it may reach
 
 Rows = npt.NDArray[Any]
 
@@ -55,7 +55,11 @@ class TextInput:
         return int(self.tokenizer.get_vocab_size())
 
     def __call__(self, text: str) -> npt.NDArray[np.int32]:
-        """The ids of the text. Raises InvalidText where there is nothing to read."""
+        """The ids of the text without the blanks around it. Raises InvalidText where there is nothing to read."""
+        return self.row(text.strip() if isinstance(text, str) else text)
+
+    def row(self, text: str) -> npt.NDArray[np.int32]:
+        """The ids of the text as it is. Raises InvalidText where there is nothing to read."""
         ids = self.encoded(text).ids
         if len(ids) <= 2:
             raise InvalidText("the text is empty")

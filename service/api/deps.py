@@ -159,7 +159,7 @@ def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[
                 raise InvalidJson(
                     f"The body is not JSON in UTF-8: {found[0]['msg'].removeprefix('Invalid JSON: ')}."
                 ) from None
-            raise InvalidRequest.at(field_errors(found)) from None
+            raise InvalidRequest.at(field_errors(found, model)) from None
 
     return read
 

@@ -16,6 +16,14 @@ router = APIRouter(tags=["health"])
 CHECK_TIMEOUT_S = 2.0
 
 
+@router.get("/", include_in_schema=False)
+async def root(request: Request) -> dict[str, str]:
+    """Where to begin; of interest to people alone."""
+    below = request.scope.get("root_path", "")
+    places = {"documentation": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "tasks": "/v1/tasks"}
+    return {name: below + path for name, path in places.items()}
+
+
 @router.get("/livez")
 async def livez() -> Health:
     """Whether the process answers at all; nothing else is asked."""

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from service.api.shown import show
 from service.figures import CreateEvaluation
 from service.schemas import CreatePredictions, CreateTask, ExtendSupport, Problem, Readapt, Rollback, UpdateTask
 
@@ -20,5 +21,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         named = [*((body, "validation") for body in bodies), (Problem, "serialization")]
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         schemas |= models_json_schema(named, ref_template=REFERENCE)[1]["$defs"]  # type: ignore[arg-type]
+        for path in made["paths"].values():
+            for operation in path.values():
+                show(operation)
         app.openapi_schema = made
     return app.openapi_schema

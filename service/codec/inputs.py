@@ -89,7 +89,7 @@ def _image_bytes(value: Input) -> bytes:
 
 def _from_base64(value: Input) -> bytes:
     if not isinstance(value, Image):
-        raise InvalidInput(f'expected an image, {{"image": "<base64>"}}, got {_noun(value)}')
+        raise InvalidInput(f'expected an image, {{"image": "<base64>"}}, got {_noun(value)}{_but_path(value)}')
     try:
         return base64.b64decode(value.image, validate=True)
     except ValueError:
@@ -98,7 +98,7 @@ def _from_base64(value: Input) -> bytes:
 
 def _numbers(value: Input) -> list[float]:
     if not isinstance(value, list):
-        raise InvalidInput(f"expected a list of numbers, got {_noun(value)}")
+        raise InvalidInput(f"expected a list of numbers, got {_noun(value)}{_but_json(value)}")
     if any(abs(number) > LARGEST for number in value):
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
     return value
@@ -106,8 +106,18 @@ def _numbers(value: Input) -> list[float]:
 
 def _text(value: Input) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"expected a text, got {_noun(value)}")
+        raise InvalidInput(f"expected a text, got {_noun(value)}{_but_json(value)}")
     return value
+
+
+def _but_json(value: Input) -> str:
+    """A file of a form to a model that takes no images."""
+    return ": send JSON, not a form" if isinstance(value, bytes) else ""
+
+
+def _but_path(value: Input) -> str:
+    """Perhaps what a client was given is the path of an image."""
+    return " (in Python, the path of an image is a pathlib.Path)" if isinstance(value, str) else ""
 
 
 def _noun(value: Input) -> str:

@@ -49,7 +49,7 @@ def decode_support(
     The limits count them all. Raises InvalidRequest with every bad field, or LimitExceeded.
     """
     if not examples and not names:
-        refuse([FieldError("support", "must not be empty")])
+        refuse([FieldError("support", "must not be empty, unless label_names tells a model of texts what labels mean")])
     rows = [*kept, *examples, *names]
     check_count(len(rows), max_examples, "support", "examples")
     refuse([*_repeated_ids(examples), *_misplaced(examples, kind, "support")])
@@ -61,7 +61,8 @@ def decode_support(
     refuse([*look_alikes(kept, examples, "support", names), *same_names(names)])
     if len(labels) < 2:
         found = "one label only" if labels else "none"
-        refuse([FieldError("support", f"expected examples of two labels or more, got {found}")])
+        told = "examples or names" if names else "examples"
+        refuse([FieldError("support", f"expected {told} of two labels or more, got {found}")])
     if kind == "frames":
         refuse(list(wrong_slots(examples, kept, "support")))
         slots = {slot.name for row in rows for slot in row.slots or ()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version as library_version
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -99,14 +99,29 @@ class Adapting:
         return await self._decoding.in_thread(make)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What was longer than the model reads: positions of examples, and labels whose names were."""
+
+    examples: list[int]
+    names: list[str]
+
+    @classmethod
+    def of(cls, model: Served, rows: Array, names: Sequence[codec.Name]) -> Self:
+        """That of rows, of which the last are the names."""
+        found, first = model.truncated(rows), len(rows) - len(names)
+        return cls([at for at in found if at < first], [names[at - first].label for at in found if at >= first])
+
+
 def made_task(
-    record: TaskRecord, spent: Spent, sent: Sequence[ExampleRecord] = (), truncated: Sequence[int] = ()
+    record: TaskRecord, spent: Spent, sent: Sequence[ExampleRecord] = (), cut: Cut | None = None
 ) -> CreatedTask:
     """The answer of a write that adapted: the task, and what is told of the examples that came with the request."""
     return CreatedTask(
         **task_of(record).model_dump(),
         timing=spent.timing(),
-        truncated=list(truncated),
+        truncated=cut.examples if cut else [],
+        truncated_names=cut.names if cut else [],
         example_ids=[example.example_id for example in sent if example.role == "example"],
     )
 

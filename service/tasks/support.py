@@ -13,7 +13,7 @@ from service.storage import history
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
-from service.tasks.adapting import Adapting, Spent, made_task, new_examples, refuse_names
+from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples, refuse_names
 from service.tasks.answers import example_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, form_of
@@ -48,10 +48,10 @@ class SupportSets:
         spent, names = Spent(), codec.names_of(request.label_names)
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
-        truncated: list[int] = []
+        cut: Cut | None = None
 
         async def make(state: State) -> Change:
-            nonlocal added, truncated
+            nonlocal added, cut
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
@@ -59,7 +59,7 @@ class SupportSets:
             if model.digest not in encoded:
                 form = form_of(state.record)
                 rows = await self._decoding.taught(request.support, names, model, deadline, form)
-                truncated = model.truncated(rows[: len(request.support)])
+                cut = Cut.of(model, rows, names)
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])
             _refuse_clashing(added, state.examples)
@@ -72,7 +72,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, added, truncated),
+            lambda record: made_task(record, spent, added, cut),
             deadline=deadline,
             match=match,
             once=once,

@@ -25,7 +25,16 @@ from service.storage import changes, queries
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import NewTask, TaskRecord
-from service.tasks.adapting import Adapting, Spent, kind_of, made_task, new_examples, refuse_names, refuse_prior
+from service.tasks.adapting import (
+    Adapting,
+    Cut,
+    Spent,
+    kind_of,
+    made_task,
+    new_examples,
+    refuse_names,
+    refuse_prior,
+)
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
@@ -85,7 +94,7 @@ class Tasks:
         refuse_names(names, model)
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
-        truncated = model.truncated(rows[: len(request.support)])
+        cut = Cut.of(model, rows, names)
         version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior
         task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
@@ -96,7 +105,7 @@ class Tasks:
 
         def answer(record: TaskRecord) -> CreatedTask:
             self._predicting.remember(record)
-            return made_task(record, spent, examples, truncated)
+            return made_task(record, spent, examples, cut)
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 

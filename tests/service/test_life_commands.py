@@ -17,7 +17,7 @@ def told(kshot: Kshot, *arguments: object) -> str:
 
 
 def test_the_life_of_a_task(kshot: Kshot, tmp_path: Path) -> None:
-    names, more, held = (tmp_path / name for name in ("names.json", "more.csv", "held.csv"))
+    names, more = tmp_path / "names.json", tmp_path / "more.csv"
     names.write_text(json.dumps(NAMES))
     task = made(kshot("adapt", "--names", names, "--model", "named"))
     more.write_text(f"text,label,id\n{SAID[0]},card_lost,mine\n{SAID[1]},weather,other\n")

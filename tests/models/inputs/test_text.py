@@ -32,6 +32,10 @@ def test_all_that_is_read_of_a_text_is_bounded() -> None:
     assert TEXT.truncated(TEXT("word" + " " * 10_000_000 + "more")[None])
 
 
+def test_blanks_around_a_text_are_nothing() -> None:
+    assert np.array_equal(TEXT(" \n" * 20_000 + "one two" + "\t" * 20_000), TEXT("one two"))
+
+
 @pytest.mark.parametrize("text", ["", " \n\t", "\u200b"])
 def test_an_empty_text_is_refused(text: str) -> None:
     with pytest.raises(InvalidText, match="empty"):

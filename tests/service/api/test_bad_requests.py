@@ -348,7 +348,7 @@ async def test_unknown_tasks(service: Service, method: str, tail: str, task: str
     assert_problem(answer, 404, "not_found" if "%2f" in task else "task_not_found")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nope", "/v1/tasks/", "/v2/tasks", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nope", "/v1/tasks/", "/v2/tasks", "/favicon.ico"])
 async def test_unknown_paths(service: Service, path: str) -> None:
     assert_problem(await service.client.get(path), 404, "not_found")
 

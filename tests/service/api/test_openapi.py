@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from service.api.shown import CREATE, PREDICT, SUMMARIES
 from service.app import create_app
+from service.schemas import CreatePredictions, CreateTask
 from service.settings import Settings
 
 SNAPSHOT = Path(__file__).parents[2] / "openapi.json"
@@ -61,3 +63,12 @@ def test_every_error_is_a_problem(path: str, method: str, operation: dict[str, A
 
 if __name__ == "__main__":
     SNAPSHOT.write_text(text(), "utf-8")
+
+
+def test_summaries_tell_paths_apart_and_bodies_can_be_sent() -> None:
+    found = [operation for methods in document()["paths"].values() for operation in methods.values()]
+    summaries = [operation["summary"] for operation in found]
+    assert len(set(summaries)) == len(summaries) and {each["operationId"] for each in found} >= SUMMARIES.keys()
+    for body, samples in ((CreateTask, CREATE), (CreatePredictions, PREDICT)):
+        for sample in samples.values():
+            body.model_validate(sample["value"])

@@ -29,7 +29,7 @@ async def test_a_classifier_is_made_asked_and_deleted(client: httpx.AsyncClient)
     assert made.status_code == 201
     task = made.json()
     timing, truncated, ids = (task.pop(name) for name in ("timing", "truncated", "example_ids"))
-    assert truncated == [] and len(set(ids)) == 9
+    assert truncated == task.pop("truncated_names") == [] and len(set(ids)) == 9
     assert timing["compute_ms"] > 0 and timing["queue_ms"] >= 0
     assert made.headers["location"] == f"/v1/tasks/{task['id']}"
     assert made.headers["etag"] == '"1"'
@@ -184,3 +184,10 @@ async def test_behind_a_proxy_the_location_has_its_prefix(sqlite_url: str) -> No
 
 async def input_dim_at(client: httpx.AsyncClient) -> int:
     return int((await client.get("v1/models/vectors")).json()["input_dim"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_root_says_where_to_begin(client: httpx.AsyncClient) -> None:
+    places = (await client.get("/")).json()
+    assert places["documentation"] == "/docs"
+    assert [(await client.get(path)).status_code for path in places.values()] == [200] * len(places)

@@ -88,7 +88,7 @@ def test_another_kind_of_input_is_refused_with_what_was_expected() -> None:
     picture = image(saved(stroke()))
     told = [message for _, message in fault(["a text", [1.0], picture])]
     assert told == [
-        'expected an image, {"image": "<base64>"}, got a text',
+        'expected an image, {"image": "<base64>"}, got a text (in Python, the path of an image is a pathlib.Path)',
         'expected an image, {"image": "<base64>"}, got a list of numbers',
     ]
     assert fault([picture], VectorInput(2), "vector")[0][1] == "expected a list of numbers, got an image"

@@ -77,7 +77,7 @@ async def test_fast_effort_is_answered_at_once(life: Life) -> None:
 
 
 async def test_an_effort_that_a_model_does_not_know_is_refused_with_those_that_do(life: Life) -> None:
-    for model, effort, told in (("plain", "high", "high: small"), ("small-high", "fast", "high effort only")):
+    for model, effort, told in (("plain", "high", "know high: small"), ("small-high", "fast", "high effort only")):
         body = {"model": model, "effort": effort, "support": support()}
         problem = assert_problem(await life.client.post("/v1/tasks", json=body), 422, "invalid_request")
         assert [error["path"] for error in problem["errors"]] == ["effort"]

@@ -233,3 +233,12 @@ async def test_what_is_of_none_of_the_labels_has_to_be_said(client: httpx.AsyncC
     examples = [vectors(64)[0], vectors(64)[0] | {"label": None}]
     answer = await client.post(f"/v1/tasks/{other}/evaluations", json={"examples": examples})
     assert "cannot say" in assert_problem(answer, 422, "invalid_request")["errors"][0]["message"]
+
+
+async def test_names_that_are_cut_are_told(client: httpx.AsyncClient) -> None:
+    long = " ".join(["card"] * 80)
+    found = await made(client, label_names={"card_lost": "漢" * 200, "weather": "the weather forecast"})
+    assert (found["truncated"], found["truncated_names"]) == ([], ["card_lost"])
+    more = {"support": [{"input": long, "label": "weather"}], "label_names": {"music": "字" * 190}}
+    extended = (await client.post(f"/v1/tasks/{found['id']}/support", json=more)).json()
+    assert (extended["truncated"], extended["truncated_names"]) == ([0], ["music"])
