@@ -13,6 +13,7 @@ import typer
 
 from benchmarks.effort import effort
 from benchmarks.frames import frames
+from benchmarks.multilabel import multilabel
 from benchmarks.page import put, table
 from benchmarks.photos import photos
 from benchmarks.rows import KEPT, SETTINGS, WITHIN, Reading, kept, measured_row, published, tables, trained_row
@@ -39,6 +40,7 @@ app.command()(text_costs)
 app.command()(photos)
 app.command()(effort)
 app.command()(frames)
+app.command()(multilabel)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]
 Minutes = Annotated[float, typer.Option(help=f"Of {CORES} cores a method, counted in CPU-seconds.")]
 Choosing = Annotated[bool, typer.Option("--choosing", help="On what was kept for choosing; no test set is read.")]

@@ -4,7 +4,9 @@ Through the engine's own slices, encoding and all. A cell that is finished is no
 """
 
 import json
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from math import sqrt
@@ -35,7 +37,6 @@ from service.engine.compute import Compute
 Result = TypeVar("Result")
 
 RUNS, PAGE, CACHE = Path("runs/accuracy/effort"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
-COMMAND = "python -m benchmarks.accuracy effort"
 ABOUT = """Accuracy in %, all classes of a set at once, mean ± standard deviation over draws of what is shown; \
 `gain` is the mean of the differences draw by draw ± its standard error. `moved`: draws in which the held-out examples \
 chose any step at all. CPU-s: encoding and adapting, one thread. `frozen` is the base alone with an untrained \
@@ -100,29 +101,42 @@ def effort(
     for name in only or list(SHOWN):
         shown = SHOWN[name](cache)
         base = frozen(shown.modality) if models is None else load(models)
+        if name in trained_on(base):
+            raise typer.BadParameter(f"{models} was trained on {name}: measure a model that was not.")
+        digest = companion(base, EFFORT["high"]).digest
         known = {(cell.set, cell.shots, cell.draw, cell.digest) for cell in kept(path)}
-        for number in range(draws):
-            high = companion(base, EFFORT["high"])
-            if (name, shots, number, high.digest) not in known:
-                cell = measured(base, high, shown, shots, number)
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(replace(cell, set=name))) + "\n")
-        with results.open("a", encoding="utf-8") as file:
-            file.write(entry(base, shown))
+        missing = [number for number in range(draws) if (name, shots, number, digest) not in known]
+        if missing:  # before anything is read: a run that is killed has read all the same
+            with results.open("a", encoding="utf-8") as file:
+                file.write(entry(base, shown))
+        for number in missing:
+            cell = measured(base, shown, shots, number)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(replace(cell, set=name))) + "\n")
     put(results, "comparison-effort", page(kept(path)))
 
 
-def measured(base: Checkpoint, high: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
+def trained_on(model: Checkpoint) -> set[str]:
+    """The sets that a model's card says it was trained on."""
+    data = model.card.card.get("data", {})
+    if not isinstance(data, dict):
+        raise typer.BadParameter(f"The card of {model.card.name} does not name its data sets one by one.")
+    return set(data)
+
+
+def measured(base: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
     """One draw."""
+    base = replace(base, learner=deepcopy(base.learner))  # what serves it rounds its weights where they are
+    high = companion(base, EFFORT["high"])
     support = shown.draw(shots, number)
     compute = Compute({each.digest: each for each in (base, high)}, torch.device("cpu"), torch.bfloat16)
     right, seconds, params = {}, {}, {}
     for name, digest in (("fast", base.digest), ("high", high.digest)):
         began = process_time()
-        params[name] = _done(compute.adapt(digest, [support]))[0].params
+        params[name] = done(compute.adapt(digest, [support]))[0].params
         seconds[name] = process_time() - began
         query = (compute.params_from(params[name]), shown.queries)
-        scores = _done(compute.predict(digest, [query]))[0]
+        scores = done(compute.predict(digest, [query]))[0]
         assert isinstance(scores, ClassScores)
         right[name] = float((scores.probabilities.argmax(1) == shown.truth).mean())
     layers = params["high"]["layers"]
@@ -142,7 +156,8 @@ def measured(base: Checkpoint, high: Checkpoint, shown: Shown, shots: int, numbe
 
 
 @torch.inference_mode()
-def _done(slices: Generator[None, None, Result]) -> Result:
+def done(slices: Generator[None, None, Result]) -> Result:
+    """What the engine's slices come to, one after another."""
     while True:
         try:
             next(slices)
@@ -203,7 +218,7 @@ def kept(path: Path) -> list[Cell]:
 
 def page(cells: Sequence[Cell]) -> str:
     """The table."""
-    made = f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
     head = ["set", "model", "shots", "fast", "high", "gain", "moved", "fast, CPU-s", "high, CPU-s", "KB a task"]
     return "\n\n".join([made, ABOUT, table(head, list(_rows(cells)))])
 
@@ -222,9 +237,14 @@ def _rows(cells: Sequence[Cell]) -> Iterator[list[str]]:
         yield [name, model, str(shots), *figures, f"{gain.mean():+.2f}{error}", moved, *spent, kilobytes]
 
 
+def command() -> str:
+    """What was typed."""
+    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
+
+
 def entry(base: Checkpoint, shown: Shown) -> str:
     """The entry in the ledger."""
     return (
         f"\n## effort, {shown.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n"
-        f"- command: `{COMMAND}`, {hardware()}\n- digest: `{base.digest}`\n- read: {shown.reads}\n"
+        f"- command: `{command()}`, {hardware()}\n- digest: `{base.digest}`\n- read: {shown.reads}\n"
     )

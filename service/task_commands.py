@@ -70,9 +70,7 @@ def adapt(
         show = reading.progress("sending examples")
         with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
             known = {"label_names": told, "prior": reading.prior_of(prior), **reading.known(rows)}
-            task = kshot.adapt(
-                model, [row.input for row in rows], effort=effort, name=name, on_progress=on, **known
-            )
+            task = kshot.adapt(model, [row.input for row in rows], effort=effort, name=name, on_progress=on, **known)
     _tell_task(task, as_json=as_json)
 
 

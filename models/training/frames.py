@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from models.card import Card
 from models.chain import best, spans
 from models.checkpoint import build
+from models.data.digest import content_digest
 from models.data.episodes import Batch
-from models.data.frames import Frame, FrameEpisodes, FrameSet, episode, numbered, read
+from models.data.frames import FILES, Frame, FrameEpisodes, FrameSet, episode, numbered, read
 from models.encoders.words import Words
 from models.heads.frames import log_likelihood
 from models.inputs.frame import FrameInput
@@ -45,6 +46,7 @@ def frames(data: Path, num_steps: int = 300, hold_out: bool = False, seed: int =
             "recipe": f"kshot train frames ({num_steps} steps, {__name__})",
             "inputs": "English texts of up to 60 words; slots begin and end where words do",
             "data": "train splits of SGD (26 services; CC BY-SA 4.0) and of HWU64 (CC BY 4.0)",
+            "digests": {name: content_digest(data / FILES[name].format(split="train")) for name in TRAINED_ON},
             "split": "figures are of SNIPS and of services of SGD's dev split that are in no training",
             "base": "all-MiniLM-L6-v2 (Apache-2.0), frozen",
             "licence": "Apache-2.0",

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from benchmarks.effort import Cell, Shown, kept, page
+from benchmarks.effort import Cell, Shown, kept, measured, page, trained_on
+from tests.models.divided import divided
 
 CELL = Cell("text", "snips", 20, 0, 0.90, 0.92, True, 0.5, 20.0, 110_000, "new")
 
@@ -22,6 +24,20 @@ def test_draws_of_more_shots_hold_those_of_fewer() -> None:
     few, many = shown.draw(2, 7), shown.draw(5, 7)
     assert set(few.rows.flat) <= set(many.rows.flat)
     assert few.num_ways == 3 and few.classes is not None and few.classes.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_no_draw_is_of_weights_that_another_has_rounded() -> None:
+    base, rows = divided(), np.random.default_rng(0).normal(size=(2, 6, 4)).astype(np.float32)
+    before = {name: leaf.clone() for name, leaf in base.learner.state_dict().items()}
+    shown = Shown("x", "vector", list(rows), rows[0], np.zeros(6, np.int64), "")
+    assert measured(base, shown, 4, 0).digest == measured(base, shown, 4, 0).digest
+    assert all(torch.equal(leaf, before[name]) for name, leaf in base.learner.state_dict().items())
+
+
+def test_a_model_is_not_measured_on_what_it_was_trained_on() -> None:
+    base = divided()
+    told = replace(base, card=replace(base.card, card={"data": {"snips": "digest"}}))
+    assert (trained_on(told), trained_on(base)) == ({"snips"}, set())
 
 
 def test_cells_that_are_not_there_are_none(tmp_path: Path) -> None:
