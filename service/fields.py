@@ -34,12 +34,12 @@ def by_type(expected: str) -> Discriminator:
     return Discriminator(_tag, custom_error_type="wrong_type", custom_error_message=f"expected {expected}")
 
 
-def an_object(expected: str) -> BeforeValidator:
+def an_object(content: str) -> BeforeValidator:
     """Says what the object is of where there is none."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise PydanticCustomError("wrong_type", f"expected {expected}")  # type: ignore[misc]
+            raise PydanticCustomError("wrong_type", "expected an object of {content}", {"content": content})
         return value
 
     return BeforeValidator(check)

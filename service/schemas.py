@@ -72,9 +72,7 @@ Label: TypeAlias = Annotated[
     ],
     by_type("a label, which is a string, or a list of labels"),
 ]
-LabelNames: TypeAlias = Annotated[
-    dict[Text, Text], Field(max_length=MAX_ROWS), an_object("an object of labels and what they mean")
-]
+LabelNames: TypeAlias = Annotated[dict[Text, Text], Field(max_length=MAX_ROWS), an_object("labels and what they mean")]
 
 
 class Slot(Request):
@@ -182,8 +180,8 @@ class Task(Response):
 class CreatedTask(Task):
     """A task just adapted, and how long that took.
 
-    Of the examples that were sent: their ids, in the order of the request, and the positions of those whose texts were
-    cut; of the labels' names, whose were.
+    Of what was sent: the ids of the examples, in their order; the positions of those, and the labels of those names,
+    whose texts were cut.
     """
 
     timing: Timing

@@ -207,7 +207,10 @@ async def test_the_kind_of_a_task_stays(client: httpx.AsyncClient) -> None:
 async def test_an_evaluation_tells_how_many_of_none_of_the_labels_are_caught(client: httpx.AsyncClient) -> None:
     task = await made(client, label_names=NAMES)
     rows = [{"input": text, "label": label} for text, label in zip(SAID, NAMES, strict=True)]
-    strange = [{"input": "two and two are four", "label": None}, {"input": "a cat on a roof", "label": "animals"}]
+    strange: list[dict[str, Any]] = [
+        {"input": "two and two are four", "label": None},
+        {"input": "a cat on a roof", "label": "animals"},
+    ]
     url = f"/v1/tasks/{task['id']}/evaluations"
     found = (await client.post(url, json={"examples": [*rows, *strange]})).json()
     assert (found["num_examples"], found["unknown"]["num_examples"], found["unknown_labels"]) == (5, 2, ["animals"])
