@@ -113,4 +113,4 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_it_is_short() -> None:
-    assert len(README.splitlines()) <= 175  # three calls each for numbers, sentences, frames and photographs
+    assert len(README.splitlines()) <= 195  # three calls each for numbers, sentences, frames, photographs; bad figures too
