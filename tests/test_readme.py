@@ -113,4 +113,6 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_it_is_short() -> None:
-    assert len(README.splitlines()) <= 195  # three calls each for numbers, sentences, frames, photographs; bad figures too
+    assert (
+        len(README.splitlines()) <= 195
+    )  # three calls each for numbers, sentences, frames, photographs; bad figures too
