@@ -111,6 +111,6 @@ def _joined(answers: list[Predictions]) -> Predictions:
         compute_ms=sum(answer.timing.compute_ms for answer in answers),
     )
     predictions = cast(Any, list(chain.from_iterable(answer.predictions for answer in answers)))
-    first = accumulate((len(answer.predictions) for answer in answers), initial=0)
-    truncated = [start + place for start, answer in zip(first, answers, strict=False) for place in answer.truncated]
+    *first, _ = accumulate((len(answer.predictions) for answer in answers), initial=0)
+    truncated = [start + place for start, answer in zip(first, answers, strict=True) for place in answer.truncated]
     return answers[0].model_copy(update={"predictions": predictions, "timing": timing, "truncated": truncated})
