@@ -43,7 +43,7 @@ def train(
     if (recipe or OWN) == OWN and own is None:
         raise typer.BadParameter("Name a recipe, or data of your own with --data.")
     with joined() as ranks:
-        run = ranks.in_turn(lambda: _made(recipe or OWN, own, _arguments(chosen or []), cache))
+        run = ranks.in_turn(lambda: _made(recipe or OWN, own, arguments_of(chosen or []), cache))
         folder = out or Path("runs") / run.card.name
         ended = ranks.from_first((_ended(folder, resume) if ranks.first else "").encode())
         if ended:  # said by every process: torchrun ends the others as soon as one has failed
@@ -120,7 +120,7 @@ def evaluate(
     Console().print(table)
 
 
-def _arguments(chosen: list[str]) -> dict[str, Any]:
+def arguments_of(chosen: list[str]) -> dict[str, Any]:
     """KEY=VALUE pairs; a value that is JSON is what it says, any other is text."""
     arguments: dict[str, Any] = {}
     for pair in chosen:

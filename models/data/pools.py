@@ -26,6 +26,7 @@ class PoolEpisodes:
     max_shots: int = 5
     max_queries: int = 5
     seed: int = 0
+    alike: bool = False  # whether families are drawn alike, and not by how many classes they have
 
     def __call__(self, step: int) -> Batch:
         """The tasks of one step, all of the same ways and shots."""
@@ -35,7 +36,7 @@ class PoolEpisodes:
         families = self._families(each)
         ways = _integer(draws, 2, min(self.max_ways, max(map(len, families))))
         families = [members for members in families if len(members) >= ways]
-        weights = torch.tensor([len(members) for members in families]).float()
+        weights = torch.tensor([1 if self.alike else len(members) for members in families]).float()
         tasks = []
         for task in range(self.num_tasks):
             mine = generator(self.seed, step, task)

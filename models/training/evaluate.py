@@ -16,6 +16,7 @@ from models.training.figures import Figure
 from models.training.measure import measure_glyphs
 from models.training.measure_methods import measure_method, measure_vinyals
 from models.training.measure_small import measure_curves, measure_maml, measure_vectors
+from models.training.measure_streams import measure_streams
 from models.training.methods import METHODS
 
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -32,6 +33,7 @@ class Measure:
 
 
 OMNIGLOT = "Omniglot evaluation (659 characters, 20 alphabets)"
+STREAMS_READ = f"{OMNIGLOT}; intents and tables that models.data.streams holds out, texts of test splits"
 COMPARISON = Measure(measure_method, OMNIGLOT)
 VINYALS = Measure(measure_vinyals, "the test classes of Vinyals' split of Omniglot (1,692, rotations counted)")
 
@@ -40,6 +42,7 @@ MEASURES: Mapping[str, Measure] = {
     "glyphs-maml": Measure(measure_maml, OMNIGLOT),
     "vectors": Measure(measure_vectors, "synthetic tasks of seed 1, scikit-learn digits"),
     "curves": Measure(measure_curves, "synthetic curves of seed 1"),
+    "universal": Measure(measure_streams, STREAMS_READ),
     **{f"omniglot-{method}": COMPARISON for method in METHODS},
     **{f"vinyals-{method}": VINYALS for method in ("glyphs", *METHODS)},
 }

@@ -13,6 +13,7 @@ from models.training.photos import photos
 from models.training.sinusoid import sinusoid
 from models.training.text import text
 from models.training.train import Run
+from models.training.universal import universal
 from models.training.vectors import vectors
 from models.training.vinyals import vinyals
 
@@ -25,6 +26,7 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "curves": curves,
     "linear": linear,
     "text": text,
+    "universal": universal,
     "sinusoid": sinusoid,
     "omniglot": omniglot,  # the comparison of methods
     "vinyals": vinyals,  # the same on the literature's split

@@ -19,15 +19,20 @@ Objective: TypeAlias = Callable[[Learner, Any], Metrics]  # fills .grad; an nn.M
 
 def episodic(learner: Learner, batch: Batch, dtype: torch.dtype = torch.float32) -> Metrics:
     """The loss of the queries, differentiated through the adaptation; the encoder in `dtype`, the head in float32."""
-    support = replace(batch.support, rows=_encoded(learner, batch.support.rows, dtype))
-    scores = learner.head.predict(learner.head.adapt(support), _encoded(learner, batch.query, dtype))
-    loss = score_loss(scores, batch.target)
+    loss, scores = query_loss(learner, batch, dtype)
     torch.autograd.backward(loss)
     figures = {"loss": loss.item()}
     if isinstance(scores, Logits) and isinstance(batch.target, Classes):
         known = batch.target.index >= 0
         figures["accuracy"] = (scores.values.argmax(-1) == batch.target.index)[known].float().mean().item()
     return figures
+
+
+def query_loss(learner: Learner, batch: Batch, dtype: torch.dtype = torch.float32) -> tuple[Float[Tensor, ""], Scores]:
+    """The loss of the queries once the learner has adapted, and what it answers."""
+    support = replace(batch.support, rows=_encoded(learner, batch.support.rows, dtype))
+    scores = learner.head.predict(learner.head.adapt(support), _encoded(learner, batch.query, dtype))
+    return score_loss(scores, batch.target), scores
 
 
 def _encoded(learner: Learner, rows: Rows, dtype: torch.dtype) -> Rows:
