@@ -27,6 +27,7 @@ from service.api import (
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
+from service.api.gate import Gate
 from service.api.problems import handlers
 from service.api.replays import Replay, on_replay
 from service.catalog import Catalog, Served
@@ -140,7 +141,8 @@ async def running(
             await stack.enter_async_context(repeating(expire, every_s=settings.sweep_interval_s, name="expiring tasks"))
         accepted = await stack.enter_async_context(_jobs(database, served, settings, metrics, is_stopping))
         old_revisions = migrate.old_revisions()
-        yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, old_revisions)
+        gate = Gate(settings)
+        yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, gate, old_revisions)
 
 
 @asynccontextmanager

@@ -10,7 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service import data_sets, job_commands, life_commands, moving_commands, task_commands, training, tuning
+from service import (
+    data_sets,
+    job_commands,
+    life_commands,
+    limit_commands,
+    moving_commands,
+    task_commands,
+    training,
+    tuning,
+)
 from service.terminal import (
     LOCAL,
     AsJson,
@@ -188,6 +197,7 @@ for command, example in (
     moving_commands.tasks.command(epilog=f"Example: kshot tasks {example}")(command)
 app.command(epilog="Example: kshot export task_01KAZ0 task_01KAZ1 > tasks.kshot")(moving_commands.export)
 app.command("import", epilog="Example: kshot import tasks.kshot --url http://127.0.0.1:9000")(moving_commands.import_)
+app.command(epilog="Example: kshot limits --json")(limit_commands.limits)
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)
 app.command(epilog="Example: kshot evaluate glyphs --choosing")(training.evaluate)
 app.command(epilog="Example: kshot tune universal --range rate=1e-3..1e-2 --set num_steps=60")(tuning.tune)

@@ -6,6 +6,7 @@ KshotError
 │   └── InvalidForm               the body is not multipart form data
 ├── Unauthenticated          401  no API key, or one that is not valid
 ├── Forbidden                403  the key does not have the scope
+├── QuotaExceeded            403  the tenant may not store more
 ├── NotFound                 404
 │   ├── TaskNotFound
 │   ├── ModelNotFound
@@ -28,6 +29,8 @@ KshotError
 │   ├── LimitExceeded             more ways, examples, inputs or pixels than the limits
 │   └── IdempotencyKeyReused      the key came with another request before
 ├── Overloaded               429  with Retry-After
+│   ├── RateLimited               the tenant sends more requests a second than it may
+│   └── TooManyInFlight           it has as many under way as it may
 ├── InternalError            500  a fault of the service; the log knows more
 │   └── JobAbandoned              several processes were lost while they did it
 └── Unavailable              503  with Retry-After
@@ -94,6 +97,12 @@ class Forbidden(KshotError):
     """The key is valid, but does not have the scope that this needs."""
 
     status, code, title = 403, "forbidden", "The API key does not allow this"
+
+
+class QuotaExceeded(KshotError):
+    """The tenant would have more stored than it may. Coming again does not help: something has to be deleted."""
+
+    status, code, title = 403, "quota_exceeded", "A quota of the tenant is used up"
 
 
 class NotFound(KshotError):
@@ -238,6 +247,18 @@ class Overloaded(KshotError):
     """More work is waiting than may wait."""
 
     status, code, title = 429, "overloaded", "Too much work is waiting"
+
+
+class RateLimited(Overloaded):
+    """The tenant sends more requests a second than it may."""
+
+    code, title = "rate_limited", "Too many requests a second"
+
+
+class TooManyInFlight(Overloaded):
+    """The tenant has as many requests under way as it may."""
+
+    code, title = "too_many_in_flight", "Too many requests at once"
 
 
 class InternalError(KshotError):

@@ -94,6 +94,26 @@ class Settings(BaseSettings):
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
     max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
 
+    # quotas of each tenant
+    max_tenant_tasks: PositiveInt | None = Field(None, description="Tasks of one tenant; by default no limit.")
+    max_tenant_examples: PositiveInt | None = Field(
+        None, description="Examples of one tenant, of all versions that are kept; by default no limit."
+    )
+    max_tenant_mib: PositiveInt | None = Field(
+        None, description="Inputs, features and params stored of one tenant; by default no limit."
+    )
+    max_tenant_requests_per_s: PositiveFloat | None = Field(
+        None, description="Requests of one tenant to one process; by default no limit."
+    )
+    max_tenant_burst: PositiveInt | None = Field(
+        None, description="Of these as many may come at once; by default those of two seconds."
+    )
+    max_tenant_in_flight: PositiveInt | None = Field(
+        None,
+        description="Requests of one tenant being served at once; by default half of KSHOT_MAX_IN_FLIGHT, and without "
+        "API keys all.",
+    )
+
     # admission
     max_in_flight: PositiveInt = Field(1_024, description="Requests being served at once.")
     max_in_flight_mib: PositiveInt = Field(

@@ -1,6 +1,7 @@
 """Who is let in, decided before a body is read: so many requests and so many bytes at once, and no body too large."""
 
 import asyncio
+from contextlib import ExitStack
 from time import monotonic
 from typing import Final
 
@@ -30,7 +31,7 @@ class Admission:
         self._num_answered = 0  # bytes of files that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand on with a guarded body and, in the request's state, its deadline and `hold_answer`."""
+        """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer`, `at_end`."""
         if scope["type"] != "http" or not _is_guarded(scope):
             return await self._app(scope, receive, send)
         deadline = monotonic() + self._timeout_s
@@ -40,9 +41,11 @@ class Admission:
         except KshotError as error:
             self._metrics.shed.labels(f"admission_{error.code}").inc()
             return await answer(error)(scope, receive, send)
-        scope.setdefault("state", {}).update(deadline=deadline, hold_answer=body.hold_answer)
+        at_end = ExitStack()
+        scope.setdefault("state", {}).update(deadline=deadline, hold_answer=body.hold_answer, at_end=at_end.callback)
         try:
-            await self._app(scope, body.receive, send)
+            with at_end:
+                await self._app(scope, body.receive, send)
         finally:
             self._release(body)
 

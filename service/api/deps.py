@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
+from service.api.gate import Gate
 from service.catalog import Catalog
 from service.codec.structure import check_structure
 from service.engine.engine import Engine
@@ -57,6 +58,7 @@ class Service:
     tasks: Tasks
     jobs: Jobs
     keyring: Keyring | None  # none where authentication is off
+    gate: Gate
     old_revisions: frozenset[str | None]  # of the schema: too old to serve on
 
 
@@ -73,7 +75,14 @@ async def tenant(
     service: Annotated[Service, Depends(running)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> str:
-    """Whose request this is. Raises Unauthenticated, or Forbidden for a key without the scope."""
+    """Whose request this is. Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises."""
+    found = await _authenticated(request, service, sent)
+    service.gate.enter(found)
+    request.state.at_end(service.gate.leave, found)
+    return found
+
+
+async def _authenticated(request: Request, service: Service, sent: HTTPAuthorizationCredentials | None) -> str:
     if service.keyring is None:
         return DEFAULT_TENANT
     if sent is None:

@@ -1,10 +1,10 @@
-"""/v1/limits: what one request may hold."""
+"""/v1/limits: what one request may hold, and what a tenant may store and send."""
 
 from fastapi import APIRouter, Depends
 
-from service.api.deps import Running, no_query
+from service.api.deps import Running, Service, Tenant, no_query
 from service.api.problems import ANY, documented
-from service.schemas import Limits
+from service.schemas import Limits, Quota, Quotas, Rate, TenantLimits
 from service.settings import MIB, Settings
 
 router = APIRouter(prefix="/v1/limits", tags=["limits"], responses=documented(*ANY))
@@ -24,6 +24,22 @@ def limits_of(settings: Settings, *, is_slow: bool = False) -> Limits:
 
 
 @router.get("", dependencies=[Depends(no_query)])
-async def read(service: Running) -> Limits:
-    """The limits in force."""
-    return limits_of(service.settings)
+async def read(service: Running, tenant: Tenant) -> TenantLimits:
+    """The limits in force, and how much the tenant has used of what is its own."""
+    return TenantLimits(**limits_of(service.settings).model_dump(), quotas=await _quotas_of(service, tenant))
+
+
+async def _quotas_of(service: Service, tenant: str) -> Quotas:
+    quotas, gate = service.tasks.quotas, service.gate
+    used = await quotas.used(tenant)
+    return Quotas(
+        tasks=Quota(limit=quotas.max_tasks, used=used.num_tasks),
+        examples=Quota(limit=quotas.max_examples, used=used.num_examples),
+        bytes=Quota(limit=quotas.max_bytes, used=used.num_bytes),
+        in_flight=Quota(limit=gate.max_in_flight, used=gate.in_flight(tenant)),
+        requests=Rate(
+            per_s=gate.rate_per_s,
+            burst=None if gate.rate_per_s is None else gate.burst,
+            available=gate.available(tenant),
+        ),
+    )

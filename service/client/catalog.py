@@ -5,7 +5,7 @@ from service.client.calls import Calls
 from service.client.requests import at
 from service.client.steps import Steps
 from service.model_tasks import ModelTask, ModelTaskList
-from service.schemas import Health, Limits, Model, ModelList
+from service.schemas import Health, Model, ModelList, TenantLimits
 
 
 class CatalogCalls(Calls):
@@ -27,9 +27,9 @@ class CatalogCalls(Calls):
         return (yield from self._ask(ModelTaskList, "GET", at("models", name, "tasks"))).items
 
     @call
-    def limits(self) -> Steps[Limits]:
-        """What one request may hold."""
-        return self._ask(Limits, "GET", at("limits"))
+    def limits(self) -> Steps[TenantLimits]:
+        """What one request may hold, and what the tenant may store and send."""
+        return self._ask(TenantLimits, "GET", at("limits"))
 
     @call
     def livez(self) -> Steps[Health]:

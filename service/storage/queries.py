@@ -30,6 +30,8 @@ async def insert_task(
         "version": version.number,
         "revision": 1,
         "metadata_": dict(task.metadata),
+        "num_examples": len(examples),
+        "num_bytes": len(version.params) + sum(len(each.input) + len(each.features or b"") for each in examples),
         "prior": task.prior,
         "created_at": now,
         "updated_at": now,

@@ -85,6 +85,8 @@ class Task(Table):
     name: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
     # how often which label is to be expected; nothing: as the model has it
+    num_examples: Mapped[int] = mapped_column(server_default="0")  # stored of it, for quotas
+    num_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     prior: Mapped[str | dict[str, float] | None] = mapped_column(OptionalJson)
 
 

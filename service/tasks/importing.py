@@ -67,6 +67,7 @@ class Importing:
         """
         file, arrays = await self._decoding.in_thread(partial(codec.unpack_task, data, self._settings))
         model, spent = self._model(file, may_readapt), Spent()
+        await self._writing.quotas.look(tenant, tasks=1, examples=len(file.support))
         sent = await self._checked(file, arrays, model)
         if model.digest == file.model_digest:
             version, features = await self._decoding.in_thread(partial(self._as_given, sent, model))

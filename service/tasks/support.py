@@ -46,6 +46,7 @@ class SupportSets:
     ) -> tuple[CreatedTask, int]:
         """Teach a task more, labels that it did not know among it; the task and its revision."""
         spent, names = Spent(), codec.names_of(request.label_names)
+        await self._writing.quotas.look(tenant, examples=len(request.support) + len(names))
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
         cut: Cut | None = None

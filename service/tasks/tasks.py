@@ -59,6 +59,7 @@ class Tasks:
         self._decoding = Decoding(settings)
         self._adapting = Adapting(engine, self._decoding)
         self._writing = Writing(database, settings, metrics)
+        self.quotas = self._writing.quotas
         self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
         self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._writing)
         self.versions = Versions(database, catalog, self._writing)
@@ -92,6 +93,7 @@ class Tasks:
         model, spent = self._catalog.chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
+        await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
         cut = Cut.of(model, rows, names)
@@ -152,7 +154,7 @@ class Tasks:
                 codec.refuse(list(codec.wrong_prior(request.prior, record.kind, record.labels or ())))
             return record
 
-        return await self._writing.commit(work, task_of)
+        return await self._writing.commit(work, task_of, stores_more=False)
 
     async def delete(self, tenant: str, task_id: str, *, match: Match = None) -> None:
         """Delete the task and all that is stored of it. Raises TaskNotFound or PreconditionFailed."""

@@ -17,13 +17,14 @@ from service.errors import DeadlineExceeded
 from service.metrics import Metrics
 from service.once import Receipt, answer_of
 from service.settings import Settings
-from service.storage import changes, history, queries
+from service.storage import changes, history, queries, usage
 from service.storage.database import Database
 from service.storage.groups import Work
 from service.storage.inserts import insert_examples, insert_version
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.finding import find_task, why_not
+from service.tasks.quotas import Quotas
 from service.tasks.retrying import Lost, until_kept
 
 M = TypeVar("M", bound=BaseModel)
@@ -60,6 +61,7 @@ class Writing:
     def __init__(self, database: Database, settings: Settings, metrics: Metrics) -> None:
         self._database = database
         self._max_versions = settings.max_versions
+        self.quotas = Quotas(database, settings)
         self._metrics = metrics
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -71,14 +73,17 @@ class Writing:
         *,
         status: int = 200,
         location: str | None = None,
+        stores_more: bool = True,
     ) -> tuple[M, int]:
         """Do the work in a transaction of its own, and store its answer with it if it must happen once.
 
-        The answer, and the revision that the task is at after it.
+        The answer, and the revision that the task is at after it. Raises QuotaExceeded if it `stores_more` than it may.
         """
 
         async def whole(session: AsyncSession) -> tuple[M, int]:
             record = await work(session)
+            if stores_more:
+                await self.quotas.count(session, record.tenant)
             body = answer(record)
             if once is not None:
                 told = answer_of(body, status=status, revision=record.revision, location=location)
@@ -111,7 +116,8 @@ class Writing:
                 work = partial(_as_it_is, tenant, task_id, match)
             else:
                 work = partial(self._apply, state, change, match)
-            return await self.commit(work, answer, once, status=status)
+            stores_more = change is not None and change.forgotten is None  # to forget must always be possible
+            return await self.commit(work, answer, once, status=status, stores_more=stores_more)
 
         async with self._turn(tenant, task_id, deadline):
             return await until_kept(attempt, self._metrics.lost_writes.inc)
@@ -119,6 +125,7 @@ class Writing:
     async def settle(self, session: AsyncSession, tenant: str, task_id: str, number: int) -> TaskRecord:
         """End a transaction that made the version `number`: what is older than may be kept goes; the task now."""
         await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1)
+        await usage.measure_task(session, tenant, task_id)
         return await find_task(session, tenant, task_id)
 
     async def _state(self, tenant: str, task_id: str, match: Match) -> State:

@@ -203,3 +203,9 @@ def test_a_file_that_may_not_be_read(kshot: Kshot, pets: Path, monkeypatch: pyte
     assert made(kshot("adapt", pets))
     (pets / "data.csv").write_text("image,label\ntall/2.png,a\n")
     refused(kshot("adapt", pets / "data.csv"), "data.csv:2: there is no file")
+
+
+def test_limits(kshot: Kshot) -> None:
+    shown = kshot("limits")
+    assert shown.exit_code == 0 and "5,000" in shown.output and "no limit" in shown.output, shown.output
+    assert json.loads(kshot("limits", "--json").stdout)["quotas"]["tasks"]["limit"] is None
