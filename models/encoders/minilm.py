@@ -15,6 +15,7 @@ EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
 OPENING = ("LayerNorm.weight", "LayerNorm.bias")
 ABOVE_STEM = 2  # layers that a task may change with `"effort": "high"`
+WEIGHT = 0.3  # of states that enter a layer in the features, beside the last, which count one
 
 
 class Linear(nn.Module):
@@ -115,8 +116,10 @@ class MiniLM(nn.Module):
     """Token ids -> a sentence's features, or its tokens' states; from layer `first` up to before `last`.
 
     With `first` it is the upper part of a cut encoder and takes states: `output="tokens"` of the lower part. Layers
-    from `trained` on carry a delta of `rank`. `sha256` is of the weights of a base that is one's own; without a base
-    the weights are random, of these `sizes`: words, width, and the width inside a layer.
+    from `trained` on carry a delta of `rank`. With `also`, features are the unit means of the last states and, at less
+    weight, of those that enter these layers: the words themselves tell intents apart too, and what was trained to
+    gather intents has forgotten some. `sha256` is of the weights of a base that is one's own; without a base the
+    weights are random, of these `sizes`: words, width, and the width inside a layer.
     """
 
     words: Tensor
@@ -131,6 +134,7 @@ class MiniLM(nn.Module):
         last: int = 6,
         trained: int = 0,
         rank: int = 0,
+        also: Sequence[int] = (),
         heads: int = 12,
         max_tokens: int = 64,
         sha256: str | None = None,
@@ -139,9 +143,10 @@ class MiniLM(nn.Module):
         super().__init__()
         if output not in ("sentence", "tokens"):
             raise ValueError(f"the output is a sentence or tokens, not {output!r}")
-        self.output, self.max_tokens = output, max_tokens
+        self.output, self.max_tokens, self.first, self.also = output, max_tokens, first, tuple(also)
         self.opening: Norm | None = None
         weights = _read(base, sha256) if base else random_weights(sizes, max_tokens, last)
+        self.width = weights[f"embeddings.{WORDS}"].shape[1]
         if not first:
             self._take_embeddings(_under(weights, "embeddings."))
         self.layers = nn.ModuleList(
@@ -161,19 +166,32 @@ class MiniLM(nn.Module):
     def forward(self, tokens: Shaped[Tensor, "B L *D"]) -> Float[Tensor, "B ..."]:
         """Features [B D] of sentences, or states [B max_tokens D] of tokens, zero where there is no token."""
         if self.opening is None:
-            return self.upper(tokens, tokens.any(-1))
+            states, *below = torch.split(tokens, self.width, -1)
+            return self.upper(states, states.any(-1), below)
         mask = tokens != 0
         return self.upper(self.opening(F.embedding(tokens, self.words) + self.places[: tokens.shape[1]]), mask)
 
-    def upper(self, states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B ..."]:
-        """The layers, then the mean over a sentence's tokens, or each of them; a stem adds no padding."""
+    def upper(
+        self, states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"], below: Sequence[Float[Tensor, "B L D"]] = ()
+    ) -> Float[Tensor, "B ..."]:
+        """The layers, then the mean over a sentence's tokens, or each of them; a stem adds no padding.
+
+        What enters the layers of `also` is taken along, by a stem to its tail beside the states.
+        """
         mask = F.pad(mask[:, 1:], (1, 0), value=True)  # a text of nothing must not be a mean of nothing
-        for layer in self.layers:
+        taken = [*below]
+        for depth, layer in enumerate(self.layers, self.first):
+            if depth in self.also:
+                taken.append(states)
             states = layer(states, mask)
-        states = states * mask.unsqueeze(-1)
         if self.output == "tokens":
-            return F.pad(states, (0, 0, 0, max(0, self.max_tokens - states.shape[1])))
-        return states.float().sum(1) / mask.sum(1, keepdim=True)
+            seen = torch.cat([states, *taken], -1) * mask.unsqueeze(-1)
+            return F.pad(seen, (0, 0, 0, max(0, self.max_tokens - states.shape[1])))
+        last = _mean(states, mask)
+        if not self.also:
+            return last
+        others = [WEIGHT**0.5 * F.normalize(_mean(each, mask), dim=-1) for each in taken]
+        return torch.cat([F.normalize(last, dim=-1), *others], -1)
 
     def fuse(self) -> None:
         """Make it ready to serve, see Linear."""
@@ -188,14 +206,24 @@ class MiniLM(nn.Module):
                 if isinstance(part, Linear) and not part.is_fused:
                     part.up.mul_(share)
 
+    def cut(self, depth: int) -> tuple["MiniLM", "MiniLM"]:
+        """A stem below layer `depth`, which adds no padding, and the tail from it on; both share these weights."""
+        stem, tail = copy.copy(self), copy.copy(self)
+        below, above = self.layers[: depth - self.first], self.layers[depth - self.first :]
+        stem._modules, stem.output, stem.max_tokens = {"opening": self.opening, "layers": below}, "tokens", 0
+        tail._modules, tail._buffers, tail.first = {"opening": None, "layers": above}, {}, depth
+        return stem, tail
+
     def split(self) -> tuple["MiniLM", "MiniLM"]:
         """A stem that shares these weights, and the tail above it, in layers of torch's whose weights are copies."""
-        stem, tail = copy.copy(self), copy.copy(self)
-        below, above = self.layers[:-ABOVE_STEM], nn.ModuleList(_plain(each) for each in self.layers[-ABOVE_STEM:])
-        stem._modules, stem.output = {"opening": self.opening, "layers": below}, "tokens"
-        stem.max_tokens = 0
-        tail._modules, tail._buffers = {"opening": None, "layers": above}, {}
+        stem, tail = self.cut(self.first + len(self.layers) - ABOVE_STEM)
+        tail.layers = nn.ModuleList(_plain(each) for each in tail.layers)
         return stem, tail
+
+
+def _mean(states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B D"]:
+    """Over a sentence's tokens."""
+    return (states * mask.unsqueeze(-1)).float().sum(1) / mask.sum(1, keepdim=True)
 
 
 def _plain(layer: nn.Module) -> Layer:

@@ -27,7 +27,7 @@ MLP = {"name": "mlp", "input_dim": 6, "widths": [32]}
 CONV4 = {"name": "conv4", "channels": 16}
 STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
-MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2}
+MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2, "also": [1]}
 PHOTOS = {"name": "efficientnet_lite", "taps": [15], "width": 1400}
 APART = {"vision"}  # needs a library that is not always there: test_vision.py
 WORDS = {
@@ -144,7 +144,7 @@ ROWS: dict[str, Row] = {
     "tail, mlp": (IDENTITY, tail(MLP, 32, {"name": "ridge"}), vector_task),
     "tail of a text encoder": (
         {**MINILM, "last": 0, "output": "tokens"},
-        tail({**MINILM, "first": 1}, 32, {"name": "prior_logistic"}) | {"blank": 0.2},
+        tail({**MINILM, "first": 1}, 64, {"name": "prior_logistic"}) | {"blank": 0.2},
         text_task,
     ),
     "in own units, stems of glyphs": (STEMS, IN_OWN_UNITS, glyph_task),

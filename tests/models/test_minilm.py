@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from models.bases import find
-from models.encoders.minilm import MiniLM
+from models.encoders.minilm import WEIGHT, MiniLM
 from models.inputs.text import TextInput
 
 TEXTS = ("play some jazz", "what is the weather in Paris tomorrow?", "no", "my card was stolen: block it, please")
@@ -53,6 +53,17 @@ def test_a_stem_and_its_tail_are_the_same(tokens: Tensor, whole: MiniLM) -> None
     kinds = {type(part) for part in tail.modules() if not list(part.children())}
     assert kinds == {torch.nn.Linear, torch.nn.LayerNorm}
     assert {name.split(".")[2] for name, _ in tail.named_parameters()} >= {"query", "key", "value", "wide"}
+
+
+def test_features_hold_the_means_of_other_layers_too_however_it_is_cut(tokens: Tensor) -> None:
+    encoder = MiniLM(also=[0, 3, 5])
+    last, *others = encoder(tokens).split(384, -1)
+    torch.testing.assert_close(last, torch.nn.functional.normalize(MiniLM()(tokens), dim=-1), atol=1e-5, rtol=0)
+    entering = torch.nn.functional.normalize(MiniLM(last=3)(tokens), dim=-1)
+    torch.testing.assert_close(others[1], WEIGHT**0.5 * entering, atol=1e-5, rtol=0)
+    for stem, tail in (encoder.cut(4), encoder.split()):
+        assert stem(tokens).shape[-1] == 3 * 384
+        torch.testing.assert_close(tail(stem(tokens)), encoder(tokens), atol=1e-5, rtol=0)
 
 
 def test_without_a_base_its_weights_are_its_own() -> None:

@@ -13,7 +13,8 @@ from models.bases import find
 from models.checkpoint import load
 from models.encoders.minilm import MiniLM, random_weights
 from models.inputs.text import TextInput
-from models.training.objectives.gathering import encoded
+from models.training.objectives.gathering import IntentEpisodes, encoded
+from models.training.objectives.states import States
 from models.training.publish import publish
 from models.training.text import text
 from models.training.train import train
@@ -56,7 +57,7 @@ def test_training_moves_the_upper_layers_alone_and_what_is_published_is_small(
     assert (tmp_path / "model/weights.safetensors").stat().st_size < 100_000
     checkpoint = load(tmp_path / "model")
     assert checkpoint.card.encoder["sha256"] == run.card.encoder["sha256"]
-    rows = run.batches.rows[:5]  # type: ignore[attr-defined]
+    rows = run.objective.states.rows[:5]  # type: ignore[attr-defined]
     served = encoded(checkpoint.learner.encoder, TextInput(), rows, False)
     trained = encoded(run.learner.encoder, TextInput(), rows, False)
     torch.testing.assert_close(served, trained.detach(), atol=1e-2, rtol=0)  # it is kept in half the bits
@@ -83,6 +84,26 @@ def test_an_unknown_set_or_base_is_refused(data: Path, own_base: str, tmp_path: 
     (tmp_path / "bases/small/config.json").write_text('{"model_type": "t5"}')
     with pytest.raises(ValueError, match="is no BERT"):
         text(data, encoder=own_base)
+
+
+def test_what_is_kept_of_the_lower_layers_changes_nothing() -> None:
+    encoder = MiniLM(None, sizes=(50, 8, 16), heads=2, last=3, also=[0, 2])
+    rows = torch.randint(1, 50, (40, 64), dtype=torch.int32)
+    rows[torch.arange(64) >= torch.randint(2, 64, (40, 1))] = 0
+    states = States(TextInput(), rows, below=1, in_bfloat16=False)
+    some = torch.tensor([7, 3, 21, 3])
+    torch.testing.assert_close(states.through(encoder, some, 0, blank=0.0), encoder(rows[some]), atol=1e-5, rtol=0)
+    blank = states.through(encoder, some, 0, blank=0.5)
+    assert not torch.allclose(blank, encoder(rows[some]), atol=1e-3)
+    assert torch.equal(blank, states.through(encoder, some, 0, blank=0.5))
+
+
+def test_every_set_has_its_intents_in_every_episode() -> None:
+    sets = [[(100 + label, torch.arange(10 * label, 10 * label + size)) for label in range(12)] for size in (9, 4, 3)]
+    episode = IntentEpisodes(sets, max_ways=20)(0)
+    assert [texts.shape for texts, _ in episode.sets] == [(10, 4), (10, 4)]  # the last has too few texts
+    texts, names = episode.sets[0]
+    assert (texts // 10 == names[:, None] - 100).all()
 
 
 def test_pieces_by_length_change_nothing() -> None:
