@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Each prediction under the name of what was asked about."""
-    for name, found in zip(names, answer.predictions, strict=True):
-        yield {"input": name, **found.model_dump()}
+    """Each prediction under the name of what was asked about; of texts that were cut, that they were."""
+    cut = set(answer.truncated)
+    for place, (name, found) in enumerate(zip(names, answer.predictions, strict=True)):
+        yield {"input": name, **found.model_dump(), **({"truncated": True} if place in cut else {})}
 
 
 def print_csv(lines: Sequence[dict[str, Any]]) -> None:
