@@ -27,6 +27,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/tasks/{task_id}/readapt"): {},
 }
 PARAMETERS = {"example_id": "e0", "name": "curves", "task_name": "slope", "job_id": "job_01JD0000000000000000000000"}
+UNKNOWN = "task_01JD0000000000000000000000"
+SAFETENSORS = {"Content-Type": "application/vnd.safetensors"}
 COMPUTES = ("/predictions", "/evaluations")
 
 
@@ -37,6 +39,7 @@ class Route:
     method: str
     path: str
     takes_json: bool
+    takes_form: bool
 
     @property
     def scope(self) -> str:
@@ -53,10 +56,11 @@ async def routes(client: httpx.AsyncClient) -> list[Route]:
     """Every route below /v1, those of one task last."""
     paths = (await client.get("/openapi.json")).json()["paths"]
     found = [
-        Route(method, path, "application/json" in operation.get("requestBody", {}).get("content", {}))
+        Route(method, path, "application/json" in content, "multipart/form-data" in content)
         for path, methods in paths.items()
         if path.startswith("/v1/")
         for method, operation in methods.items()
+        for content in [operation.get("requestBody", {}).get("content", {})]
     ]
     assert {(each.method, each.path) for each in found if each.takes_json} <= set(BODIES)
     return found
@@ -64,8 +68,12 @@ async def routes(client: httpx.AsyncClient) -> list[Route]:
 
 @pytest.fixture
 async def client(sqlite_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(sqlite_url, auth="on") as client:
+    async with serving(sqlite_url, "curves", auth="on") as client:
         yield client
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 async def new_task(client: httpx.AsyncClient, key: str) -> str:
@@ -77,7 +85,8 @@ async def new_task(client: httpx.AsyncClient, key: str) -> str:
 def bodies(route: Route) -> list[dict[str, Any]]:
     """Without a body, and where one is taken with one that is wrong and one that is right."""
     taken = [{"json": {"wrong": 1}}, {"json": BODIES[route.method, route.path]}] if route.takes_json else []
-    return [{}, *taken]
+    forms = [{"files": {"a": ("a/1.png", b"no picture")}}] if route.takes_form else []
+    return [{}, *forms, *taken]
 
 
 async def test_every_route_needs_a_key_with_its_scope(client: httpx.AsyncClient, sqlite_url: str) -> None:
@@ -102,17 +111,56 @@ async def test_another_tenants_task_does_not_exist(client: httpx.AsyncClient, sq
         if "{task_id}" not in route.path:
             continue
         task = await new_task(client, owner)
+        asked = await client.post(f"/v1/tasks/{task}/predictions", json={"inputs": [[0.5]]}, headers=bearer(owner))
+        assert asked.is_success  # so that its params are in memory
         for options in bodies(route):
-            assert_problem(await route.call(client, task, other, **options), 404, "task_not_found")
+            refused = await route.call(client, task, other, **options)
+            assert_problem(refused, 404, "task_not_found")
+            unknown = await route.call(client, UNKNOWN, other, **options)
+            assert refused.text.replace(task, UNKNOWN) == unknown.text
+            assert refused.headers.keys() == unknown.headers.keys()
         for options in bodies(route):  # so that it was not for the request that they were 404
             answer = await route.call(client, task, owner, **options)
             assert answer.status_code != 404, (route, options, answer.text)
         assert answer.is_success, (route, answer.text)
 
 
+async def test_a_tenant_shows_nowhere_but_in_its_own_answers(client: httpx.AsyncClient, sqlite_url: str) -> None:
+    owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("tenant-A", "tenant-B")]
+    support = [SUPPORT[0] | {"id": "row-A"}, *SUPPORT[1:]]
+    told = {"model": "curves", "name": "plan-A", "metadata": {"note": "note-A"}, "support": support}
+    made = await client.post("/v1/tasks", json=told, headers=bearer(owner) | {"Idempotency-Key": "key-A"})
+    task = made.json()["id"]
+    secrets = (task, "tenant-A", "plan-A", "note-A", "row-A", "key-A", owner)
+    file = await client.get(f"/v1/tasks/{task}/export", headers=bearer(owner))
+    assert file.is_success
+
+    texts = []
+    for route in await routes(client):
+        for options in bodies(route):
+            mine = await new_task(client, other)
+            answers = [await route.call(client, mine, other, **options)]
+            if "{example_id}" in route.path:
+                path = f"/v1/tasks/{mine}/support/row-X"
+                answers.append(await client.request(route.method, path, headers=bearer(other)))
+            texts += [answer.text for answer in answers]
+    replayed = await client.post("/v1/tasks", json=TASK, headers=bearer(other) | {"Idempotency-Key": "key-A"})
+    assert replayed.status_code == 201 and "idempotency-replayed" not in replayed.headers
+    for path in ("/metrics", "/readyz", "/livez", "/openapi.json"):
+        texts.append((await client.get(path)).text)
+    assert not [(secret, text[:300]) for text in texts for secret in secrets if secret in text]
+
+    imported = await client.post("/v1/tasks/import", content=file.content, headers=bearer(other) | SAFETENSORS)
+    assert imported.status_code == 201 and imported.json()["id"] != task  # who has the file has what is in it
+    listed = (await client.get("/v1/tasks", headers=bearer(owner))).json()["items"]
+    assert [each["id"] for each in listed] == [task]
+    broken = await client.post("/v1/tasks/import", content=file.content[:-9], headers=bearer(other) | SAFETENSORS)
+    assert broken.status_code == 422 and not [secret for secret in secrets if secret in broken.text]
+
+
 async def test_another_tenants_job_does_not_exist(sqlite_url: str) -> None:
     owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("owner", "other")]
-    async with serving(sqlite_url, auth="on", job_workers=0) as client:
+    async with serving(sqlite_url, "curves", auth="on", job_workers=0) as client:
         found = [route for route in await routes(client) if route.path.startswith("/v1/jobs")]
         headers = {"Authorization": f"Bearer {owner}", "Prefer": "respond-async", "Idempotency-Key": "one"}
         job = (await client.post("/v1/tasks", json=TASK, headers=headers)).json()["id"]
