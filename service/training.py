@@ -83,6 +83,8 @@ def _train(run: "Run", folder: Path, ranks: "Ranks") -> None:
     from models.training.train import train as run_to_the_end
 
     try:
+        if run.beside:
+            _show_beside(run, folder)
         run_to_the_end(run, folder, ranks=ranks)
     except NotResumable as error:
         raise typer.BadParameter(str(error)) from None
@@ -90,6 +92,18 @@ def _train(run: "Run", folder: Path, ranks: "Ranks") -> None:
         published = folder / "models" / run.card.name
         digest = publish(run, published)
         typer.echo(f"{published}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
+
+
+def _show_beside(run: "Run", folder: Path) -> None:
+    """Train the run and those beside it, one after another, and show what each comes to."""
+    from models.training.compare import compared
+
+    rows = compared(run, run.card.name, folder)
+    names = [*rows[run.card.name].figures]
+    table = Table("", *names, "CPU-s", box=None)
+    for name, row in rows.items():
+        table.add_row(name, *(f"{row.figures[each]:.3f}" for each in names), f"{row.cpu_s:.0f}")
+    Console().print(table)
 
 
 def evaluate(

@@ -7,9 +7,11 @@ from models.training.frames import frames
 from models.training.glyphs import glyphs
 from models.training.glyphs_maml import glyphs_maml
 from models.training.linear import linear
+from models.training.multitask import multitask
 from models.training.omniglot import omniglot
 from models.training.own import own
 from models.training.photos import photos
+from models.training.pipeline import pipeline
 from models.training.sinusoid import sinusoid
 from models.training.text import text
 from models.training.train import Run
@@ -28,6 +30,8 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "text": text,
     "universal": universal,
     "sinusoid": sinusoid,
+    "multitask": multitask,
+    "pipeline": pipeline,  # pre-training, then meta-learning, beside each alone
     "omniglot": omniglot,  # the comparison of methods
     "vinyals": vinyals,  # the same on the literature's split
     "own": own,  # a user's own data

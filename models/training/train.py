@@ -49,6 +49,7 @@ class Run:
     stop: Callable[[], bool] | None = None  # the objective's own end, before the last step
     finish: Callable[[Learner], None] | None = None  # what is set when training has ended
     tasks: Callable[[], Mapping[str, TaskParams]] | None = None  # those that belong to the model, once it is finished
+    beside: Mapping[str, "Run"] = field(default_factory=dict)  # what is trained too, and shown beside
     arguments: Mapping[str, Any] = field(default_factory=dict)  # what the recipe was asked for
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 KINDS = ("fixed", "uncertainty", "upgrad")
 BOUND = 4.0  # weights by noise stay within e^-4 and e^4: a loss that reaches zero cannot take over
+GAIN = 10.0  # of a noise over what is trained: it is found in a hundred steps at the rate of a network's weights
 KEPT = 0.99  # of the weights that are shown, from one step to the next
 
 
@@ -56,7 +57,7 @@ class Weighting(nn.Module):
         return dict(zip(self.names, by_kind[self.kind].detach().tolist(), strict=True))
 
     def _log_noise(self) -> Float[Tensor, "K"]:
-        return BOUND * (self.log_noise / BOUND).tanh()
+        return BOUND * (GAIN * self.log_noise / BOUND).tanh()
 
 
 def without_conflict(losses: Float[Tensor, "K"], shared: Sequence[Tensor]) -> Float[Tensor, "K"]:

@@ -26,7 +26,7 @@ def test_a_missing_loss_counts_nothing() -> None:
 
 def test_uncertainty_finds_the_noise_that_makes_the_losses_likeliest() -> None:
     weighting = Weighting(["a", "b"], "uncertainty")
-    optimiser = torch.optim.Adam(weighting.parameters(), 0.05)
+    optimiser = torch.optim.Adam(weighting.parameters(), 0.005)
     for _ in range(400):
         optimiser.zero_grad()
         weighting(losses(0.125, 2.0)).backward()

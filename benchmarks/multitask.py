@@ -1,0 +1,213 @@
+"""Tasks learned together beside each by itself, on equal networks: `python -m benchmarks.multitask`.
+
+A run that is finished is kept and not made again.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.page import put, table
+from models.data.omniglot import load_omniglot
+from models.data.shared import SharedRows, drawings, schools
+from models.training.compare import compared
+from models.training.evaluate import hardware
+from models.training.glyphs import TRAINED
+from models.training.multitask import DRAWN, FRAME, PUPILS, Shape, joint_run
+from models.training.objectives.joint import Joint
+from models.training.pipeline import applied
+from models.training.pipeline import pipeline as pipeline_recipe
+from models.training.task_figures import figures_of
+from models.training.train import Run, rate_at
+from models.training.weighting import KINDS
+
+RUNS, PAGE, CACHE = Path("runs/multitask"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
+STEPS, ROWS = 800, 128  # of what is learned together, and of an attribute by itself
+ALONE_STEPS, ALONE_ROWS = 200, 64  # of an alphabet by itself: three times as many passes over its drawings
+FEW = 3  # drawers
+TEST_TASKS = 100  # of each alphabet
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+Out = Annotated[Path, typer.Option(help="Where the runs are.")]
+Results = Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")]
+Cache = Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of public data sets.")]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made of the test rows of its tasks, what it cost, and the weights of its losses at the end."""
+
+    figures: Mapping[str, float]
+    cpu_s: float
+    weights: Mapping[str, float]
+
+
+@app.command("drawings")
+def of_drawings(
+    out: Out = RUNS,
+    results: Results = PAGE,
+    cache: Cache = CACHE,
+    steps: int = STEPS,
+    trained: Annotated[list[int], typer.Option("--drawers", help="Of each character.")] = [14, FEW],  # noqa: B006
+) -> None:
+    """Omniglot's first 25 alphabets and attributes of the drawings, from 14 drawers and from few of them."""
+    background = load_omniglot(cache, "background").only(TRAINED)
+    parts = []
+    for drawers in trained:
+        shared = drawings(background, FRAME, drawers)
+        folder = out / f"drawings-{drawers}"
+        kinds = KINDS if drawers > FEW else KINDS[1:2]
+        together = {kind: _together(shared, DRAWN, kind, folder, steps) for kind in kinds}
+        alone = {name: _alone(shared, DRAWN, name, folder, _alone_steps(shared, name, steps)) for name in shared.names}
+        parts.append(f"{drawers} drawers of each character:\n\n{_table(shared, together, alone)}")
+    _write(results, "multitask-drawings", ABOUT_DRAWINGS, parts, "the last three drawers of Omniglot background 0-24")
+
+
+@app.command("schools")
+def of_schools(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, steps: int = STEPS) -> None:
+    """Exam scores of 65 schools: R2 of all pupils kept back, beside each school's own mean."""
+    parts = []
+    for pupils in (None, 5):
+        shared, folder = schools(cache, pupils), out / f"schools-{pupils or 'all'}"
+        together = {kind: _together(shared, PUPILS, kind, folder, steps) for kind in KINDS[:2]}
+        alone = {name: _alone(shared, PUPILS, name, folder, (ALONE_STEPS, ALONE_ROWS)) for name in shared.names}
+        rows = [[f"together, {kind}", _all(each.figures), f"{each.cpu_s:.0f}"] for kind, each in together.items()]
+        both = {name: each.figures[name] for name, each in alone.items() if name in each.figures}
+        rows.append(["each by itself", _all(both), f"{sum(each.cpu_s for each in alone.values()):.0f}"])
+        head = [f"{pupils or 'all'} pupils a school", "R2, mean over schools", "CPU-s"]
+        parts.append(table(head, rows))
+    _write(results, "multitask-schools", ABOUT_SCHOOLS, parts, "a quarter of the pupils of mtl_exam")
+
+
+@app.command()
+def pipeline(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, steps: int = 800) -> None:
+    """Initialise, pre-train, meta-learn, apply: each part alone and both, at as many steps of as many drawings."""
+    run = pipeline_recipe(cache, num_steps=steps)
+    rows = compared(run, "both", out / "pipeline")
+    test, body = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS), []
+    for name, row in rows.items():
+        learner = run.learner if name == "both" else run.beside[name].learner
+        with torch.inference_mode():
+            figures = [*row.figures.values(), *test(learner).values()]
+        body.append([name, *(f"{100 * figure:.1f}" for figure in figures), f"{row.cpu_s:.0f}"])
+    settings = [*next(iter(rows.values())).figures]
+    head = ["", *(f"{each}, held out" for each in settings), *(f"{each}, evaluation" for each in settings), "CPU-s"]
+    _write(
+        results, "pipeline", ABOUT_PIPELINE, [table(head, body)], "Omniglot evaluation (659 characters, 20 alphabets)"
+    )
+
+
+ABOUT_PIPELINE = (
+    "The same Conv-4 and head: as initialised; pre-trained on 25 alphabets and four numbers at once; meta-learned on "
+    "episodes of the same drawings; half of the steps each. Accuracy, %, within an alphabet: mean over background's "
+    "last five, kept to choose by, and over the evaluation alphabets, read once."
+)
+ABOUT_DRAWINGS = (
+    "25 alphabets (which character?) and four numbers that follow from a drawing, on one Conv-4 with a layer a task, "
+    f"{STEPS} steps of {ROWS} drawings; beside as many networks of the same size, each trained on one task alone: an "
+    f"alphabet's with {ALONE_STEPS} steps of {ALONE_ROWS} of its own drawings, three times as many passes, a number's "
+    "with the steps of the joint one. Mean accuracy over alphabets, R2 of the numbers, on three drawers in no training."
+)
+ABOUT_SCHOOLS = (
+    "Exam scores of 65 schools' pupils (mtl_exam, GPL: measured, not shipped): a hidden layer of 32, a layer a school, "
+    "beside a network a school. UPGrad is left out: with 65 losses a step of it costs a hundred times as much. R2 "
+    "beside the mean of what the school was trained on."
+)
+
+
+def _together(shared: SharedRows, shape: Shape, kind: str, folder: Path, steps: int) -> Result:
+    return _kept(folder / kind, lambda: joint_run(shared, shape, {}, kind, None, steps, ROWS), shared)
+
+
+def _alone(shared: SharedRows, shape: Shape, name: str, folder: Path, size: tuple[int, int]) -> Result:
+    make = lambda: joint_run(shared, shape, {}, "fixed", name, *size)  # noqa: E731
+    return _kept(folder / f"alone-{name}", make, shared.only(name))
+
+
+def _alone_steps(shared: SharedRows, name: str, steps: int) -> tuple[int, int]:
+    return (ALONE_STEPS, ALONE_ROWS) if name in shared.labels else (steps, ROWS)
+
+
+def _kept(folder: Path, make: Callable[[], Run], shared: SharedRows) -> Result:
+    """The result of a run, or what was kept of it."""
+    path = folder / "result.json"
+    if path.is_file():
+        return Result(**json.loads(path.read_text("utf-8")))
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    began, run = time.process_time(), make()
+    assert isinstance(run.objective, Joint)
+    _trained(run, run.objective)
+    spent = time.process_time() - began
+    folder.mkdir(parents=True, exist_ok=True)
+    found = figures_of(run.learner, run.objective.tasks(), shared, "test")
+    result = Result(found, spent, run.objective.weighting.shown())
+    path.write_text(json.dumps(asdict(result)), "utf-8")
+    return result
+
+
+def _trained(run: Run, objective: Joint) -> None:
+    """To the end, as `train` does, without the files of a run: dozens of them last seconds each."""
+    leaves = [leaf for leaf in (*run.learner.parameters(), *objective.parameters()) if leaf.requires_grad]
+    optimiser = torch.optim.AdamW(leaves, run.rate, weight_decay=run.weight_decay)
+    for step in range(run.num_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(run, step)
+        optimiser.zero_grad()
+        objective(run.learner.train(), run.batches(step))
+        torch.nn.utils.clip_grad_norm_(leaves, run.max_norm)
+        optimiser.step()
+    assert run.finish
+    run.finish(run.learner)
+
+
+def _table(shared: SharedRows, together: Mapping[str, Result], alone: Mapping[str, Result]) -> str:
+    alphabets = [*shared.labels]
+    rows = [_row(f"together, {kind}", each.figures, each.cpu_s, shared) for kind, each in together.items()]
+    single = {name: each.figures[name] for name, each in alone.items()}
+    rows.append(_row("each by itself", single, sum(each.cpu_s for each in alone.values()), shared))
+    parts = [table(["", "accuracy, %", *shared.numbers, "CPU-s"], rows)]
+    for kind, each in together.items():
+        gains = [100 * (each.figures[name] - single[name]) for name in alphabets]
+        half = 1.96 * stdev(gains) / len(gains) ** 0.5
+        better = sum(gain > 0 for gain in gains)
+        of_alphabets = [each.weights[name] for name in alphabets]
+        told = ", ".join(f"{name} {each.weights[name]:.2f}" for name in shared.numbers)
+        parts.append(
+            f"{kind}: {fmean(gains):+.1f} ± {half:.1f} points over alphabets, {better} of {len(gains)} better; lambda: "
+            f"alphabets {min(of_alphabets):.2f} to {max(of_alphabets):.2f}, {told}."
+        )
+    return "\n\n".join(parts)
+
+
+def _row(name: str, figures: Mapping[str, float], cpu_s: float, shared: SharedRows) -> list[str]:
+    accuracy = fmean(figures[task] for task in shared.labels)
+    return [name, f"{100 * accuracy:.1f}", *(f"{figures[task]:.3f}" for task in shared.numbers), f"{cpu_s:.0f}"]
+
+
+def _all(figures: Mapping[str, float]) -> str:
+    """Mean and half of its 95% interval over tasks."""
+    values = [*figures.values()]
+    return f"{fmean(values):.3f} ± {1.96 * stdev(values) / len(values) ** 0.5:.3f}"
+
+
+def _write(page: Path, name: str, about: str, parts: list[str], read: str) -> None:
+    """The table into its place, and the read into the ledger."""
+    command = " ".join(["python -m benchmarks.multitask", *sys.argv[1:]])
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    put(page, name, "\n\n".join([f"`{command}`, {now}, {hardware()}. {about}", *parts]))
+    with page.open("a", encoding="utf-8") as ledger:
+        ledger.write(f"\n## {name}, {now}\n\n- command: `{command}`\n- read: {read}; the table above\n")
+
+
+if __name__ == "__main__":
+    app()
