@@ -8,7 +8,7 @@ from rich.table import Table
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, print_json
 
 if TYPE_CHECKING:
-    from service.schemas import Quotas
+    from service.allowances import Quotas
 
 
 NONE = "no limit"

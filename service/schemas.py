@@ -304,37 +304,6 @@ class Limits(Response):
     request_timeout_s: float
 
 
-class Quota(Response):
-    """How much a tenant may have, null for no limit, and how much it has."""
-
-    limit: int | None
-    used: int
-
-
-class Rate(Response):
-    """Requests a second that a tenant may send to one process, and how many at once; null where there is no limit."""
-
-    per_s: float | None
-    burst: int | None
-    available: int | None
-
-
-class Quotas(Response):
-    """What a tenant may store and send. Bytes are those of inputs, features and params, of all versions kept."""
-
-    tasks: Quota
-    examples: Quota
-    bytes: Quota
-    in_flight: Quota
-    requests: Rate
-
-
-class TenantLimits(Limits):
-    """What one request may hold, and what its tenant may store and send."""
-
-    quotas: Quotas
-
-
 class Model(Response):
     """A meta-trained model in the catalog. `digests` are all that are loaded, the one new tasks get first.
 

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Depends
 
+from service.allowances import Quota, Quotas, Rate, TenantLimits
 from service.api.deps import Running, Service, Tenant, no_query
 from service.api.problems import ANY, documented
-from service.schemas import Limits, Quota, Quotas, Rate, TenantLimits
+from service.schemas import Limits
 from service.settings import MIB, Settings
 
 router = APIRouter(prefix="/v1/limits", tags=["limits"], responses=documented(*ANY))

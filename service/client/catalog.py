@@ -1,11 +1,12 @@
 """Calls about the service itself: what it serves, what it allows, how it is."""
 
+from service.allowances import TenantLimits
 from service.client.calling import call
 from service.client.calls import Calls
 from service.client.requests import at
 from service.client.steps import Steps
 from service.model_tasks import ModelTask, ModelTaskList
-from service.schemas import Health, Model, ModelList, TenantLimits
+from service.schemas import Health, Model, ModelList
 
 
 class CatalogCalls(Calls):

@@ -1,7 +1,7 @@
 """`kshot limits`: limits and quotas, as a table and as JSON."""
 
+from service.allowances import Quota, Quotas, Rate
 from service.limit_commands import rows
-from service.schemas import Quota, Quotas, Rate
 
 NONE = Quota(limit=None, used=0)
 
