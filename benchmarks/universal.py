@@ -56,9 +56,9 @@ def trained(name: str, arguments: Mapping[str, Any], out: Path, data: Path, page
     train(run, folder)
     seconds = time.process_time() - began
     digest = publish(run, folder / "models" / "universal")
-    with page.open("a", encoding="utf-8") as ledger:  # before the read
-        ledger.write(_entry(name, digest))
     streams = MODALITIES[arguments["only"]] if "only" in arguments else STREAMS
+    with page.open("a", encoding="utf-8") as ledger:  # before the read
+        ledger.write(_entry(name, digest, streams))
     checkpoint = load(folder / "models" / "universal")
     assert isinstance(checkpoint.inputs, MixedInput) and isinstance(run.objective, Blended)
     found = figures(checkpoint.learner, held_out(data, streams, "test", checkpoint.inputs))
@@ -93,10 +93,11 @@ def _line(name: str, ours: Sequence[Figure], theirs: Sequence[Figure]) -> list[s
     return [name, *shown, f"{means[0] - means[1]:+.1f}"]
 
 
-def _entry(name: str, digest: str) -> str:
+def _entry(name: str, digest: str, streams: Sequence[str]) -> str:
     return (
         f"\n## universal: {name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n- command: `{COMMAND}`, {hardware()}\n"
-        f"- digest: `{digest}`\n- read: {STREAMS_READ}; its figures are in the table of `{COMMAND}`\n"
+        f"- digest: `{digest}`\n"
+        f"- read, for {', '.join(streams)}: {STREAMS_READ}; its figures are in the table of `{COMMAND}`\n"
     )
 
 

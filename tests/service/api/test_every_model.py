@@ -43,8 +43,8 @@ def text(model: Model, way: int, shot: int) -> str:
 
 
 def vector(model: Model, way: int, shot: int) -> list[float]:
-    """Around -1 or 1; with one number, a point of its own for every shot."""
-    dim = model["input_dim"]
+    """Around -1 or 1; with one number, a point of its own for every shot; six numbers where any number will do."""
+    dim = model["input_dim"] or 6
     spread = np.random.default_rng(10 * way + shot).normal(0, 0.1, dim) if dim > 1 else np.array([shot / SHOTS])
     numbers: list[float] = np.round(2 * way - 1 + spread, 3).tolist()
     return numbers
@@ -66,7 +66,7 @@ def classification(made: list[tuple[int, Any]]) -> Made:
 
 
 def regression(made: list[tuple[int, Any]]) -> Made:
-    examples = [{"input": row, "target": 3 * row[0] + 1} for _, row in made]
+    examples = [{"input": row, "target": 3 * (row[0] if isinstance(row, list) else way) + 1} for way, row in made]
 
     def right(answers: list[Any]) -> bool:
         pairs = zip(answers, examples[2 * SHOTS :], strict=True)
