@@ -16,6 +16,8 @@ from models.inputs.text import TextInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
 FORM = "form"  # what a task's inputs are, in what made them ready, where a model takes several modalities
+TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
+TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
 
 
@@ -54,6 +56,11 @@ class Served:
     def is_slow(self) -> bool:
         """Whether to adapt takes so long that it is always a job."""
         return COMPANION in self.card.card
+
+    @property
+    def transfers(self) -> bool:
+        """Whether new tasks can learn from earlier ones: not where choosing them takes minutes, nor of frames."""
+        return not self.is_slow and self.card.head["name"] not in TOO_SLOW and bool(TRANSFERRED & {*self.card.kinds})
 
     @property
     def num_ids(self) -> int | None:

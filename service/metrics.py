@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 POWERS_OF_TWO = tuple(2**power for power in range(15))
-KIND = ["kind"]  # "adapt", "readapt", "encode" or "predict"
+KIND = ["kind"]  # "adapt", "readapt", "transfer", "encode" or "predict"
 
 
 class Metrics:

@@ -33,6 +33,9 @@ Effort = Annotated[
     Literal["fast", "high"] | None,
     typer.Option(help="high also adapts the model's last layers, in seconds to minutes.", show_default="fast"),
 ]
+Transfer = Annotated[
+    bool, typer.Option("--transfer", help="Learn from your earlier tasks of the model too, where that is of use.")
+]
 Prior = Annotated[
     str | None,
     typer.Option(help='How often each label is to be expected: uniform, support, or {"label": probability, ...}.'),

@@ -107,6 +107,7 @@ class CreateTask(Request):
 
     High effort is always a job; the task is then of the model's companion. `prior` says how often each label is to be
     expected of the queries: all alike, as often as among the examples, or as told; without it scores are the model's.
+    With `transfer` it also learns from the tenant's earlier tasks of the model where that is of use.
     """
 
     model: Text
@@ -116,6 +117,7 @@ class CreateTask(Request):
     label_names: LabelNames = Field(default_factory=dict)
     metadata: Metadata = Field(default_factory=dict)
     prior: Prior | None = None
+    transfer: Annotated[bool, Field(strict=True)] = False
 
 
 class ExtendSupport(Request):
@@ -175,6 +177,7 @@ class Task(Response):
     prior: Prior | None
     created_at: datetime
     updated_at: datetime
+    transferred_from: list[str]
 
 
 class CreatedTask(Task):
@@ -223,6 +226,7 @@ class TaskVersion(Response):
     created_at: datetime
     origin: Origin
     available: bool
+    transferred_from: list[str]
 
 
 class VersionList(Response):
@@ -307,7 +311,7 @@ class Limits(Response):
 class Model(Response):
     """A meta-trained model in the catalog. `digests` are all that are loaded, the one new tasks get first.
 
-    `label_names`: whether it can be told what labels mean.
+    `label_names`: whether it can be told what labels mean. `transfer`: whether new tasks can learn from earlier ones.
     """
 
     name: str
@@ -316,6 +320,7 @@ class Model(Response):
     modalities: list[Modality]
     kinds: list[Kind]
     label_names: bool
+    transfer: bool
     efforts: list[Effort]
     input_dim: int | None
     limits: Limits

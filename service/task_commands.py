@@ -10,7 +10,7 @@ import typer
 
 from service import files, reading, showing
 from service.files import Columns, Row
-from service.reading import Effort, Given, Ignored, Kind, LabelColumn, Names, Prior, TargetColumn, TextColumn
+from service.reading import Effort, Given, Ignored, Kind, LabelColumn, Names, Prior, TargetColumn, TextColumn, Transfer
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def adapt(
         typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
     ] = None,
     effort: Effort = None,
+    transfer: Transfer = False,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
     names: Names = None,
     prior: Prior = None,
@@ -69,8 +70,14 @@ def adapt(
         model = model or _model_for(rows)
         show = reading.progress("sending examples")
         with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
-            known = {"label_names": told, "prior": reading.prior_of(prior), **reading.known(rows)}
-            task = kshot.adapt(model, [row.input for row in rows], effort=effort, name=name, on_progress=on, **known)
+            known = {
+                "effort": effort,
+                "transfer": transfer,
+                "label_names": told,
+                "prior": reading.prior_of(prior),
+                **reading.known(rows),
+            }
+            task = kshot.adapt(model, [row.input for row in rows], name=name, on_progress=on, **known)
     _tell_task(task, as_json=as_json)
 
 
@@ -137,4 +144,6 @@ def _tell_task(task: "CreatedTask", *, as_json: bool) -> None:
         return
     reading.tell_truncated([f"support.{place}" for place in task.truncated] + task.truncated_names)
     typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
+    if task.transferred_from:
+        typer.echo(f"learned from {', '.join(task.transferred_from)} too", err=True)
     typer.echo(task.id)

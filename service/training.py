@@ -111,6 +111,9 @@ def evaluate(
     choosing: Annotated[
         bool, typer.Option("--choosing", help="Measure on what was kept for choosing; the test sets stay unread.")
     ] = False,
+    transfer: Annotated[
+        bool, typer.Option("--transfer", help="Show what tasks gain by learning from each other; no test set is read.")
+    ] = False,
     ledger: Annotated[Path, typer.Option(help="Where each read of the test sets is written down.")] = LEDGER,
     cache: Cache = CACHE,
 ) -> None:
@@ -119,6 +122,8 @@ def evaluate(
     from models.training.evaluate import evaluate as measure
 
     folder = Path(model) if Path(model).is_dir() else Path(next(iter(zoo.__path__))) / model
+    if transfer:
+        return _show_transfer(folder, cache)
     if not (choosing or ledger.parent.is_dir()):
         raise typer.BadParameter(
             f"There is no folder for the ledger {ledger}: work in a checkout, or name a file with --ledger."
@@ -131,6 +136,27 @@ def evaluate(
     table = Table("figure", *figures, box=None)
     for row in zip(*figures.values(), strict=True):
         table.add_row(row[0].name, *map(str, row))
+    Console().print(table)
+    return None
+
+
+def _show_transfer(folder: Path, cache: Path) -> None:
+    """What a task of each family gains at one or two shots, by a task of its own family or of another."""
+    from models.checkpoint import load
+    from models.training.transfer import families, grid
+
+    checkpoint = load(folder)
+    try:
+        with Console().status(f"trying {checkpoint.card.name}"):
+            found = with_data(lambda: families(checkpoint, cache, test=False), cache)
+            gains = grid(checkpoint.learner.head, found)
+    except (ValueError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo("What a new task (columns) gains in points where it may learn from an earlier one (rows) that uses the")
+    typer.echo("same labels, of its own family for the same things.")
+    table = Table("", *(family.name for family in found), box=None)
+    for family, row in zip(found, gains.tolist(), strict=True):
+        table.add_row(family.name, *(f"{gain:+.1f}" for gain in row))
     Console().print(table)
 
 

@@ -91,6 +91,7 @@ def _model(catalog: Catalog, name: str, settings: Settings) -> Model:
         modalities=[cast(Modality, modality) for modality in card.modalities],
         kinds=[cast(Kind, kind) for kind in card.kinds],
         label_names=newest.takes_names,
+        transfer=newest.transfers,
         efforts=[cast(Effort, effort) for effort in catalog.efforts(newest)],
         input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
         limits=limits_of(settings, is_slow=newest.is_slow),

@@ -28,6 +28,7 @@ INTEGERS = ("top", "version", "compare_with")
 AS_JSON = {
     **dict.fromkeys(("metadata", "label_names"), "a JSON object"),
     **dict.fromkeys(INTEGERS, "a number"),
+    "transfer": "true or false",
 }  # what else they hold is text
 TEXT_OR_JSON = ("prior",)  # JSON where it begins with a brace
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
@@ -58,7 +59,8 @@ def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_or_form`."""
     extra = takes(model)
     names = [name for name in model.model_fields if name != files]
-    fields = {name: {"type": "integer" if name in INTEGERS else "string"} for name in names}
+    types = dict.fromkeys(INTEGERS, "integer") | {"transfer": "boolean"}
+    fields = {name: {"type": types.get(name, "string")} for name in names}
     schema: dict[str, Any] = {
         "type": "object",
         "description": LABELLED if _is_labelled(files) else ASKED,

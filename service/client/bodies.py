@@ -16,6 +16,7 @@ def new_task(
     examples: Examples,
     *,
     effort: Effort | None,
+    transfer: bool,
     label_names: Mapping[str, str] | None,
     name: str | None,
     metadata: Mapping[str, Any] | None,
@@ -24,8 +25,9 @@ def new_task(
     """A task to be made of these examples, and of what labels mean."""
     told = {"support": (yield from examples), "label_names": label_names}
     fields = {"model": model, "effort": effort, "name": name, "metadata": metadata, "prior": prior, **told}
+    known = {"transfer": True} if transfer else {}
     with as_invalid_request():
-        return CreateTask.model_validate({key: value for key, value in fields.items() if value is not None})
+        return CreateTask.model_validate(known | {key: value for key, value in fields.items() if value is not None})
 
 
 def more_support(examples: Examples, label_names: Mapping[str, str] | None) -> Steps[ExtendSupport]:

@@ -30,6 +30,7 @@ class JobCalls(Calls):
         slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         effort: Effort | None = None,
+        transfer: bool = False,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
@@ -39,7 +40,14 @@ class JobCalls(Calls):
         """As `adapt`, but accepted and done later; `on_progress` is told how many inputs are ready to be sent."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
-            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata, prior=prior
+            model,
+            examples,
+            effort=effort,
+            transfer=transfer,
+            label_names=label_names,
+            name=name,
+            metadata=metadata,
+            prior=prior,
         )
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 

@@ -30,6 +30,7 @@ class TaskCalls(Calls):
         slots: Slots | None = None,
         ids: Iterable[str] | None = None,
         effort: Effort | None = None,
+        transfer: bool = False,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
@@ -41,12 +42,19 @@ class TaskCalls(Calls):
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
         or an array of one axis; a text is a str. Where each label is a list, of any number of labels, the task is
         multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
-        `prior` says how often each label is to be expected. High `effort` takes seconds to minutes, and a companion of
-        the model.
+        `prior` says how often each label is to be expected. With `transfer` the task also learns from earlier tasks of
+        the model where that is of use. High `effort` takes seconds to minutes, and a companion of the model.
         """
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
         request = yield from new_task(
-            model, examples, effort=effort, label_names=label_names, name=name, metadata=metadata, prior=prior
+            model,
+            examples,
+            effort=effort,
+            transfer=transfer,
+            label_names=label_names,
+            name=name,
+            metadata=metadata,
+            prior=prior,
         )
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 

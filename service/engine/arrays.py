@@ -10,11 +10,21 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class OtherArrays:
+    """What another task was taught, as features [R *F]: classes [R] of this one, or values [R O]."""
+
+    rows: Array
+    classes: npt.NDArray[np.int64] | None
+    values: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class LabelledArrays:
     """One task's support: rows [S *X] (or features [S *F], if `encoded`), and what they are to be answered with.
 
     That is classes [S], or values [S O], or which of several labels each row has, `hot` [S N]. `names` [S] are the rows
-    that are no examples but names of labels. Of frames, `tags` [S L] of words, of so many slots and the outside.
+    that are no examples but names of labels. Of frames, `tags` [S L] of words, of so many slots and the outside. With
+    `others` it may learn from these tasks too; rows are then features.
     """
 
     rows: Array
@@ -26,14 +36,20 @@ class LabelledArrays:
     names: npt.NDArray[np.bool_] | None = None
     tags: npt.NDArray[np.int64] | None = None
     num_slots: int = 0
+    others: tuple[OtherArrays, ...] = ()
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any."""
+    """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any.
+
+    `chosen` are the positions of the others that it learned from too; if there are any, `own` is without them.
+    """
 
     params: dict[str, Array]
     features: Array | None
+    chosen: tuple[int, ...] = ()
+    own: dict[str, Array] | None = None
 
 
 @dataclass(frozen=True)

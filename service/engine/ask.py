@@ -11,7 +11,7 @@ from service.fields import Prior
 
 Result = TypeVar("Result")
 Key: TypeAlias = tuple[str, str]  # tenant, task
-Kind: TypeAlias = Literal["adapt", "readapt", "encode", "predict"]  # to readapt is to adapt to stored features
+Kind: TypeAlias = Literal["adapt", "readapt", "transfer", "encode", "predict"]  # to readapt: to stored features
 
 
 class Fetched(Protocol):
@@ -82,6 +82,8 @@ class Ask(Generic[Result]):
     def kind(self) -> Kind:
         """What is asked for."""
         if isinstance(self.work, LabelledArrays):
+            if self.work.others:
+                return "transfer"
             return "readapt" if self.work.encoded else "adapt"
         return "encode" if isinstance(self.work, NewRows) else "predict"
 

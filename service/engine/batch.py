@@ -14,6 +14,7 @@ from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
 from service.engine.compute import Compute
 from service.engine.pace import timed
+from service.engine.transfer import transfer
 from service.engine.worker import Work
 from service.errors import ComputationFailed
 from service.metrics import Metrics
@@ -79,6 +80,8 @@ def _observe(compute: Compute, asks: Sequence[Ask[Any]], compute_ms: float, metr
 def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:
     digest, tenants = asks[0].digest, [ask.tenant for ask in asks]
     supports = [ask.work for ask in asks if isinstance(ask.work, LabelledArrays)]
+    if asks[0].kind == "transfer":
+        return (yield from transfer(compute, digest, supports))
     if supports:
         return (yield from compute.adapt(digest, supports, tenants))
     rows = [ask.work.rows for ask in asks if isinstance(ask.work, NewRows)]
@@ -109,10 +112,14 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
     """The answer to one ask, refused if any number in it is not finite."""
     queue_ms = 1000 * (began - ask.added_at)
     metrics.queue_seconds.labels(ask.kind).observe(queue_ms / 1000)
-    arrays: list[Array] = list((result.params if isinstance(result, Adapted) else vars(result)).values())
+    arrays: list[Array] = list(_params(result) if isinstance(result, Adapted) else vars(result).values())
     if not all(np.isfinite(array).all() for array in arrays if array is not None):
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
         return Answer(result, queue_ms, compute_ms, found.version, found.labels, found.slots, found.prior)
     return Answer(result, queue_ms, compute_ms)
+
+
+def _params(adapted: Adapted) -> list[Array]:
+    return [*adapted.params.values(), *(adapted.own or {}).values()]

@@ -25,6 +25,7 @@ from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
 
+CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOK")  # ways, support rows, outputs, slots: what a task decides
 
@@ -77,6 +78,7 @@ class Compute:
                 if is_measured:
                     head_ms = max(adapt_ms - encode_ms, 0.1 * adapt_ms)
                     times = {"adapt": adapt_ms, "encode": encode_ms, "readapt": head_ms, "predict": predict_ms}
+                    times["transfer"] = CHOICES * head_ms
                     for kind, ms in times.items():
                         self.paces[digest, kind].observe(num_rows, ms)
 

@@ -212,7 +212,7 @@ class Engine:
         ask.tenant = tenant
         pace = self._compute.paces[ask.digest, ask.kind]
         queue = self._queues[self._lane(ask, pace)]
-        pads = ask.kind == "readapt" or not self._compute.encodes(ask.digest)
+        pads = ask.kind in ("readapt", "transfer") or not self._compute.encodes(ask.digest)
         if pads:  # the head does the work, on padded rows: batch like sizes only
             group = (*group, ask.num_rows.bit_length())
         job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, ask.num_rows * pace.ms_per_row, deadline, ask, pads)

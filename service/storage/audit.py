@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.storage.jobs import OPEN
-from service.storage.tables import Example, Job, Membership, Params, Table, Task, Version
+from service.storage.tables import Example, Job, Membership, OwnParams, Params, Table, Task, Transfer, Version
 
 Law: TypeAlias = Select[*tuple[Any, ...]]  # rows (tenant, the rest of the key) that break it
 
@@ -97,6 +97,7 @@ _overlaps = and_(
 def _in_versions() -> dict[str, Law]:
     """Of a task, its versions, and the examples of each."""
     has_params = exists().where(Params.task_id == Version.task_id, Params.number == Version.number)
+    has_own = exists().where(OwnParams.task_id == Version.task_id, OwnParams.number == Version.number)
     current = and_(Version.task_id == Task.id, Version.number == Task.version)
     is_whole = exists().where(current, has_params.correlate_except(Params))
     is_used = exists().where(Membership.task_id == Example.task_id, Membership.ordinal == Example.ordinal)
@@ -110,6 +111,12 @@ def _in_versions() -> dict[str, Law]:
         "a version has as many examples as it says": select(*key).where(
             has_params, Version.num_support != _num_members
         ),
+        "a version that learned from other tasks knows what it is without them": select(*key).where(
+            exists().where(Transfer.task_id == Version.task_id, Transfer.number == Version.number), ~has_own
+        ),
+        "what a version is without others is kept for that alone": select(
+            OwnParams.tenant, OwnParams.task_id, OwnParams.number
+        ).where(~exists().where(Transfer.task_id == OwnParams.task_id, Transfer.number == OwnParams.number)),
         "an example supports some version": select(Example.tenant, Example.task_id, Example.ordinal).where(~is_used),
         "an example supports a version once": select(*member).where(exists().where(_overlaps)),
         "a membership ends after it begins": select(*member).where(

@@ -15,7 +15,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +24,18 @@ from service.storage.inserts import insert_features
 from service.storage.jobs import delete_answers
 from service.storage.matching import Match, is_match
 from service.storage.records import ExampleRecord
-from service.storage.tables import Example, Features, Membership, Params, Table, Task, UtcDateTime, Version
+from service.storage.tables import (
+    Example,
+    Features,
+    Membership,
+    OwnParams,
+    Params,
+    Table,
+    Task,
+    Transfer,
+    UtcDateTime,
+    Version,
+)
 
 # no object of these tables is ever held in a session, so there is nothing to bring up to date
 PLAIN = {"synchronize_session": False}
@@ -65,7 +75,8 @@ async def forget_example(session: AsyncSession, tenant: str, task_id: str, examp
     its_versions = update(Version).where(_of(Version, tenant, task_id), _used(Version, example_id))
     # the digest too: a small support set could be guessed back from it
     await _execute(session, its_versions.values(labels=None, support_digest=""))
-    await _execute(session, delete(Params).where(_of(Params, tenant, task_id), _used(Params, example_id)))
+    for table in (Params, OwnParams, Transfer):
+        await _execute(session, delete(table).where(_of(table, tenant, task_id), _used(table, example_id)))
     await _execute(session, delete(Example).where(_of(Example, tenant, task_id), Example.example_id == example_id))
     await delete_answers(session, tenant, task_id)  # which name labels and ids
 
@@ -76,8 +87,10 @@ async def copy_version(
     """Make the version `number` the same as `source`: its params and its members."""
     made: dict[str, Any] = {"number": literal(number), "origin": literal("rollback")}
     made["created_at"] = literal(now, UtcDateTime())
-    await _copy(session, Version, made, _of(Version, tenant, task_id), Version.number == source)
-    await _copy(session, Params, {"number": literal(number)}, _of(Params, tenant, task_id), Params.number == source)
+    await copy_rows(session, Version, made, _of(Version, tenant, task_id), Version.number == source)
+    for table in (Params, OwnParams, Transfer):
+        mine = (_of(table, tenant, task_id), table.number == source)
+        await copy_rows(session, table, {"number": literal(number)}, *mine)
 
     own, is_open = _of(Membership, tenant, task_id), Membership.until_version.is_(None)
     wanted = select(Membership.ordinal).where(own, _covers(source))
@@ -86,7 +99,7 @@ async def copy_version(
     present = select(_Other.ordinal).where(_of(_Other, tenant, task_id), _Other.until_version.is_(None))
     reopened: dict[str, Any] = {"since_version": literal(number), "until_version": null()}
     absent = Membership.ordinal.not_in(present)
-    await _copy(session, Membership, reopened, own, _covers(source), absent)
+    await copy_rows(session, Membership, reopened, own, _covers(source), absent)
 
 
 async def replace_features(
@@ -101,8 +114,8 @@ async def replace_features(
     await insert_features(session, {"tenant": tenant, "task_id": task_id}, model_digest, examples)
 
 
-async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldest: int) -> None:
-    """Delete the versions before `oldest`, and the examples and features that none of those left uses."""
+async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldest: int) -> bool:
+    """Delete the versions before `oldest`, and what none of those left uses; whether there were such examples."""
     past = delete(Version).where(_of(Version, tenant, task_id), Version.number < oldest)
     digests = set(await session.scalars(past.returning(Version.model_digest), execution_options=PLAIN))
     if digests:
@@ -116,8 +129,10 @@ async def prune_versions(session: AsyncSession, tenant: str, task_id: str, oldes
         or_(_Other.until_version.is_(None), _Other.until_version > oldest),
     )
     unused = delete(Example).where(_of(Example, tenant, task_id), Example.ordinal.in_(ended), ~is_used)
-    await _execute(session, unused)
+    gone = await session.scalars(unused.returning(Example.ordinal), execution_options=PLAIN)
+    has_lost = gone.first() is not None
     await _execute(session, delete(Membership).where(own, is_past))
+    return has_lost
 
 
 async def _prune_features(session: AsyncSession, tenant: str, task_id: str, digests: set[str]) -> None:
@@ -126,14 +141,6 @@ async def _prune_features(session: AsyncSession, tenant: str, task_id: str, dige
     if stale := digests - set(kept):
         unused = delete(Features).where(_of(Features, tenant, task_id), Features.model_digest.in_(stale))
         await _execute(session, unused)
-
-
-async def expire_tasks(session: AsyncSession, before: datetime, limit: int) -> int:
-    """Delete tasks of any tenant that were last written before this moment, at most so many; how many it were."""
-    oldest = select(Task.tenant, Task.id).where(Task.updated_at < before).order_by(Task.updated_at).limit(limit)
-    # the moment is compared again, as a task may be written between being found and being deleted
-    gone = delete(Task).where(tuple_(Task.tenant, Task.id).in_(oldest), Task.updated_at < before)
-    return len((await session.execute(gone.returning(Task.id))).all())
 
 
 def _of(table: Any, tenant: str, task_id: str) -> ColumnElement[bool]:
@@ -157,13 +164,17 @@ def _used(table: Any, example_id: str) -> ColumnElement[bool]:
     )
 
 
-async def _copy(
-    session: AsyncSession, table: type[Table], changed: dict[str, Any], *where: ColumnElement[bool]
+async def copy_rows(
+    session: AsyncSession,
+    table: type[Table],
+    changed: dict[str, Any],
+    *where: ColumnElement[bool],
+    into: type[Table] | None = None,
 ) -> None:
-    """Insert the rows of a table again, changed in some columns."""
+    """Insert the rows of a table again, changed in some columns; or `into` another with the same columns."""
     columns = {column.name: changed.get(column.name, column) for column in table.__table__.columns}
     rows = select(*(value.label(name) for name, value in columns.items())).where(*where)
-    await _execute(session, insert(table).from_select(list(columns), rows))
+    await _execute(session, insert(into or table).from_select(list(columns), rows))
 
 
 async def _execute(session: AsyncSession, statement: Executable) -> None:

@@ -17,14 +17,14 @@ from service.storage.tables import Example, Membership, Params, Task, Version
 async def list_versions(session: AsyncSession, tenant: str, task_id: str) -> list[VersionRecord]:
     """The retained versions, newest first."""
     statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id)
-    return [VersionRecord(*row) for row in await session.execute(statement.order_by(Version.number.desc()))]
+    return [_version(*row) for row in await session.execute(statement.order_by(Version.number.desc()))]
 
 
 async def get_version(session: AsyncSession, tenant: str, task_id: str, number: int) -> VersionRecord | None:
     """One version, if it is retained."""
     statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id, Version.number == number)
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else VersionRecord(*row)
+    return None if row is None else _version(*row)
 
 
 async def get_whole_version(
@@ -88,6 +88,12 @@ async def fetch_versions(
     }
 
 
+def _version(*row: Any) -> VersionRecord:
+    """Of a row that ends with the tasks that the version learned from, if there are any."""
+    *columns, transferred_from = row
+    return VersionRecord(*[*columns, transferred_from or []])
+
+
 def _member(*row: Any) -> Member:
     """Of a row that ends with the several labels of an example, if it has them in the place of one."""
     *columns, slots, labels = row
@@ -108,6 +114,7 @@ _VERSIONS = select(
     Version.created_at,
     Version.origin,
     _has_params.is_not(None),
+    Version.transferred_from,
 )
 
 _WHOLE = (
@@ -130,6 +137,7 @@ _WHOLE = (
         Params.data,
         Params.digest,
         Task.prior,
+        Version.transferred_from,
     )
     .select_from(Task)
     .join(Version, Version.task_id == Task.id)

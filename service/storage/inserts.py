@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.records import ExampleRecord, NewVersion
-from service.storage.tables import Example, Features, Membership, Params, Table, Version
+from service.storage.tables import Example, Features, Membership, OwnParams, Params, Table, Transfer, Version
 
 
 async def insert_version(session: AsyncSession, keys: dict[str, Any], version: NewVersion, now: datetime) -> None:
@@ -27,10 +27,22 @@ async def insert_version(session: AsyncSession, keys: dict[str, Any], version: N
         "labels": version.labels,
         "origin": version.origin,
         "preprocessing": None if version.preprocessing is None else dict(version.preprocessing),
+        "transferred_from": [source.task_id for source in version.sources] or None,
     }
     await insert_rows(session, Version, [keys | row])
-    digest = sha256(version.params).hexdigest()
-    await insert_rows(session, Params, [keys | {"number": version.number, "digest": digest, "data": version.params}])
+    await insert_params(session, Params, keys, version.number, version.params)
+    if version.own_params is not None:
+        await insert_params(session, OwnParams, keys, version.number, version.own_params)
+        made = [{"source_id": source.task_id, "source_version": source.version} for source in version.sources]
+        await insert_rows(session, Transfer, [keys | {"number": version.number} | row for row in made])
+
+
+async def insert_params(
+    session: AsyncSession, table: type[Table], keys: dict[str, Any], number: int, params: bytes
+) -> None:
+    """The params of a version, in one of the two tables that have such."""
+    row = {"number": number, "digest": sha256(params).hexdigest(), "data": params}
+    await insert_rows(session, table, [keys | row])
 
 
 async def insert_examples(

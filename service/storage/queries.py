@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, or_, select
@@ -14,6 +14,7 @@ from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
 from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
+from service.storage.transfers import forget_source
 
 
 async def insert_task(
@@ -31,7 +32,9 @@ async def insert_task(
         "revision": 1,
         "metadata_": dict(task.metadata),
         "num_examples": len(examples),
-        "num_bytes": len(version.params) + sum(len(each.input) + len(each.features or b"") for each in examples),
+        "num_bytes": len(version.params)
+        + len(version.own_params or b"")
+        + sum(len(each.input) + len(each.features or b"") for each in examples),
         "prior": task.prior,
         "created_at": now,
         "updated_at": now,
@@ -56,6 +59,7 @@ async def insert_task(
         now,
         None if version.preprocessing is None else dict(version.preprocessing),
         task.prior,
+        [source.task_id for source in version.sources],
     )
 
 
@@ -81,8 +85,12 @@ async def list_tasks(
 
 async def delete_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> bool:
     """Delete the task and everything of it; false if this tenant has no such task, or not at a revision of `match`."""
-    gone = delete(Task).where(Task.tenant == tenant, Task.id == task_id, is_match(match)).returning(Task.id)
-    return (await session.execute(gone)).one_or_none() is not None
+    wanted = (Task.tenant == tenant, Task.id == task_id, is_match(match))
+    if (await session.execute(select(Task.id).where(*wanted).with_for_update())).one_or_none() is None:
+        return False
+    await forget_source(session, tenant, task_id, datetime.now(UTC))
+    await session.execute(delete(Task).where(*wanted))
+    return True
 
 
 async def hold_task(session: AsyncSession, tenant: str, task_id: str) -> None:
@@ -123,6 +131,7 @@ _TASKS = select(
     Task.updated_at,
     Version.preprocessing,
     Task.prior,
+    Version.transferred_from,
 ).join(Version, _CURRENT)
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
@@ -207,4 +216,5 @@ def _example(*row: Any) -> ExampleRecord:
 
 
 def _record(row: Sequence[Any]) -> TaskRecord:
-    return TaskRecord(*row)
+    *columns, transferred_from = row
+    return TaskRecord(*[*columns, transferred_from or []])

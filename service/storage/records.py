@@ -1,6 +1,6 @@
 """What goes into the store and what comes out: frozen values, no session and no row behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,15 @@ class NewTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Another task that a version learned from: which of its versions, and of how many examples that was."""
+
+    task_id: str
+    version: int
+    num_support: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewVersion:
     """A version to be stored, with its params and where they came from."""
 
@@ -43,6 +52,8 @@ class NewVersion:
     params: bytes
     origin: str = "adapt"
     preprocessing: Mapping[str, Any] | None = None  # what made the inputs ready
+    sources: Sequence[Source] = ()  # other tasks that it learned from, and
+    own_params: bytes | None = None  # what it would be without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class TaskRecord:
     updated_at: datetime
     preprocessing: dict[str, Any] | None  # what made the inputs ready, where that is known
     prior: Prior | None
+    transferred_from: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ class VersionRecord:
     created_at: datetime
     origin: str
     is_available: bool
+    transferred_from: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +168,4 @@ class WholeVersion:
     params: bytes | None
     params_digest: str | None
     prior: Prior | None
+    transferred_from: list[str] | None

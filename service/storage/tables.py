@@ -1,4 +1,4 @@
-"""The tables: a task, its versions and their params, its examples and which versions they belong to; keys, jobs.
+"""The tables: a task, its versions, their params and what they came from, its examples; keys, jobs.
 
 Versions and examples refer to (tenant, task), so that they cannot hang under another tenant's task. Their own keys
 leave the tenant out: PostgreSQL, told the tenant, would look up by it alone. Large columns come last: SQLite then
@@ -110,12 +110,48 @@ class Version(Table):
     labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # class index -> label
     origin: Mapped[str] = mapped_column(server_default="adapt")  # what made it: extend, forget, rollback, ...
     preprocessing: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)  # made the inputs; unknown of old rows
+    transferred_from: Mapped[list[str] | None] = mapped_column(OptionalJson)  # ids of tasks, told of for good
 
 
 class Params(Table):
     """What adapting made: safetensors bytes and their SHA-256. Apart from versions, so that listings read no blob."""
 
     __tablename__ = "params"
+    __table_args__ = (
+        ForeignKeyConstraint(["task_id", "number"], ["versions.task_id", "versions.number"], ondelete="CASCADE"),
+    )
+
+    tenant: Mapped[Key]
+    task_id: Mapped[PrimaryKey]
+    number: Mapped[PrimaryNumber]
+    digest: Mapped[str]
+    data: Mapped[bytes]
+
+
+class Transfer(Table):
+    """A version learned from another task's examples too, those of its `source_version`; the version hangs on them.
+
+    Without a cascade from the source on purpose: nobody can delete it before what was learned from it is gone.
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        ForeignKeyConstraint(["task_id", "number"], ["versions.task_id", "versions.number"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["tenant", "source_id"], ["tasks.tenant", "tasks.id"]),
+        Index(None, "tenant", "source_id"),
+    )
+
+    tenant: Mapped[Key]
+    task_id: Mapped[PrimaryKey]
+    number: Mapped[PrimaryNumber]
+    source_id: Mapped[PrimaryKey]
+    source_version: Mapped[int]
+
+
+class OwnParams(Table):
+    """What a version that learned from other tasks would be without them, to be at hand when those forget."""
+
+    __tablename__ = "own_params"
     __table_args__ = (
         ForeignKeyConstraint(["task_id", "number"], ["versions.task_id", "versions.number"], ondelete="CASCADE"),
     )

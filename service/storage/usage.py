@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from service.storage.tables import Example, Features, Params, Task
+from service.storage.tables import Example, Features, OwnParams, Params, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ async def measure_task(session: AsyncSession, tenant: str, task_id: str) -> None
         _sum(Example.input, Example.task_id == task_id)
         + _sum(Features.data, Features.task_id == task_id)
         + _sum(Params.data, Params.task_id == task_id)
+        + _sum(OwnParams.data, OwnParams.task_id == task_id)
     )
     measured = update(Task).where(Task.tenant == tenant, Task.id == task_id)
     values = {"num_examples": num_examples, "num_bytes": num_bytes}

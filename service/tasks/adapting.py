@@ -19,6 +19,7 @@ from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding, Targets
+from service.tasks.transferring import Other
 
 LEAST_SLOTS = 2  # with the outside, also where a task has none: heads need not know of empty axes
 LIBRARIES = {name: library_version(name) for name in ("kshot", "torch")}
@@ -59,8 +60,17 @@ class Adapting:
         *,
         number: int = 1,
         origin: Origin = "adapt",
+        others: Sequence[Other] = (),
     ) -> tuple[NewVersion, Array | None]:
-        """A task's first version on this model, and what the model made of its support."""
+        """A task's first version on this model, perhaps learned from `others` too; what the model made of its support.
+
+        Which of the others are of use is chosen by what is made of the support, so that it is encoded before.
+        """
+        if others:
+            features = await self.encode(tenant, model, rows, deadline, spent)
+            support = labelled_arrays(rows, targets, rows if features is None else features)
+            adapted = await self._adapted(tenant, model, support, others, deadline, spent)
+            return await self._version(model, number, origin, rows, targets, adapted, others), features
         answer = await self._engine.adapt(tenant, model.digest, labelled_arrays(rows, targets), deadline)
         spent.add(answer)
         version = await self._version(model, number, origin, rows, targets, answer.result)
@@ -76,14 +86,17 @@ class Adapting:
         targets: Targets,
         deadline: float,
         spent: Spent,
+        *,
+        others: Sequence[Other] = (),
     ) -> NewVersion:
         """A later version, adapted to stored examples; what the encoder made of them is not made again."""
         rows = stored_rows(examples, model)
         features = stored_features(examples, self._engine.blank_features(model.digest))
-        support = labelled_arrays(rows, targets, features)
-        answer = await self._engine.adapt(tenant, model.digest, support, deadline)
-        spent.add(answer)
-        return await self._version(model, number, origin, rows, targets, answer.result)
+        if others and features is None:
+            features = await self.encode(tenant, model, rows, deadline, spent)
+        support = labelled_arrays(rows, targets, rows if others and features is None else features)
+        adapted = await self._adapted(tenant, model, support, others, deadline, spent)
+        return await self._version(model, number, origin, rows, targets, adapted, others)
 
     async def encode(self, tenant: str, model: Served, rows: Array, deadline: float, spent: Spent) -> Array | None:
         """The features of new rows, where the model makes any."""
@@ -91,12 +104,37 @@ class Adapting:
         spent.add(answer)
         return answer.result.features
 
+    async def _adapted(
+        self,
+        tenant: str,
+        model: Served,
+        support: LabelledArrays,
+        others: Sequence[Other],
+        deadline: float,
+        spent: Spent,
+    ) -> Adapted:
+        support = replace(support, others=tuple(other.arrays for other in others))
+        answer = await self._engine.adapt(tenant, model.digest, support, deadline)
+        spent.add(answer)
+        return answer.result
+
     async def _version(
-        self, model: Served, number: int, origin: Origin, rows: Array, targets: Targets, adapted: Adapted
+        self,
+        model: Served,
+        number: int,
+        origin: Origin,
+        rows: Array,
+        targets: Targets,
+        adapted: Adapted,
+        others: Sequence[Other] = (),
     ) -> NewVersion:
-        dtype = self._engine.dtype_of(model.digest)
-        make = partial(version_of, model, number, origin, rows, targets, adapted.params, dtype)
-        return await self._decoding.in_thread(make)
+        make = partial(version_of, model, number, origin, rows, targets, dtype=self._engine.dtype_of(model.digest))
+        version = await self._decoding.in_thread(partial(make, params=adapted.params))
+        if adapted.own is None:
+            return version
+        own = await self._decoding.in_thread(partial(make, params=adapted.own))
+        sources = [others[place].source for place in adapted.chosen]
+        return replace(version, sources=sources, own_params=own.params)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def task_of(record: TaskRecord) -> Task:
         prior=record.prior,
         created_at=record.created_at,
         updated_at=record.updated_at,
+        transferred_from=record.transferred_from,
     )
 
 
@@ -37,6 +38,7 @@ def version_of(record: VersionRecord) -> TaskVersion:
         created_at=record.created_at,
         origin=cast(Origin, record.origin),
         available=record.is_available,
+        transferred_from=record.transferred_from,
     )
 
 

@@ -17,6 +17,7 @@ from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples
 from service.tasks.answers import example_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, form_of
+from service.tasks.transferring import Transferring
 from service.tasks.writing import Change, State, Writing
 
 MAX_ID = 200  # characters of an example's id, as in the schemas
@@ -26,12 +27,19 @@ class SupportSets:
     """The support sets of tasks, for one tenant at a time."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, decoding: Decoding, adapting: Adapting, writing: Writing
+        self,
+        database: Database,
+        catalog: Catalog,
+        decoding: Decoding,
+        adapting: Adapting,
+        transferring: Transferring,
+        writing: Writing,
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._decoding = decoding
         self._adapting = adapting
+        self._transferring = transferring
         self._writing = writing
 
     async def extend(
@@ -66,7 +74,10 @@ class SupportSets:
             _refuse_clashing(added, state.examples)
             number = state.record.version + 1
             support: list[ExampleRecord] = [*state.examples, *added]
-            version = await self._adapting.next(tenant, model, number, "extend", support, targets, deadline, spent)
+            others = await self._transferring.others(tenant, model, kind, targets, state.record.transferred_from)
+            version = await self._adapting.next(
+                tenant, model, number, "extend", support, targets, deadline, spent, others=others
+            )
             return Change(version, added)
 
         return await self._writing.advance(
@@ -100,7 +111,10 @@ class SupportSets:
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_too_few(left, kind)
             number, targets = state.record.version + 1, codec.targets_of(left, kind)
-            version = await self._adapting.next(tenant, model, number, "forget", left, targets, deadline, spent)
+            others = await self._transferring.others(tenant, model, kind, targets, state.record.transferred_from)
+            version = await self._adapting.next(
+                tenant, model, number, "forget", left, targets, deadline, spent, others=others
+            )
             return Change(version, forgotten=example_id)
 
         return await self._writing.advance(

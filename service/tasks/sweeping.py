@@ -5,7 +5,7 @@ from itertools import islice
 
 from service.engine.engine import Engine
 from service.metrics import Metrics
-from service.storage import changes, history
+from service.storage import history, transfers
 from service.storage.database import Database
 
 MAX_LOOKED_UP = 1_000  # cached tasks in one statement
@@ -33,5 +33,5 @@ async def expire_tasks(database: Database, ttl: timedelta, metrics: Metrics) -> 
     before = datetime.now(UTC) - ttl
     num_deleted = MAX_EXPIRED
     while num_deleted == MAX_EXPIRED:
-        num_deleted = await database.write(lambda session: changes.expire_tasks(session, before, MAX_EXPIRED))
+        num_deleted = await database.write(lambda session: transfers.delete_expired(session, before, MAX_EXPIRED))
         metrics.expired_tasks.inc(num_deleted)

@@ -43,9 +43,11 @@ from service.tasks.finding import find_task, why_not
 from service.tasks.importing import Importing
 from service.tasks.predicting import Predicting
 from service.tasks.readapting import Readapting
+from service.tasks.retrying import until_kept
 from service.tasks.support import SupportSets
+from service.tasks.transferring import Transferring, refuse_transfer
 from service.tasks.versions import Versions
-from service.tasks.writing import Writing
+from service.tasks.writing import Writing, keep_sources
 
 
 class Tasks:
@@ -58,10 +60,11 @@ class Tasks:
         self._catalog = catalog
         self._decoding = Decoding(settings)
         self._adapting = Adapting(engine, self._decoding)
+        self._transferring = Transferring(database, engine)
         self._writing = Writing(database, settings, metrics)
         self.quotas = self._writing.quotas
         self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
-        self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._writing)
+        self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._transferring, self._writing)
         self.versions = Versions(database, catalog, self._writing)
         self.readapting = Readapting(catalog, self._adapting, self._writing)
         self.exporting = Exporting(database, engine, catalog, self._decoding)
@@ -77,6 +80,8 @@ class Tasks:
         model, names = self._catalog.chosen(request.model, request.effort), codec.names_of(request.label_names)
         refuse_names(names, model)
         kind = kind_of(request.support, model)
+        if request.transfer:
+            refuse_transfer(model, kind)
         refuse_prior(request, kind, await self._decoding.targets(request.support, model, kind, names=names))
         return model
 
@@ -93,23 +98,31 @@ class Tasks:
         model, spent = self._catalog.chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
+        if request.transfer:
+            refuse_transfer(model, kind)
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
         cut = Cut.of(model, rows, names)
-        version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior
         task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
-        examples = new_examples([*request.support, *names], 0, rows, features)
 
-        async def work(session: AsyncSession) -> TaskRecord:
-            return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
+        async def attempt() -> tuple[CreatedTask, int]:
+            others = await self._transferring.others(tenant, model, kind, targets) if request.transfer else []
+            version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent, others=others)
+            examples = new_examples([*request.support, *names], 0, rows, features)
 
-        def answer(record: TaskRecord) -> CreatedTask:
-            self._predicting.remember(record)
-            return made_task(record, spent, examples, cut)
+            async def work(session: AsyncSession) -> TaskRecord:
+                await keep_sources(session, tenant, version)
+                return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
 
-        return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+            def answer(record: TaskRecord) -> CreatedTask:
+                self._predicting.remember(record)
+                return made_task(record, spent, examples, cut)
+
+            return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+
+        return await until_kept(attempt)
 
     async def is_slow(self, tenant: str, task_id: str) -> bool:
         """Whether the task is of a model that adapts in jobs only. Raises TaskNotFound or ModelUnavailable."""

@@ -17,7 +17,7 @@ from service.errors import DeadlineExceeded
 from service.metrics import Metrics
 from service.once import Receipt, answer_of
 from service.settings import Settings
-from service.storage import changes, history, queries, usage
+from service.storage import changes, history, queries, transfers, usage
 from service.storage.database import Database
 from service.storage.groups import Work
 from service.storage.inserts import insert_examples, insert_version
@@ -124,7 +124,8 @@ class Writing:
 
     async def settle(self, session: AsyncSession, tenant: str, task_id: str, number: int) -> TaskRecord:
         """End a transaction that made the version `number`: what is older than may be kept goes; the task now."""
-        await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1)
+        if await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1):
+            await transfers.forget_source(session, tenant, task_id, datetime.now(UTC))
         await usage.measure_task(session, tenant, task_id)
         return await find_task(session, tenant, task_id)
 
@@ -138,6 +139,7 @@ class Writing:
 
     async def _apply(self, state: State, change: Change, match: Match, session: AsyncSession) -> TaskRecord:
         tenant, task_id, now = state.record.tenant, state.record.id, datetime.now(UTC)
+        await keep_sources(session, tenant, change.version)
         number = await changes.move_task(
             session, tenant, task_id, now, match=match, from_version=state.record.version, is_new_version=True
         )
@@ -147,6 +149,7 @@ class Writing:
             raise await why_not(session, tenant, task_id, match)
         if change.forgotten is not None:
             await changes.forget_example(session, tenant, task_id, change.forgotten)
+            await transfers.forget_source(session, tenant, task_id, now)
         keys = {"tenant": tenant, "task_id": task_id}
         await insert_version(session, keys, change.version, now)
         await insert_examples(session, keys, change.version, change.added, now)
@@ -167,6 +170,12 @@ class Writing:
             yield
         finally:
             lock.release()
+
+
+async def keep_sources(session: AsyncSession, tenant: str, version: NewVersion) -> None:
+    """Hold what a version has learned from until it is stored. Raises Lost if some of that has been forgotten."""
+    if version.sources and not await transfers.hold_sources(session, tenant, version.sources):
+        raise Lost
 
 
 async def _as_it_is(tenant: str, task_id: str, match: Match, session: AsyncSession) -> TaskRecord:

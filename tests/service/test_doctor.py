@@ -19,6 +19,8 @@ from tests.service.storage.samples import NOW, new_examples, new_task, new_versi
 
 JUNK = "3608bca1e44ea6c4d268eb6db02260269892c0b42b86bbf1e77a6fa16c3c9282"  # SHA-256 of xyz
 VERSIONS = "tenant, task_id, {}, model_digest, num_support, support_digest, dtype, libraries, seed, created_at"
+TRANSFERS = "INSERT INTO transfers (tenant, task_id, number, source_id, source_version)"
+OWN_PARAMS = "INSERT INTO own_params (tenant, task_id, number, digest, data)"
 BREAKS = {
     "the current version of a task is there, with its params": "DELETE FROM params",
     "no version is newer than the current one": f"INSERT INTO versions ({VERSIONS.format('number')}) "
@@ -43,6 +45,15 @@ BREAKS = {
     "memberships hang under examples of their tenant": "UPDATE memberships SET ordinal = ordinal + 10",
     "params hang under versions of their tenant": "UPDATE params SET tenant = 'other'",
     "versions hang under tasks of their tenant": "DELETE FROM tasks",
+    "a version that learned from other tasks knows what it is without them": f"{TRANSFERS} "
+    "SELECT tenant, task_id, number, task_id, 1 FROM versions",
+    "what a version is without others is kept for that alone": f"{OWN_PARAMS} "
+    "SELECT tenant, task_id, number, digest, data FROM params",
+    "transfers hang under versions of their tenant": f"{TRANSFERS} VALUES ('default', 'task_gone', 1, 'task_gone', 1)",
+    "transfers hang under tasks of their tenant": f"{TRANSFERS} "
+    "SELECT tenant, task_id, number, 'gone', 1 FROM versions",
+    "own_params hang under versions of their tenant": f"{OWN_PARAMS} "
+    "VALUES ('default', 'task_gone', 1, '', CAST('' AS {bytes}))",
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.storage import changes, history, queries
+from service.storage import changes, history, queries, transfers
 from service.storage.database import Database
 from service.storage.inserts import insert_examples, insert_version
 from service.storage.records import ExampleRecord, NewTask, Wanted
@@ -146,9 +146,9 @@ async def test_tasks_expire_by_when_they_were_last_written(database: Database) -
         await database.write(storing(each))
     await database.write(lambda session: changes.move_task(session, "b", tasks[1].id, LATER))
     cutoff = NOW + timedelta(seconds=1)
-    assert await database.write(lambda session: changes.expire_tasks(session, cutoff, 1)) == 1
-    assert await database.write(lambda session: changes.expire_tasks(session, cutoff, 9)) == 1
-    assert await database.write(lambda session: changes.expire_tasks(session, cutoff, 9)) == 0
+    assert await database.write(lambda session: transfers.delete_expired(session, cutoff, 1)) == 1
+    assert await database.write(lambda session: transfers.delete_expired(session, cutoff, 9)) == 1
+    assert await database.write(lambda session: transfers.delete_expired(session, cutoff, 9)) == 0
     async with database.read() as session:
         wanted = [(each.tenant, each.id) for each in tasks]
         assert await history.current_versions(session, wanted) == {("b", tasks[1].id): 1}

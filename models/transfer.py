@@ -1,0 +1,150 @@
+"""Transfer: which earlier tasks' examples predict a new task's own ones, each held out, better than the others do.
+
+What moves is examples, not params: of the same labels in a classification, of the same targets in a regression. Added
+to the support they make a posterior the prior of the next for every head that Bayes' rule is exact for, and a better
+mean, layer or set of neighbours for the others; nothing of a head has to be known.
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+
+from models.heads.head import Head
+from models.heads.held_out import NEVER, without
+from models.types import Classes, Gaussian, Logits, Rows, Support, Values
+
+MAX_FOLDS = 3  # of a classification: shots are few
+MAX_VALUE_FOLDS = 6
+MOST = 4.0  # a row says no more than that in favour or against, in nats: one must not outvote all others
+DOUBT = math.log(10)  # how much likelier its examples must be with the others, for each of the choices that there are
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Features and what they were labelled with: classes of the new task, or values."""
+
+    rows: Shaped[Tensor, "R *F"]
+    target: Shaped[Tensor, "R *O"]
+    names: Bool[Tensor, "R"] | None = None
+
+    def with_others(self, others: Sequence["Lesson"]) -> "Lesson":
+        """These rows, and behind them those of others, of which none is the name of a label."""
+        if not others:
+            return self
+        rows = torch.cat([self.rows, *(other.rows for other in others)])
+        names = None
+        if self.names is not None:
+            names = torch.cat([self.names, self.names.new_zeros(len(rows) - len(self.rows))])
+        return Lesson(rows, torch.cat([self.target, *(other.target for other in others)]), names)
+
+
+def support_of(lesson: Lesson, num_ways: int, num_tasks: int = 1) -> Support:
+    """The same support so many times over."""
+    rows = _repeated(lesson.rows, num_tasks)
+    target = lesson.target.unsqueeze(0).expand(num_tasks, *lesson.target.shape)
+    names = None if lesson.names is None else lesson.names.unsqueeze(0).expand(num_tasks, -1)
+    if target.is_floating_point():
+        return Support(rows, Values(target), names)
+    ways = torch.ones(num_tasks, num_ways, dtype=torch.bool, device=target.device)
+    return Support(rows, Classes(target, ways), names)
+
+
+def choose(head: Head, own: Lesson, others: Sequence[Lesson], num_ways: int) -> Generator[None, None, list[int]]:
+    """Which of the other tasks to learn from, in order of what they have to say; none unless that is surely of use.
+
+    One by one, and all together that were of use one by one: the choice that makes the task's own examples likeliest,
+    each predicted without itself. Of regressions all together too: each alone may have too little to say.
+    """
+    folds = _folds(own)
+    alone = yield from _told(head, own, [], folds, num_ways)
+    choices = [[place] for place in range(len(others))]
+    if len(others) > 1 and own.target.is_floating_point():
+        choices.append(list(range(len(others))))
+    doubt, gains = DOUBT + math.log(max(1, len(choices))), []
+    for choice in choices:
+        gains.append((yield from _gain(head, own, [others[place] for place in choice], folds, num_ways, alone)))
+    useful = sorted((place for place in range(len(others)) if gains[place] > doubt), key=lambda place: -gains[place])
+    if 1 < len(useful) < len(others):
+        choices.append(useful)
+        gains.append((yield from _gain(head, own, [others[place] for place in useful], folds, num_ways, alone)))
+    best = max(range(len(choices)), key=lambda place: gains[place], default=None)
+    if best is None or gains[best] <= doubt:
+        return []
+    return sorted(choices[best], key=lambda place: -gains[place])
+
+
+def _gain(
+    head: Head,
+    own: Lesson,
+    others: Sequence[Lesson],
+    folds: Int64[Tensor, "S"],
+    num_ways: int,
+    alone: Float[Tensor, "S"],
+) -> Generator[None, None, float]:
+    """How many nats likelier the others make the task's own examples."""
+    told = yield from _told(head, own, others, folds, num_ways)
+    if own.target.is_floating_point():
+        guess = _usual(own, torch.cat([other.target for other in others]))
+    else:
+        guess = torch.full_like(told, -math.log(num_ways))
+    least = max(alone, guess, key=lambda each: each.where(folds != NEVER, 0).sum().item())
+    return float((told - least).clamp(-MOST, MOST).where(folds != NEVER, 0).sum())
+
+
+def _told(
+    head: Head, own: Lesson, others: Sequence[Lesson], folds: Int64[Tensor, "S"], num_ways: int
+) -> Generator[None, None, Float[Tensor, "S"]]:
+    """Log-probability of each example, adapted to all but its fold; where nothing is known of a label, by guessing."""
+    yield
+    num_folds, num_own = int(folds.max()) + 1, len(own.rows)
+    told = own.with_others(others)
+    is_value = own.target.is_floating_point()
+    if num_folds == 0 or (is_value and num_folds == 1 and not others):
+        return torch.full((num_own,), -torch.inf, device=own.rows.device)
+    held = torch.zeros(num_folds, len(told.rows), dtype=torch.bool, device=own.rows.device)
+    held[:, :num_own] = folds == torch.arange(num_folds, device=folds.device).unsqueeze(1)
+    support = without(support_of(told, num_ways, num_folds), held)
+    scores = head.predict(head.adapt(support), _repeated(own.rows, num_folds))
+    at = (folds.clamp(min=0), torch.arange(num_own, device=folds.device))
+    if isinstance(scores, Gaussian):
+        variance = scores.variance[at].clamp(min=TINY)
+        miss = (own.target - scores.mean[at]).square() / variance
+        return -(miss + variance.log() + math.log(2 * math.pi)).sum(-1) / 2
+    assert isinstance(scores, Logits)
+    kept = told.target.unsqueeze(0).masked_fill(held, NEVER)
+    is_known = (kept.unsqueeze(1) == own.target.unsqueeze(1)).any(-1)[at]
+    chance = scores.values[at].log_softmax(-1).gather(-1, own.target.unsqueeze(-1)).squeeze(-1)
+    return torch.where(is_known, chance, -math.log(num_ways))
+
+
+def _repeated(values: Shaped[Tensor, "R *F"], num_tasks: int) -> Rows:
+    """The same rows for each of so many tasks."""
+    mask = torch.ones(num_tasks, len(values), dtype=torch.bool, device=values.device)
+    index = torch.arange(mask.numel(), device=values.device)
+    return Rows(values.unsqueeze(0).expand(num_tasks, *values.shape), mask, index)
+
+
+def _usual(own: Lesson, values: Float[Tensor, "R O"]) -> Float[Tensor, "S"]:
+    """Log-probability of the targets by the level and the spread of those of others alone, whatever the inputs."""
+    variance = values.var(0, correction=0).clamp(min=TINY)
+    miss = (own.target - values.mean(0)).square() / variance
+    return -(miss + variance.log() + math.log(2 * math.pi)).sum(-1) / 2
+
+
+def _folds(own: Lesson) -> Int64[Tensor, "S"]:
+    """The fold of each row, the rows of a label taking turns in the order of what they hold; names are kept."""
+    is_value = own.target.is_floating_point()
+    label = torch.zeros(len(own.rows), dtype=torch.int64, device=own.rows.device) if is_value else own.target
+    flat = own.rows.flatten(1).float()
+    arbitrary = torch.arange(1, flat.shape[1] + 1, device=flat.device).float().sqrt().frac() - 0.5
+    key = flat @ arbitrary
+    is_real = torch.ones_like(label, dtype=torch.bool) if own.names is None else ~own.names
+    position = torch.arange(len(key), device=key.device)
+    is_before = (key < key.unsqueeze(1)) | ((key == key.unsqueeze(1)) & (position < position.unsqueeze(1)))
+    place = (is_before & (label == label.unsqueeze(1)) & is_real).sum(1)
+    return torch.where(is_real, place % (MAX_VALUE_FOLDS if is_value else MAX_FOLDS), NEVER)

@@ -1,0 +1,52 @@
+"""Tasks that may learn from others: each chooses by itself, so that nobody else's task can change its bits."""
+
+from collections.abc import Generator, Sequence
+
+import torch
+from torch import Tensor
+
+from models.transfer import Lesson, choose, support_of
+from models.types import TaskParams
+from service.engine.arrays import Adapted, Array, LabelledArrays
+from service.engine.collate import to_device, trim
+from service.engine.compute import Compute
+
+
+def transfer(compute: Compute, digest: str, tasks: Sequence[LabelledArrays]) -> Generator[None, None, list[Adapted]]:
+    """The adapted params of each task, with those of the others that are surely of use, and without any."""
+    made = []
+    for task in tasks:
+        made.append((yield from _one(compute, digest, task)))
+    return made
+
+
+def _one(compute: Compute, digest: str, task: LabelledArrays) -> Generator[None, None, Adapted]:
+    head, device = compute.learners[digest].head, compute.device
+    own = _lesson(task.rows, task.classes if task.values is None else task.values, device)
+    if task.names is not None:
+        own = Lesson(own.rows, own.target, to_device(task.names, device))
+    others = [
+        _lesson(other.rows, other.classes if other.values is None else other.values, device) for other in task.others
+    ]
+    chosen = yield from choose(head, own, others, task.num_ways)
+    alone = yield from _adapted(compute, digest, own, task.num_ways)
+    if not chosen:
+        return Adapted(alone, None)
+    joined = own.with_others([others[place] for place in chosen])
+    params = yield from _adapted(compute, digest, joined, task.num_ways)
+    return Adapted(params, None, tuple(chosen), alone)
+
+
+def _lesson(rows: Array, target: Array | None, device: torch.device) -> Lesson:
+    assert target is not None
+    values = to_device(rows, device)
+    return Lesson(values.float() if values.is_floating_point() else values, to_device(target, device))
+
+
+def _adapted(compute: Compute, digest: str, lesson: Lesson, num_ways: int) -> Generator[None, None, dict[str, Array]]:
+    head, params = compute.learners[digest].head, dict[str, Tensor]()
+    support = support_of(lesson, num_ways)
+    for params in head.steps(support, head.start(support)):  # noqa: B007 - the last is the answer
+        yield
+    on_host: TaskParams = {leaf: value.to("cpu") for leaf, value in params.items()}
+    return trim(on_host, head.layout, 0, {"N": num_ways, "S": len(lesson.rows)})
