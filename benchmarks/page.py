@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+FOLDERS = ("--out", "--results", "--cache")  # of one machine
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
@@ -15,8 +17,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def command() -> str:
-    """What was asked for, as it was written."""
-    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
+    """What was asked for, as it was written, but for where things lie on this machine."""
+    words = sys.argv[1:]
+    kept = [word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(FOLDERS)]
+    return " ".join(["python -m benchmarks.accuracy", *kept])
 
 
 def append(page: Path, text: str) -> None:

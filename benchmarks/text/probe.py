@@ -30,10 +30,10 @@ class Probe:
         """What it answers."""
         return np.asarray(np.argmax(self.scores(asked, asked.content.queries), axis=1), np.int64)
 
-    def scores(self, asked: Asked, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    def scores(self, asked: Asked, texts: Sequence[str], penalty: float | None = None) -> npt.NDArray[np.float64]:
         """Its probabilities."""
-        read = self.reading(asked)
-        found: npt.NDArray[np.float64] = _fitted(read, asked, self.choose(asked)).predict_proba(read(texts))
+        read, penalty = self.reading(asked), penalty or self.choose(asked)
+        found: npt.NDArray[np.float64] = _fitted(read, asked, penalty).predict_proba(read(texts))
         return found
 
     def choose(self, asked: Asked) -> float:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from benchmarks.text.asked import Asked
 from benchmarks.text.features import Array
 from benchmarks.text.methods import LINEAR, PROBE, scores, unit
+from benchmarks.text.probe import PENALTIES
 from benchmarks.text.sets import TextSet
 
 SIZES = ((150, 1), (150, 5), (150, 10), (150, 20), (30, 5), (10, 5), (5, 1), (5, 10))  # intents, shots
@@ -67,10 +68,24 @@ def centroid_doubts(asked: Asked) -> Doubts:
     return doubt(asked.content.queries), doubt(asked.content.strangers)
 
 
+PENALTIES_OF: dict[tuple[int, int], float] = {}  # of each size of task
+
+
 def probe_doubts(asked: Asked) -> Doubts:
-    """How unsure logistic regression is of its best intent."""
-    known, strange = (-PROBE.scores(asked, texts).max(1) for texts in (asked.content.queries, asked.content.strangers))
-    return known, strange
+    """How unsure logistic regression is of its best intent, with the penalty that tells strangers best.
+
+    It is that of the first task of a size, which is one of those that the threshold is found on.
+    """
+    size = (len(asked.content.shown), int(np.bincount(asked.classes).max()))
+    if size not in PENALTIES_OF:
+        PENALTIES_OF[size] = max(PENALTIES, key=lambda C: auroc(Sized(*size, *_unsure(asked, C))))
+    return _unsure(asked, PENALTIES_OF[size])
+
+
+def _unsure(asked: Asked, penalty: float) -> Doubts:
+    both = [*asked.content.queries, *asked.content.strangers]
+    doubts = -PROBE.scores(asked, both, penalty).max(1)
+    return doubts[: len(asked.content.queries)], doubts[len(asked.content.queries) :]
 
 
 DOUBTS: Mapping[str, Callable[[Asked], Doubts]] = {

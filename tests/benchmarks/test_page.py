@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import append, put, table
+from benchmarks.page import append, command, put, table
 
 PAGE = "# Results\n\nWords.\n\n## a section of the ledger\n\nnever edited\n"
 
@@ -39,6 +39,11 @@ def test_half_a_pair_of_markers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="end of speed"):
         put(page, "speed", "new")
     assert "must not be lost" in page.read_text()
+
+
+def test_a_command_without_the_folders_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["accuracy.py", "text", "--out", "/tmp/a b", "--shots", "5"])
+    assert command() == "python -m benchmarks.accuracy text --shots 5"
 
 
 def test_what_is_added_to_a_page_stays_when_a_table_is_put(tmp_path: Path) -> None:
