@@ -34,6 +34,7 @@ class States(nn.Module):
         stem, tail = encoder.cut(self.below)
         if self.kept is None:
             self.kept = self._made(stem)
+        self.kept = self.kept.to(next(tail.buffers()).device)  # a run ends on the CPU, wherever it was trained
         draws, parts, places = generator(1, seed), [], []
         for where in self._pieces(rows):
             lengths, begins = self.lengths[rows[where]], self.begins[rows[where]]
