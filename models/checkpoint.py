@@ -1,5 +1,6 @@
 """A learner on disk: model.json says how to rebuild it from the tables, weights.safetensors holds its weights."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -7,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from models.appraisal import Appraisal
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
 from models.encoders.minilm import MiniLM
@@ -26,6 +28,10 @@ PARTS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     **dict.fromkeys(("body", "image", "text"), ENCODERS),
     **dict.fromkeys(("head", "classes", "values"), HEADS),
 }  # options that are parts, and the tables that they are rows of
+log = logging.getLogger(__name__)
+
+APPRAISAL = "appraisal.safetensors"
+FITTED_FOR = "model_digest"  # in its header
 TASKS = "tasks."  # tasks.<name>.<leaf>: the params of the tasks that belong to a model
 BOOLS = ("ways", "independent")  # leaves that are no numbers
 
@@ -39,6 +45,7 @@ class Checkpoint:
     inputs: Input
     learner: Learner
     tasks: Mapping[str, TaskParams] = field(default_factory=dict)  # the model's own, without the axis of tasks
+    appraisal: Appraisal | None = None  # no part of the model, whose digest does not know of it
 
     @property
     def takes_names(self) -> bool:
@@ -93,7 +100,32 @@ def load(folder: Path) -> Checkpoint:
             learner.encoder.fuse()
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS} does not hold the weights of this model: {error}") from None
-    return Checkpoint(digest(folder), card, inputs, learner.eval().requires_grad_(False), tasks)
+    found, appraisal = digest(folder), None
+    if (folder / APPRAISAL).exists():
+        appraisal = read_appraisal(folder / APPRAISAL, card.kinds[0], found)
+    return Checkpoint(found, card, inputs, learner.eval().requires_grad_(False), tasks, appraisal)
+
+
+def write_appraisal(folder: Path, appraisal: Appraisal, told: Mapping[str, str]) -> None:
+    """Put an appraisal beside the weights that it was fitted for; `told` says how."""
+    state = {key: leaf.contiguous() for key, leaf in appraisal.state_dict().items()}
+    (folder / APPRAISAL).write_bytes(to_bytes(state, {**told, FITTED_FOR: digest(folder)}))
+
+
+def read_appraisal(path: Path, kind: str, model_digest: str) -> Appraisal | None:
+    """The appraisal in this file; none, with a warning, if it is of other weights. Raises DamagedCheckpoint."""
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
+        appraisal = Appraisal(kind)
+        appraisal.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DamagedCheckpoint(f"{path} does not hold an appraisal of this model: {error}") from None
+    if told.get(FITTED_FOR) != model_digest:
+        log.warning("%s was fitted for other weights: tasks are not appraised", path)
+        return None
+    return appraisal.eval().requires_grad_(False)
 
 
 def _tasks_of(card: Card, layout: Mapping[str, str], leaves: Mapping[str, Tensor]) -> dict[str, TaskParams]:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 from service.errors import FieldError
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
+MAX_OUTPUTS = 1_024
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 16
 
@@ -132,4 +133,11 @@ Prior: TypeAlias = Annotated[
         Annotated[dict[Text, Share], Field(min_length=1, max_length=MAX_ROWS), Tag("<dict>")],
     ],
     by_type("uniform, support, or an object of labels and their probabilities"),
+]
+Target: TypeAlias = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Number, Tag("<number>")],
+        Annotated[list[Number], Field(fail_fast=True, min_length=1, max_length=MAX_OUTPUTS), Tag("<list>")],
+    ],
+    by_type("a number or a list of numbers"),
 ]

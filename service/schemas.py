@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, T
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import KshotError
-from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Text, an_object, by_type
+from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Target, Text, an_object, by_type
+from service.forecasts import Expected, Suspect
 
-MAX_OUTPUTS = 1_024
 MAX_LABELS = 1_024  # of one example
 MAX_SLOTS = 100  # of one example
 MAX_PLACE = 2**31 - 1  # in a text
@@ -55,13 +55,6 @@ Input: TypeAlias = Annotated[
         Annotated[list[Number], Field(fail_fast=True), Tag("<list>")],
     ],
     by_type("a base64 image object, a text or a list of numbers"),
-]
-Target: TypeAlias = Annotated[
-    Union[  # noqa: UP007
-        Annotated[Number, Tag("<number>")],
-        Annotated[list[Number], Field(fail_fast=True, min_length=1, max_length=MAX_OUTPUTS), Tag("<list>")],
-    ],
-    by_type("a number or a list of numbers"),
 ]
 
 
@@ -148,10 +141,11 @@ class Readapt(Request):
 
 
 class CreatePredictions(Request):
-    """Queries to a task; `top` keeps only the n best labels in the scores."""
+    """Queries to a task; `top` keeps only the n best labels in the scores, `coverage` asks for sets of labels."""
 
     inputs: Annotated[list[Input], Field(min_length=1, max_length=MAX_ROWS)]
     top: Annotated[int, Field(ge=1, strict=True)] | None = None
+    coverage: Annotated[float, Field(ge=0.5, le=0.99, strict=True)] | None = None
 
 
 class Timing(Response):
@@ -181,12 +175,13 @@ class Task(Response):
 
 
 class CreatedTask(Task):
-    """A task just adapted, and how long that took.
+    """A task just adapted, and how good it will be (null where the model cannot say).
 
-    Of what was sent: the ids of the examples, in their order; the positions of those, and the labels of those names,
-    whose texts were cut.
+    Of what was sent: ids of the examples, in their order; positions of those, and labels of names, that were cut.
     """
 
+    expected: Expected | None
+    suspects: list[Suspect]
     timing: Timing
     truncated: list[int]
     truncated_names: list[str]
@@ -194,10 +189,7 @@ class CreatedTask(Task):
 
 
 class SupportExample(Response):
-    """An example of a task's support or the name of a label, and the version that it came with.
-
-    Inputs are not given back.
-    """
+    """An example of a task's support or a label's name, without its input, and the version that it came with."""
 
     id: str
     role: Literal["example", "name"]
@@ -238,12 +230,14 @@ class VersionList(Response):
 class Classification(Response):
     """The best label, and the probability of each label (of the `top` best, if asked).
 
-    `unknown` is the probability that the right answer is none of the labels; null from models that cannot say.
+    `unknown` is the probability that the right answer is none of the labels; null from models that cannot say. Asked
+    for a coverage, `label_set` holds the right label that often, on average over tasks like the model's own.
     """
 
     label: str
     scores: dict[str, float]
     unknown: float | None
+    label_set: list[str] | None
 
 
 class Multilabel(Response):

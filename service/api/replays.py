@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from service.api.deps import Running, Service, Tenant, media_type
 from service.api.forms import FORM, boundary_of, canonical, max_parts
 from service.errors import InvalidForm, KshotError
-from service.once import Once, fingerprint, first_answer
+from service.once import Once, completed, fingerprint, first_answer
 from service.settings import Settings
 from service.storage.requests import StoredAnswer
 
@@ -80,7 +80,7 @@ async def on_replay(request: Request, replay: Replay) -> Response:
     headers = dict(replay.answer.headers) | {REPLAYED: "true"}
     if (location := headers.get("Location")) is not None:
         headers["Location"] = request.scope.get("root_path", "") + location
-    return Response(replay.answer.body, replay.answer.status, headers)
+    return Response(completed(replay.answer.body), replay.answer.status, headers)
 
 
 OnceKey = Annotated[Once | None, Depends(once_key)]

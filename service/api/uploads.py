@@ -27,7 +27,7 @@ BY_FOLDER = ("file", "files", "support")
 INTEGERS = ("top", "version", "compare_with")
 AS_JSON = {
     **dict.fromkeys(("metadata", "label_names"), "a JSON object"),
-    **dict.fromkeys(INTEGERS, "a number"),
+    **dict.fromkeys((*INTEGERS, "coverage"), "a number"),
     "transfer": "true or false",
 }  # what else they hold is text
 TEXT_OR_JSON = ("prior",)  # JSON where it begins with a brace

@@ -29,16 +29,17 @@ class PredictionCalls(Calls):
         inputs: Iterable[Raw],
         *,
         top: int | None = None,
+        coverage: float | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Predictions]:
-        """The task's answer to each input; with `top`, only the most probable labels.
+        """The task's answer to each input; with `top`, only the most probable labels; with `coverage`, sets of labels.
 
         More inputs than one request may hold go in several; all answers are of one version of the task.
         `on_progress(done, total)` is told how many inputs have been answered.
         """
         rows = yield from to_inputs(listed(inputs), self.shrink_px)
         limits = (yield from self._limits()) if len(rows) > 1 else None
-        requests = _requests(rows, top, limits)
+        requests = _requests(rows, {"top": top, "coverage": coverage}, limits)
         answers: dict[int, Predictions] = {}
         for _ in range(MAX_ROUNDS):
             newest = max((answer.version for answer in answers.values()), default=0)
@@ -71,10 +72,10 @@ def _path(task: Task | ModelTask | str) -> str:
     return at("tasks", task, "predictions")
 
 
-def _requests(rows: list[Input], top: int | None, limits: Limits | None) -> dict[int, CreatePredictions]:
+def _requests(rows: list[Input], asked: dict[str, Any], limits: Limits | None) -> dict[int, CreatePredictions]:
     """The requests for these inputs, by the position of the first input of each."""
     divided = [rows] if limits is None else parts(rows, limits.max_inputs, limits.max_body_bytes - ENVELOPE_BYTES)
-    options: dict[str, Any] = {} if top is None else {"top": top}
+    options = {name: value for name, value in asked.items() if value is not None}
     found: dict[int, CreatePredictions] = {}
     first = 0
     for part in divided:

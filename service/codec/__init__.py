@@ -1,6 +1,14 @@
 """Wire <-> numpy, and task params <-> safetensors bytes; synchronous, for threads, and without torch."""
 
-from service.codec.answers import classifications, multilabels, read_cursor, read_ordinal, regressions, write_cursor
+from service.codec.answers import (
+    classifications,
+    least_for,
+    multilabels,
+    read_cursor,
+    read_ordinal,
+    regressions,
+    write_cursor,
+)
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
 from service.codec.inputs import decode_inputs, misfits
@@ -52,6 +60,7 @@ __all__ = [
     "expecting",
     "frames",
     "labels_of",
+    "least_for",
     "misfits",
     "misplaced_slots",
     "multilabels",

@@ -17,14 +17,36 @@ def classifications(
     probabilities: npt.NDArray[Any],
     top: int | None,
     unknown: npt.NDArray[Any] | None = None,
+    least: float | None = None,
 ) -> list[Classification]:
-    """Probabilities [Q N] of labels, the most probable first, only the `top` of them if asked; and of none of them."""
+    """Probabilities [Q N] of labels, the most probable first, only the `top` of them if asked; and of none of them.
+
+    With the `least` log-probability of labels in a set, also that set, in which the best label always is.
+    """
+    sets = [None] * len(probabilities) if least is None else _label_sets(labels, probabilities, least)
     nowhere = [None] * len(probabilities) if unknown is None else unknown.tolist()
     return [
         # nothing to validate: the numbers are the engine's own
-        Classification.model_construct(label=next(iter(scores)), scores=scores, unknown=other)
-        for scores, other in zip(ranked(labels, probabilities, top), nowhere, strict=True)
+        Classification.model_construct(label=next(iter(scores)), scores=scores, unknown=other, label_set=own)
+        for scores, other, own in zip(ranked(labels, probabilities, top), nowhere, sets, strict=True)
     ]
+
+
+def _label_sets(labels: Sequence[str], probabilities: npt.NDArray[Any], least: float) -> list[list[str] | None]:
+    with np.errstate(divide="ignore"):
+        is_in = np.log(probabilities) >= least
+    order = np.argsort(-probabilities, axis=1, kind="stable").tolist()
+    return [
+        [labels[way] for place, way in enumerate(ways) if place == 0 or own[way]]
+        for ways, own in zip(order, is_in.tolist(), strict=True)
+    ]
+
+
+def least_for(coverage: float, thresholds: Sequence[tuple[float, float]]) -> float:
+    """The least log-probability of labels in sets of this coverage, between those that are known, by their log-odds."""
+    levels, least = np.array(thresholds, np.float64).T
+    odds = np.log(levels / (1 - levels))
+    return float(np.interp(np.log(coverage / (1 - coverage)), odds, least))
 
 
 def multilabels(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> list[Multilabel]:

@@ -15,8 +15,8 @@ from service.codec.params import HEADER_KEY, LENGTH_BYTES, DamagedParams, Params
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
 from service.errors import FieldError, InvalidRequest
-from service.fields import MAX_ROWS, Id, Metadata, Prior, Text, field_errors
-from service.schemas import MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot, Target
+from service.fields import MAX_ROWS, Id, Metadata, Prior, Target, Text, field_errors
+from service.schemas import MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot
 from service.settings import Settings
 
 FORMAT = 1

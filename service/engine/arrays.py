@@ -40,6 +40,26 @@ class LabelledArrays:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A row of a support, the class that it rather is of by the other rows, and how probable that is."""
+
+    row: int
+    instead: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Low, middle and high of a task's accuracy or R2 at a level; doubtful rows; for label sets by coverage the least
+    log-probability of a label."""
+
+    ends: tuple[float, float, float]
+    level: float
+    doubts: tuple[Doubt, ...]
+    thresholds: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Adapted:
     """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any.
 
@@ -50,6 +70,7 @@ class Adapted:
     features: Array | None
     chosen: tuple[int, ...] = ()
     own: dict[str, Array] | None = None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True)

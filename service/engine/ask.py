@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from service.engine.arrays import Array, LabelledArrays
-from service.engine.cache import CachedTask
+from service.engine.cache import CachedTask, Thresholds
 from service.fields import Prior
 
 Result = TypeVar("Result")
@@ -42,6 +42,7 @@ class Answer(Generic[Result]):
     labels: list[str] | None = None
     slots: list[str] | None = None
     prior: Prior | None = None
+    thresholds: Thresholds | None = None
 
 
 @dataclass(eq=False)

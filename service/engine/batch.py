@@ -104,8 +104,17 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
     if sha256(stored.params).hexdigest() != stored.params_digest:
         raise ValueError(f"the stored params of task {query.key} do not have the digest they were stored with")
     params = compute.params_from(unpack_params(stored.params, compute.layout(digest)))
-    slots = read_header(stored.params).get("slots")
-    return CachedTask(stored.version, stored.model_digest, stored.labels, params, query.read_at, slots, stored.prior)
+    header = read_header(stored.params)
+    return CachedTask(
+        stored.version,
+        stored.model_digest,
+        stored.labels,
+        params,
+        query.read_at,
+        header.get("slots"),
+        stored.prior,
+        header.get("thresholds"),
+    )
 
 
 def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:
@@ -117,7 +126,8 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
-        return Answer(result, queue_ms, compute_ms, found.version, found.labels, found.slots, found.prior)
+        told = found.labels, found.slots, found.prior, found.thresholds
+        return Answer(result, queue_ms, compute_ms, found.version, *told)
     return Answer(result, queue_ms, compute_ms)
 
 

@@ -2,11 +2,15 @@
 
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from models.types import TaskParams
 from service.fields import Prior
 from service.metrics import Metrics
+
+Thresholds: TypeAlias = Sequence[tuple[float, float]]  # coverage of label sets, and the least log-probability in them
 
 TASK_BYTES, LEAF_BYTES = 600, 700  # what Python and torch take beside the numbers, measured
 
@@ -22,6 +26,7 @@ class CachedTask:
     checked_at: float
     slots: list[str] | None = None
     prior: Prior | None = None
+    thresholds: Thresholds | None = None
     num_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from models.learner import Learner
 from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
+from service.engine.forecasting import forecasts
 from service.engine.pace import Pace, timed
 from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
@@ -46,6 +47,7 @@ class Compute:
         self._slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
+        self._appraisals = {d: each.appraisal and each.appraisal.to(device) for d, each in checkpoints.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
         self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
         self.own_sizes: dict[str, Mapping[str, int]] = {}  # of the axes of params that are the same for all tasks
@@ -114,6 +116,7 @@ class Compute:
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
             self._keep_up()
             yield
+        told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks))
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
         is_new = not tasks[0].encoded and self.keeps_features(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
@@ -121,6 +124,7 @@ class Compute:
             Adapted(
                 trim(on_host, learner.head.layout, row, {"N": task.num_ways, "S": len(task.rows), "K": task.num_slots}),
                 None if rows is None else rows.contiguous().numpy(),
+                forecast=told[row],
             )
             for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
         ]

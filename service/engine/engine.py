@@ -12,6 +12,7 @@ from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads
+from service.engine.forecasting import MAX_FORECAST_ROWS
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
 from service.engine.pace import Pace
 from service.engine.room import Room
@@ -161,8 +162,8 @@ class Engine:
         """
         num_outputs = None if support.values is None else support.values.shape[1]
         ask: Ask[Adapted] = Ask(digest, support, self._loop.create_future())
-        has_several = support.hot is not None
-        return await self._answered(ask, tenant, (ask.kind, digest, num_outputs, has_several), deadline)
+        has_several, is_large = support.hot is not None, ask.num_rows > MAX_FORECAST_ROWS
+        return await self._answered(ask, tenant, (ask.kind, digest, num_outputs, has_several, is_large), deadline)
 
     async def encode(self, tenant: str, digest: str, rows: Array, deadline: float) -> Answer[Encoded]:
         """What the model makes of new rows [B *X], to adapt to later. Raises what `adapt` raises."""

@@ -4,6 +4,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from service.once import completed
 from service.schemas import CreatedTask, Job, JobKind, Problem, Progress
 from service.storage.jobs import JobRecord
 from service.storage.requests import StoredAnswer
@@ -29,7 +30,7 @@ def job_of(record: JobRecord) -> Job:
 
 def _result(answer: bytes) -> CreatedTask | None:
     try:
-        return CreatedTask.model_validate_json(answer)
+        return CreatedTask.model_validate_json(completed(answer))
     except ValidationError:  # a service of another version answered it otherwise; the task itself is there to be read
         return None
 

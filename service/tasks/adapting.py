@@ -10,14 +10,14 @@ import numpy as np
 
 from service import codec
 from service.catalog import Served
-from service.engine.arrays import Adapted, Array, LabelledArrays
+from service.engine.arrays import Adapted, Array, Forecast, LabelledArrays
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, FieldError
 from service.ids import new_id
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
-from service.tasks.answers import task_of
+from service.tasks.answers import expected_of, suspects_of, task_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.transferring import Other
 
@@ -31,11 +31,14 @@ class Spent:
 
     queue_ms: float = 0.0
     compute_ms: float = 0.0
+    forecast: Forecast | None = None  # of the task that was last adapted
 
     def add(self, answer: Answer[Any]) -> None:
         """Count one answer of the engine."""
         self.queue_ms += answer.queue_ms
         self.compute_ms += answer.compute_ms
+        if isinstance(answer.result, Adapted):
+            self.forecast = answer.result.forecast
 
     def timing(self) -> Timing:
         """The sums, as sent."""
@@ -129,7 +132,7 @@ class Adapting:
         others: Sequence[Other] = (),
     ) -> NewVersion:
         make = partial(version_of, model, number, origin, rows, targets, dtype=self._engine.dtype_of(model.digest))
-        version = await self._decoding.in_thread(partial(make, params=adapted.params))
+        version = await self._decoding.in_thread(partial(make, params=adapted.params, forecast=adapted.forecast))
         if adapted.own is None:
             return version
         own = await self._decoding.in_thread(partial(make, params=adapted.own))
@@ -152,11 +155,20 @@ class Cut:
 
 
 def made_task(
-    record: TaskRecord, spent: Spent, sent: Sequence[ExampleRecord] = (), cut: Cut | None = None
+    record: TaskRecord,
+    spent: Spent,
+    sent: Sequence[ExampleRecord] = (),
+    cut: Cut | None = None,
+    known: Sequence[ExampleRecord] = (),
 ) -> CreatedTask:
-    """The answer of a write that adapted: the task, and what is told of the examples that came with the request."""
+    """The answer of a write that adapted: the task, and what is told of the examples that came with the request.
+
+    It was adapted to those that it has `known` before and to these.
+    """
     return CreatedTask(
         **task_of(record).model_dump(),
+        expected=expected_of(record.kind, spent.forecast),
+        suspects=suspects_of(record.labels or (), spent.forecast, known, sent),
         timing=spent.timing(),
         truncated=cut.examples if cut else [],
         truncated_names=cut.names if cut else [],
@@ -165,12 +177,21 @@ def made_task(
 
 
 def version_of(
-    model: Served, number: int, origin: Origin, rows: Array, targets: Targets, params: codec.Params, dtype: str
+    model: Served,
+    number: int,
+    origin: Origin,
+    rows: Array,
+    targets: Targets,
+    params: codec.Params,
+    dtype: str,
+    forecast: Forecast | None = None,
 ) -> NewVersion:
     """A version with these params, which were computed here."""
     header: dict[str, object] = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
     if isinstance(targets, codec.Framed):
         header["slots"] = targets.slots
+    if forecast is not None and forecast.thresholds:
+        header["thresholds"] = forecast.thresholds
     return NewVersion(
         number=number,
         model_digest=model.digest,

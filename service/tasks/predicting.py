@@ -11,7 +11,7 @@ from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, 
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
-from service.errors import Conflict, TaskNotFound
+from service.errors import Conflict, FieldError, TaskNotFound
 from service.fields import Prior
 from service.schemas import Classification, CreatePredictions, Frame, Input, Multilabel, Predictions, Regression, Timing
 from service.settings import Settings
@@ -146,27 +146,46 @@ def _predictions(
     scalar: bool,
 ) -> Predictions:
     """The answer as it is sent."""
+    if isinstance(answer.result, FrameScores):
+        _refuse_coverage(request.coverage, "only classifications have sets of labels")
     return Predictions(
         task=task,
         version=answer.version,
         predictions=frames_of(answer, request.inputs, rows, request.top)
         if isinstance(answer.result, FrameScores)
-        else _told(answer, request.top, scalar=scalar),
+        else _told(answer, request, scalar=scalar),
         timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
         truncated=truncated,
     )
 
 
 def _told(
-    answer: Answer[ScoreArrays], top: int | None, *, scalar: bool
+    answer: Answer[ScoreArrays], request: CreatePredictions, *, scalar: bool
 ) -> list[Classification] | list[Multilabel] | list[Regression]:
     found, labels = answer.result, answer.labels or []
     if isinstance(found, ClassScores):
-        return codec.classifications(labels, found.probabilities, top, found.unknown)
+        least = _least(answer, request.coverage)
+        return codec.classifications(labels, found.probabilities, request.top, found.unknown, least)
+    _refuse_coverage(request.coverage, "only classifications have sets of labels")
     if isinstance(found, TagScores):
-        return codec.multilabels(labels, found.probabilities, top)
+        return codec.multilabels(labels, found.probabilities, request.top)
     assert isinstance(found, ValueScores)
     return codec.regressions(found.mean, found.std, scalar=scalar)
+
+
+def _least(answer: Answer[ScoreArrays], coverage: float | None) -> float | None:
+    """The least log-probability of labels in a set. Raises InvalidRequest where no coverage can be promised."""
+    if coverage is None:
+        return None
+    if answer.prior is not None:
+        _refuse_coverage(coverage, "cannot be promised under a prior: the model was calibrated without")
+    if not answer.thresholds:
+        _refuse_coverage(coverage, "the model has no calibration for this version of the task")
+    return codec.least_for(coverage, answer.thresholds or ())
+
+
+def _refuse_coverage(coverage: float | None, message: str) -> None:
+    codec.refuse([] if coverage is None else [FieldError("coverage", message)])
 
 
 def frames_of(answer: Answer[ScoreArrays], texts: Sequence[Input], rows: Array, top: int | None = None) -> list[Frame]:

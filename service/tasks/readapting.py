@@ -41,8 +41,11 @@ class Readapting:
         A task that is on that digest already stays as it is, so that asking again is harmless.
         """
         spent = Spent()
+        kept: list[ExampleRecord] = []
 
         async def make(state: State) -> Change | None:
+            nonlocal kept
+            kept = state.examples
             model = self._target(state.record.model, request.model_digest)
             if model.digest == state.record.model_digest:
                 return None
@@ -60,7 +63,7 @@ class Readapting:
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent),
+            lambda record: made_task(record, spent, known=kept),
             deadline=deadline,
             match=match,
             once=once,

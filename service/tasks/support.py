@@ -58,9 +58,11 @@ class SupportSets:
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
         cut: Cut | None = None
+        kept: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
-            nonlocal added, cut
+            nonlocal added, cut, kept
+            kept = state.examples
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
@@ -84,7 +86,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, added, cut),
+            lambda record: made_task(record, spent, added, cut, kept),
             deadline=deadline,
             match=match,
             once=once,
@@ -103,8 +105,10 @@ class SupportSets:
     ) -> tuple[CreatedTask, int]:
         """Erase an example and all that was computed from it; the task, adapted to the others, and its revision."""
         spent = Spent()
+        left: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
+            nonlocal left
             left = [example for example in state.examples if example.example_id != example_id]
             if len(left) == len(state.examples):  # perhaps an older version has it, which a rollback left behind
                 await self.find_example(tenant, task_id, example_id)
@@ -121,7 +125,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent),
+            lambda record: made_task(record, spent, known=left),
             deadline=deadline,
             match=match,
             once=once,

@@ -1,0 +1,215 @@
+"""How honest forecasts are: `python -m benchmarks.expected`, on alphabets and sets that nothing was fitted to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.page import append, put, table
+from models.appraisal import LEVELS, Appraisal
+from models.checkpoint import Checkpoint, load
+from models.data.episodes import generator
+from models.data.intents import Utterance, load_intents
+from models.data.omniglot import load_omniglot
+from models.training.appraisal import Asked, Judged, Pool, Source, judged
+from models.training.appraisal_sources import curves as synthetic_curves
+from models.training.appraisal_sources import encoded, positions_of, tables
+from models.training.appraise import ZOO
+from models.training.evaluate import hardware
+
+COMMAND = "python -m benchmarks.expected"
+PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
+SEED = 5  # of the tasks, apart from those that were fitted to
+NUM_CHARACTERS = 12  # of an alphabet
+BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 99.0)}
+CURVE_BINS = {"3-6": (0.0, 6.5), "7-12": (6.5, 12.5), "13-30": (12.5, 99.0)}
+CALIBRATION_BINS = 15
+ABOUT = """Tasks of 2 to 20 labels; `in` is the share of tasks whose figure lies in the 90% interval, `error` the mean \
+distance from the figure, in points, of what was expected and of plain leave-one-out (five folds at most), which needs \
+two examples a label; `all right` the share of tasks without a wrong answer, which no interval can miss from above. \
+Queries are few where data are, and their chance is in every column. Calibration error is of scores, pooled over tasks \
+in 15 bins. Sets of labels: the share that holds the right one, and how many labels they have."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """The tasks of a model, how many, and what was read for them."""
+
+    model: Checkpoint
+    source: Source
+    num_tasks: int
+    told: str
+
+
+def glyphs(data: Path, twin: Path | None) -> Read:
+    """Characters of one alphabet."""
+    checkpoint, omniglot = load(ZOO / "glyphs"), load_omniglot(data, "evaluation")
+    images: list[np.ndarray] = []
+    groups = {}
+    for name, members in omniglot.characters_by_alphabet().items():
+        kept = members[torch.randperm(len(members), generator=generator(SEED, 0))[:NUM_CHARACTERS].numpy()]
+        groups[name] = [len(images) + place for place in positions_of([20] * len(kept))]
+        drawings = ((1 - omniglot.images[kept]) * 255).astype(np.uint8)
+        images += [checkpoint.inputs(image) for image in drawings.reshape(-1, *drawings.shape[2:])]
+    pool = Pool(encoded(checkpoint, torch.from_numpy(np.stack(images))), groups, 10, 15, SEED, 0.0)
+    return Read(checkpoint, pool, 500, f"Omniglot evaluation, {NUM_CHARACTERS} characters an alphabet, 20 alphabets")
+
+
+def texts(data: Path, twin: Path | None) -> Read:
+    """Intents of one set or domain: SNIPS by the model that ships, HWU64 by a twin that was not trained on it."""
+    checkpoint = load(ZOO / "text")
+    snips = [replace(each, domain="SNIPS") for each in load_intents(data, "snips") if each.split == "test"]
+    pool, told = _intents(checkpoint, snips, checkpoint), "SNIPS test"
+    if twin is not None:
+        hwu64 = [each for each in load_intents(data, "hwu64") if each.split == "test"]
+        hwu64 += [replace(each, domain="HWU64, all domains") for each in hwu64]
+        other, told = _intents(checkpoint, hwu64, load(twin)), f"{told}; HWU64 test by domain, by a twin"
+        groups = {**other.groups, **{n: [len(other.rows) + p for p in own] for n, own in pool.groups.items()}}
+        pool = replace(pool, rows=torch.cat([other.rows, pool.rows]), groups=groups)
+    return Read(checkpoint, pool, 500, told)
+
+
+def _intents(checkpoint: Checkpoint, utterances: Sequence[Utterance], model: Checkpoint) -> Pool:
+    by_domain: dict[str, dict[str, list[int]]] = {}
+    for place, each in enumerate(utterances):
+        by_domain.setdefault(str(each.domain), {}).setdefault(each.intent, []).append(place)
+    rows = np.stack([checkpoint.inputs(each.text) for each in utterances])  # type: ignore[arg-type]
+    groups = {
+        domain: [torch.tensor(places) for places in intents.values() if len(places) >= 6]
+        for domain, intents in by_domain.items()
+    }
+    groups = {domain: own for domain, own in groups.items() if len(own) >= 2}
+    return Pool(encoded(model, torch.from_numpy(rows)), groups, 20, 30, SEED, 0.0)
+
+
+def vectors(data: Path, twin: Path | None) -> Read:
+    """Tables that the appraisal was not fitted to."""
+    checkpoint = load(ZOO / "vectors")
+    rows, groups = tables(data, checkpoint.inputs.shape[0], of_figures=True)
+    return Read(checkpoint, Pool(rows, groups, 20, 100, SEED, 0.0), 400, f"the tables {', '.join(groups)}")
+
+
+def curves(data: Path, twin: Path | None) -> Read:
+    """Synthetic curves that no other figure is of."""
+    checkpoint = load(ZOO / "curves")
+    made = synthetic_curves(checkpoint, data, None).source
+    return Read(checkpoint, lambda number: made(100_000 + number), 400, "synthetic curves apart")
+
+
+READS: dict[str, Callable[[Path, Path | None], Read]] = {
+    "glyphs": glyphs,
+    "text": texts,
+    "vectors": vectors,
+    "curves": curves,
+}
+
+
+def expected(
+    only: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
+    twin: Annotated[Path | None, typer.Option(help="`text` trained with left_out=hwu64, to measure on HWU64.")] = None,
+    results: Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")] = PAGE,
+    cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
+) -> None:
+    """Coverage and errors of what models expect of tasks, calibration, label sets and suspects."""
+    torch.set_num_threads(1)
+    for name in only or list(READS):
+        read = READS[name](cache, twin)
+        assert read.model.appraisal is not None
+        head = read.model.learner.head
+        with torch.inference_mode():
+            found = [judged(head, read.source(number)) for number in range(read.num_tasks)]
+            shown = _tables(read.model.appraisal, found)
+            if isinstance(read.source, Pool):
+                shown += f"\n\n{_suspects(read, [replace(read.source, noisy=1.0)(number) for number in range(200)])}"
+        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        about = f"`{COMMAND} --model {name}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."
+        put(results, f"expected-{name}", f"{about} {ABOUT if name == 'glyphs' else ''}\n\n{shown}")
+        entry = f"\n## {name}, what it expects, {when}\n\n- command: `{COMMAND}`, {hardware()}\n"
+        append(results, f"{entry}- digest: `{read.model.digest}`\n- read: {read.told}\n\n{shown}\n")
+        typer.echo(f"{about}\n\n{shown}\n")
+
+
+def _tables(appraisal: Appraisal, found: Sequence[Judged]) -> str:
+    signs = torch.stack([each.signs for each in found])
+    told = appraisal.appraise(signs)
+    sizes = signs[:, 0].expm1().numpy()
+    low, middle, high = told.interval.numpy().T
+    truth, plain = (np.array([getattr(each, name) for each in found]) for name in ("figure", "held_out"))
+    what = "R2" if appraisal.is_regression else "accuracy"
+    rows = []
+    for name, mine in _bins(sizes, appraisal):
+        is_in = ((low - 1e-6 <= truth) & (truth <= high + 1e-6))[mine]
+        error, by_folds = np.abs(truth - middle)[mine], np.abs(truth - plain)[mine]
+        queries = np.mean([len(each.truth) for each, is_mine in zip(found, mine, strict=True) if is_mine])
+        columns = (truth[mine], is_in, (high - low)[mine], truth[mine] == 1, error, by_folds)
+        rows.append([name, str(mine.sum()), f"{queries:.0f}", *map(_percent, columns)])
+    head = ["shots", "tasks", "queries a task", f"{what}, %", "in, %", "width", "all right, %"]
+    parts = [table([*head, "error", "error of leave-one-out"], rows)]
+    if told.thresholds is not None:
+        parts.append(_calibration(found, sizes, told.thresholds, appraisal))
+    return "\n\n".join(parts)
+
+
+def _calibration(found: Sequence[Judged], sizes: np.ndarray, thresholds: torch.Tensor, appraisal: Appraisal) -> str:
+    rows = []
+    for name, mine in _bins(sizes, appraisal):
+        gaps, total, sets = np.zeros(CALIBRATION_BINS), 0, []
+        for each, least in ((found[place], thresholds[place]) for place in np.flatnonzero(mine).tolist()):
+            sure, best = each.answers.exp().max(-1)
+            right = (best == each.truth).double().numpy()
+            places = np.minimum((sure.double().numpy() * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+            gaps += np.bincount(places, sure.double().numpy() - right, CALIBRATION_BINS)
+            total += len(right)
+            sets.append(_sets(each, least))
+        means = np.mean(sets, 0)
+        cells = [f"{100 * share:.1f} ({size:.1f})" for share, size in means]
+        worst = [f"{100 * np.quantile(np.array(sets)[:, place, 0], 0.1):.1f}" for place in (2, 3)]
+        rows.append([name, f"{100 * np.abs(gaps).sum() / total:.2f}", *cells, " / ".join(worst)])
+    head = [f"sets of {100 * level:.0f} %" for level in LEVELS]
+    return table(["shots", "calibration error, %", *head, "worst tenth of tasks, 90 / 95 %"], rows)
+
+
+def _sets(each: Judged, least: torch.Tensor) -> list[tuple[float, float]]:
+    """Of each level how often sets hold the right label, and how large they are."""
+    found = []
+    for threshold in least:
+        is_in = each.answers >= threshold
+        is_in[torch.arange(len(is_in)), each.answers.argmax(-1)] = True
+        held = is_in.gather(1, each.truth.unsqueeze(1)).float().mean()
+        found.append((float(held), float(is_in.sum(1).float().mean())))
+    return found
+
+
+def _suspects(read: Read, tasks: Sequence[Asked]) -> str:
+    """Of tasks with a tenth of their labels wrong: how many of these are found, how many accused are right."""
+    num_wrong = num_found = num_clean = num_accused = 0
+    for asked in tasks:
+        wrong = set(asked.wrong)
+        accused = {each.row for each in judged(read.model.learner.head, asked).accused}
+        if wrong:
+            num_wrong, num_found = num_wrong + len(wrong), num_found + len(wrong & accused)
+            num_clean += asked.support.rows.mask.shape[1] - len(wrong)
+            num_accused += len(accused - wrong)
+    row = [str(num_wrong), f"{100 * num_found / max(1, num_wrong):.1f}", f"{100 * num_accused / max(1, num_clean):.2f}"]
+    return table(["wrong labels, one in ten", "suspected, %", "right ones suspected, %"], [row])
+
+
+def _bins(sizes: np.ndarray, appraisal: Appraisal) -> Iterator[tuple[str, np.ndarray]]:
+    bins = CURVE_BINS if appraisal.is_regression else BINS
+    for name, (least, most) in {**bins, "all": (0.0, 1e9)}.items():
+        mine = (sizes > least) & (sizes <= most)
+        if mine.any():
+            yield name, mine
+
+
+def _percent(values: np.ndarray) -> str:
+    return f"{100 * np.nanmean(values):.1f}" if np.isfinite(values).any() else "-"
+
+
+if __name__ == "__main__":
+    typer.run(expected)

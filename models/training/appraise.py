@@ -1,0 +1,39 @@
+"""The command that fits the appraisal of a model and puts it beside its weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.card import WEIGHTS
+from models.checkpoint import load, write_appraisal
+from models.training.appraisal import appraised
+from models.training.appraisal_sources import SOURCES
+
+ZOO = Path(__file__).parents[1] / "zoo"
+
+
+def appraise(
+    model: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
+    data: Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")],
+    models: Annotated[Path, typer.Option(help="The folder of models; the appraisal is written into it.")] = ZOO,
+    twin: Annotated[Path | None, typer.Option(help="A model of the same recipe that did not see the set.")] = None,
+) -> None:
+    """Fit what a model tells of a task before its first query; no digest moves, as no answer does."""
+    if model not in SOURCES:
+        raise typer.BadParameter(f"there is no source of tasks for {model!r}; there are {', '.join(SOURCES)}")
+    checkpoint = load(models / model)
+    fitting = SOURCES[model](checkpoint, data, twin)
+    found = appraised(checkpoint.learner.head, checkpoint.card.kinds[0], fitting.source, fitting.num_tasks, _show)
+    command = f"python -m models.training.appraise {model}{' --twin FOLDER' if twin else ''}"
+    write_appraisal(models / model, found, {"command": command, "tasks": str(fitting.num_tasks), "data": fitting.told})
+    typer.echo(f"{model}: {fitting.num_tasks} tasks, {fitting.told}; beside {models / model / WEIGHTS}")
+
+
+def _show(done: int) -> None:
+    if done % 200 == 0:
+        typer.echo(f"{done} tasks", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(appraise)

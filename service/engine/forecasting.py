@@ -1,0 +1,75 @@
+"""How good tasks will be that were just adapted: their folds, as further batches of the head, and the appraisal."""
+
+import logging
+from collections.abc import Generator
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from models.appraisal import LEVEL, LEVELS, Appraisal, Appraised, signs_of, suspects_of
+from models.heads.crossed import cross, num_folds
+from models.heads.head import Head
+from models.types import Classes, Logits, Support, TaskParams, Values
+from service.engine.arrays import Doubt, Forecast, LabelledArrays
+
+MAX_FORECAST_ROWS = 1_000  # of a support; folds of more take too long beside what it would tell
+LEAST_POINTS = 3  # of a regression
+
+log = logging.getLogger(__name__)
+
+
+def forecasts(
+    head: Head, appraisal: Appraisal | None, support: Support, params: TaskParams, tasks: list[LabelledArrays]
+) -> Generator[None, None, list[Forecast | None]]:
+    """Of each task, none where it cannot be told. What goes wrong here must not cost the task."""
+    nothing: list[Forecast | None] = [None] * len(tasks)
+    wanted = Values if appraisal is not None and appraisal.is_regression else Classes
+    is_large = support.rows.mask.shape[1] > MAX_FORECAST_ROWS
+    if appraisal is None or not isinstance(support.target, wanted) or is_large:
+        return nothing
+    try:
+        return (yield from _forecasts(head, appraisal, support, params, tasks))
+    except Exception:
+        log.warning("tasks could not be appraised", exc_info=True)
+        return nothing
+
+
+def _forecasts(
+    head: Head, appraisal: Appraisal, support: Support, params: TaskParams, tasks: list[LabelledArrays]
+) -> Generator[None, None, list[Forecast | None]]:
+    crossed = yield from cross(head, support, num_folds([_most_shots(task) for task in tasks]))
+    signs = signs_of(support, head.predict(params, support.rows), crossed)
+    told = appraisal.appraise(signs)
+    yield
+    ends = told.interval.tolist()
+    doubts: list[list[Doubt]] = [[] for _ in tasks]
+    if isinstance(crossed.scores, Logits):
+        found = suspects_of(support, crossed)
+        doubts = [[Doubt(each.row, each.instead, each.probability) for each in own] for own in found]
+    rows = [_thresholds(told, row) for row in range(len(tasks))]
+    return [_forecast(task, *each) for task, *each in zip(tasks, ends, doubts, rows, strict=True)]
+
+
+def _forecast(
+    task: LabelledArrays, ends: list[float], doubts: list[Doubt], thresholds: tuple[tuple[float, float], ...]
+) -> Forecast | None:
+    low, middle, high = ends
+    is_constant = task.values is not None and (len(task.rows) < LEAST_POINTS or not task.values.std(0).all())
+    if is_constant or not all(isfinite(each) for each in (*ends, *(each for _, each in thresholds))):
+        return None
+    return Forecast((low, middle, high), LEVEL, tuple(doubts), thresholds)
+
+
+def _thresholds(told: Appraised, row: int) -> tuple[tuple[float, float], ...]:
+    if told.thresholds is None:
+        return ()
+    own: Tensor = told.thresholds[row]
+    return tuple(zip(LEVELS, own.tolist(), strict=True))
+
+
+def _most_shots(task: LabelledArrays) -> int:
+    """Known on the host."""
+    if task.classes is None:
+        return len(task.rows)
+    return int(torch.bincount(torch.from_numpy(task.classes)).max())
