@@ -63,21 +63,10 @@ def universal(
     streams = MODALITIES[only] if only else STREAMS
     inputs, given = MixedInput(), {"image": image, "text": text, "vector": vector, "regression": regression}
     pools: dict[str, Pool] = {stream: pool_of(data, stream, "train", inputs, share) for stream in streams}
-    encoder, head = parts(channels, width, hidden, inputs.max_dim)
-    card = Card(
-        name="universal",
-        modality="mixed",
-        kinds=("classification", "regression"),
-        inputs={"name": "mixed"},
-        encoder=encoder,
-        head=head,
-        created_at="",
-        card=_told(pools, only, share, num_steps),
-        several=("image", "text", "vector"),
-    )
+    card = _card(*parts(channels, width, hidden, inputs.max_dim), _told(pools, only, share, num_steps))
     return Run(
         card=card,
-        learner=build(encoder, head),
+        learner=build(card.encoder, card.head),
         objective=Blended(streams, weights, {name: given[name] for name in streams}),
         batches=Streams({stream: _episodes(stream, pool) for stream, pool in pools.items()}),
         num_steps=num_steps,
@@ -120,6 +109,20 @@ def _episodes(stream: str, pool: Pool) -> Any:
         return PoolEpisodes(pool.rows, pool.classes, num_tasks=8, max_ways=4, max_shots=10, alike=True)
     tasks = PoolEpisodes(pool.rows, pool.classes, num_tasks=3, max_ways=10, max_shots=5, max_queries=3)
     return Turned(tasks) if stream == "image" else tasks
+
+
+def _card(encoder: Part, head: Part, told: Mapping[str, Any]) -> Card:
+    return Card(
+        name="universal",
+        modality="mixed",
+        kinds=("classification", "regression"),
+        inputs={"name": "mixed"},
+        encoder=encoder,
+        head=head,
+        created_at="",
+        card=told,
+        several=("image", "text", "vector"),
+    )
 
 
 def _told(pools: Mapping[str, Pool], only: str, share: float, num_steps: int) -> dict[str, Any]:
