@@ -17,7 +17,9 @@ import torch
 import typer
 
 from benchmarks.page import put, table
-from models.data.omniglot import load_omniglot
+from models import zoo
+from models.checkpoint import load
+from models.data.omniglot import Omniglot, load_omniglot
 from models.data.shared import SharedRows, drawings, schools
 from models.training.compare import compared
 from models.training.evaluate import hardware
@@ -69,7 +71,9 @@ def of_drawings(
         together = {kind: _together(shared, DRAWN, kind, folder, steps) for kind in kinds}
         alone = {name: _alone(shared, DRAWN, name, folder, _alone_steps(shared, name, steps)) for name in shared.names}
         parts.append(f"{drawers} drawers of each character:\n\n{_table(shared, together, alone)}")
-    _write(results, "multitask-drawings", ABOUT_DRAWINGS, parts, "the last three drawers of Omniglot background 0-24")
+    parts.append(_shipped(background, cache))
+    read = "the last three drawers of Omniglot background 0-24; Omniglot evaluation by the model that ships"
+    _write(results, "multitask-drawings", ABOUT_DRAWINGS, parts, read)
 
 
 @app.command("schools")
@@ -104,6 +108,18 @@ def pipeline(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, ste
     _write(
         results, "pipeline", ABOUT_PIPELINE, [table(head, body)], "Omniglot evaluation (659 characters, 20 alphabets)"
     )
+
+
+def _shipped(background: Omniglot, cache: Path) -> str:
+    """The model that ships: its own tasks, and new ones of alphabets that were in nothing."""
+    found, shared = load(Path(next(iter(zoo.__path__))) / "multitask"), drawings(background, FRAME)
+    own = Result(figures_of(found.learner, found.tasks, shared, "test"), 0.0, {})
+    new = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS)
+    with torch.inference_mode():
+        rows = [[name, f"{100 * accuracy:.1f}"] for name, accuracy in new(found.learner).items()]
+    told = f"The model that ships, `multitask` (`{found.digest[:8]}`, weights by uncertainty, 14 drawers):"
+    tasks = table(["its own tasks", "accuracy, %", *shared.numbers], [_row("", own.figures, 0.0, shared)[:-1]])
+    return f"{told}\n\n{tasks}\n\n{table(['new tasks within an evaluation alphabet', 'accuracy, %'], rows)}"
 
 
 ABOUT_PIPELINE = (

@@ -66,6 +66,7 @@ def classification(made: list[tuple[int, Any]]) -> Made:
 
 
 def regression(made: list[tuple[int, Any]]) -> Made:
+    """On a line; where inputs are no numbers, of the way."""
     examples = [{"input": row, "target": 3 * (row[0] if isinstance(row, list) else way) + 1} for way, row in made]
 
     def right(answers: list[Any]) -> bool:
