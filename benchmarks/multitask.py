@@ -4,7 +4,6 @@ A run that is finished is kept and not made again.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.page import put, table
+from benchmarks.page import append, command, put, table
 from models import zoo
 from models.checkpoint import load
 from models.data.omniglot import Omniglot, load_omniglot
@@ -218,11 +217,10 @@ def _all(figures: Mapping[str, float]) -> str:
 
 def _write(page: Path, name: str, about: str, parts: list[str], read: str) -> None:
     """The table into its place, and the read into the ledger."""
-    command = " ".join(["python -m benchmarks.multitask", *sys.argv[1:]])
+    made = command("multitask")
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    put(page, name, "\n\n".join([f"`{command}`, {now}, {hardware()}. {about}", *parts]))
-    with page.open("a", encoding="utf-8") as ledger:
-        ledger.write(f"\n## {name}, {now}\n\n- command: `{command}`\n- read: {read}; the table above\n")
+    put(page, name, "\n\n".join([f"`{made}`, {now}, {hardware()}. {about}", *parts]))
+    append(page, f"\n## {name}, {now}\n\n- command: `{made}`\n- read: {read}; the table above\n")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
 
 
-def command() -> str:
+def command(module: str = "accuracy") -> str:
     """What was asked for, as it was written, but for where things lie on this machine."""
     words = sys.argv[1:]
     kept = [word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(FOLDERS)]
-    return " ".join(["python -m benchmarks.accuracy", *kept])
+    return " ".join([f"python -m benchmarks.{module}", *kept])
 
 
 def append(page: Path, text: str) -> None:
