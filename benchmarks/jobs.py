@@ -75,12 +75,14 @@ def row(name: str, ms: Sequence[float]) -> list[str]:
 
 
 @contextmanager
-def serving(folder: Path, database_url: str, job_workers: int, num_threads: int | None = 1) -> Iterator[str]:
+def serving(
+    folder: Path, database_url: str, job_workers: int, num_threads: int | None = 1, auth: str = "off"
+) -> Iterator[str]:
     """The address of a `kshot serve` with so many workers for jobs, once it is ready."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("KSHOT_")}
     own |= {"KSHOT_DATABASE_URL": database_url, "KSHOT_JOB_WORKERS": str(job_workers)}
     own |= {"KSHOT_THREADS": str(num_threads)} if num_threads else {}
-    own |= {"KSHOT_LOG_LEVEL": "warning"}
+    own |= {"KSHOT_LOG_LEVEL": "warning", "KSHOT_AUTH": auth}
     command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
     process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, text=True)
     try:
