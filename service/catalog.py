@@ -12,10 +12,12 @@ from models.card import Card, Part
 from models.inputs import Input
 from models.inputs.frame import FrameInput
 from models.inputs.mixed import MixedInput
+from models.inputs.table import TableInput
 from models.inputs.text import TextInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
-FORM = "form"  # what a task's inputs are, in what made them ready, where a model takes several modalities
+FORM = "form"  # what a task's inputs are, in what made them ready, where a model leaves that open
+MAX_ROWS = 1_000_000  # of models that set no limit of their own
 TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
 TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
@@ -37,8 +39,8 @@ class Served:
         return {"name": self.card.inputs["name"], **options}
 
     def forms(self, rows: npt.NDArray[Any]) -> list[str]:
-        """What each row is, of a model that takes more than one modality; nothing of others."""
-        return [self.inputs.form(row) for row in rows] if isinstance(self.inputs, MixedInput) else []
+        """What each row is, of a model of more than one modality or of any number of columns; nothing of others."""
+        return [self.inputs.form(row) for row in rows] if isinstance(self.inputs, MixedInput | TableInput) else []
 
     def made(self, rows: npt.NDArray[Any]) -> dict[str, Any]:
         """What made these rows of one task ready, and what they are where that is open."""
@@ -53,13 +55,25 @@ class Served:
         return found
 
     @property
+    def max_rows(self) -> int:
+        """Examples that a task of this model may have, as far as the model decides."""
+        return self.inputs.max_rows if isinstance(self.inputs, TableInput) else MAX_ROWS
+
+    @property
+    def max_ways(self) -> int:
+        """Labels that a task of this model may have, as far as the model decides."""
+        return self.inputs.max_ways if isinstance(self.inputs, TableInput) else MAX_ROWS
+
+    @property
     def is_slow(self) -> bool:
         """Whether to adapt takes so long that it is always a job."""
         return COMPANION in self.card.card
 
     @property
     def transfers(self) -> bool:
-        """Whether new tasks can learn from earlier ones: not where choosing them takes minutes, nor of frames."""
+        """Whether new tasks can learn from earlier ones: not where choosing takes minutes, nor of frames or tables."""
+        if isinstance(self.inputs, TableInput):  # whose columns may be other ones
+            return False
         return not self.is_slow and self.card.head["name"] not in TOO_SLOW and bool(TRANSFERRED & {*self.card.kinds})
 
     @property

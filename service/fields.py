@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from types import NoneType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, JsonValue, Tag
@@ -11,6 +12,7 @@ from service.errors import FieldError
 
 MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds the errors that one body can cause
 MAX_OUTPUTS = 1_024
+MAX_CELLS = 1_024  # of one row
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 16
 
@@ -27,12 +29,14 @@ def field_errors(found: Sequence[ErrorDetails], model: type[BaseModel] | None = 
     return [FieldError(_path(error["loc"]), _message(error) + _known(error, model)) for error in found]
 
 
-def by_type(expected: str) -> Discriminator:
+def by_type(expected: str, *, has_cells: bool = False) -> Discriminator:
     """Chooses the member of a union by the JSON type of the value: its errors are then the only ones told.
 
-    Members are tagged "<str>", "<dict>", "<list>", "<number>"; the brackets tell a tag from the name of a field.
+    Members are tagged "<str>", "<dict>", "<list>", "<number>", and perhaps "<cells>", a list that holds a text or
+    null; the brackets tell a tag from the name of a field.
     """
-    return Discriminator(_tag, custom_error_type="wrong_type", custom_error_message=f"expected {expected}")
+    tag = _tag_of_input if has_cells else _tag
+    return Discriminator(tag, custom_error_type="wrong_type", custom_error_message=f"expected {expected}")
 
 
 def an_object(content: str) -> BeforeValidator:
@@ -52,6 +56,11 @@ def _tag(value: Any) -> str:
     if isinstance(value, int | float):
         return "<number>"
     return "<dict>" if isinstance(value, BaseModel) else f"<{type(value).__name__}>"
+
+
+def _tag_of_input(value: Any) -> str:
+    is_row = isinstance(value, list) and not {str, NoneType}.isdisjoint(map(type, value))
+    return "<cells>" if is_row else _tag(value)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -118,6 +127,19 @@ def _parts(value: JsonValue) -> Iterator[JsonValue]:
 
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Cells: TypeAlias = Annotated[  # a row of a table that is not numbers alone
+    list[
+        Annotated[
+            Union[  # noqa: UP007 - the tags of `Annotated` are lost on an alias made with |
+                Annotated[Number, Tag("<number>")],
+                Annotated[str, Tag("<str>")],
+                Annotated[None, Tag("<NoneType>")],
+            ],
+            by_type("a number, a text or null"),
+        ]
+    ],
+    Field(fail_fast=True, max_length=MAX_CELLS),
+]
 Text: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[^\\u0000]*$"}),

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import math
 import mimetypes
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-Input: TypeAlias = str | list[float] | bytes | Path  # a text, a vector, an image, the path of an image
+Input: TypeAlias = str | list[float] | list[float | str | None] | bytes | Path  # text, vector, row, image, its path
 
 STDIN = Path("-")
 KINDS = {".json": "json", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -31,6 +32,7 @@ class Columns:
     label: str | None = None
     target: str | None = None
     ignored: frozenset[str] = frozenset()
+    are_cells: bool = False  # of a table: numbers, words and what is missing, and not the numbers of a vector
     are_read: bool = True  # not of queries, whose labels may be there and are nobody's business
     text: str | None = None
 
@@ -38,7 +40,7 @@ class Columns:
         """What was chosen, by the names of the options."""
         ignored = sorted(self.ignored) or None
         columns = {"label_column": self.label, "target_column": self.target, "text_column": self.text}
-        return columns | {"ignore": ignored}
+        return columns | {"ignore": ignored, "cells": self.are_cells or None}
 
     def named(self) -> tuple[str | None, str | None]:
         """Names of label and target: those that were chosen, else both of ours."""
@@ -210,6 +212,8 @@ def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns)
         if not isinstance(text := found.get(columns.text), str):
             raise BadFile(f"{where}: has no text in {columns.text!r}, which --text-column names")
         return text
+    if columns.are_cells and not isinstance(found.get("input"), list):
+        return [_cell(found[name]) for name in columns.are_inputs(list(found))]
     for name in IMAGES:
         if name in found and name not in columns.ignored:
             path = source.parent / str(found[name])
@@ -218,15 +222,17 @@ def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns)
             return path
     for name in TEXTS:
         if name in found and name not in columns.ignored:
-            return _whole(found[name], where)
+            return _whole(found[name], where, columns)
     names = columns.are_inputs(list(found))
-    return _whole([found[name] for name in names] or None, where, names)
+    return _whole([found[name] for name in names] or None, where, columns, names)
 
 
-def _whole(value: Any, where: str, names: Sequence[str] = ()) -> Input:
+def _whole(value: Any, where: str, columns: Columns, names: Sequence[str] = ()) -> Input:
     """An input as it stands in one place, or in the columns of these names."""
     if isinstance(value, str):
         return value
+    if isinstance(value, list) and columns.are_cells:
+        return [_cell(cell) for cell in value]
     if isinstance(value, list):
         shown = [f"the column {name!r}" for name in names] or [f"number {at + 1}" for at in range(len(value))]
         hint = "; --text-column names a column of texts" if names else ""
@@ -234,6 +240,13 @@ def _whole(value: Any, where: str, names: Sequence[str] = ()) -> Input:
     if isinstance(value, dict):
         return _image(value, where)
     raise BadFile(f"{where}: expected a text, a list of numbers or an image as the input")
+
+
+def _cell(value: Any) -> Any:
+    """A cell as it goes to a model of tables: what is empty is missing, what reads as a number is one."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return float(value) if isinstance(value, str) and _is_number(value) and math.isfinite(float(value)) else value
 
 
 def _image(value: Mapping[str, Any], where: str) -> bytes:

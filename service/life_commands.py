@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service import reading
 from service.files import Columns
-from service.reading import Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
+from service.reading import Cells, Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def extend(
     target_column: TargetColumn = None,
     text_column: TextColumn = None,
     ignore: Ignored = None,
+    cells: Cells = False,
     kind: Kind = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
@@ -54,7 +55,7 @@ def extend(
     """Teach a task more examples, of new labels too, or what labels mean; print the ids of the examples."""
     if source is None and names is None:
         fail("Name a file of examples, or what labels mean with --names.")
-    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column)
+    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
     rows = [] if source is None else _given(source, kind, columns).examples()
     told = None if names is None else reading.read_names(names)
     with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("sending examples") as on:
@@ -129,13 +130,14 @@ def evaluate(
     target_column: TargetColumn = None,
     text_column: TextColumn = None,
     ignore: Ignored = None,
+    cells: Cells = False,
     kind: Kind = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
 ) -> None:
     """Tell how good a task is on examples whose answers are known; --json tells all of it."""
     rows = _given(
-        source, kind, Columns(label_column, target_column, frozenset(ignore or ()), text=text_column)
+        source, kind, Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
     ).examples()
     known: dict[str, Any] = {name: values for name, values in reading.known(rows).items() if name != "ids"}
     if none_label is not None and "labels" in known:

@@ -40,6 +40,10 @@ Prior = Annotated[
     str | None,
     typer.Option(help='How often each label is to be expected: uniform, support, or {"label": probability, ...}.'),
 ]
+Cells = Annotated[
+    bool,
+    typer.Option("--cells", help="The columns are a table's: numbers, words, empty where missing."),
+]
 LabelColumn = Annotated[str | None, typer.Option(help="The column, or field, of the labels.", show_default="label")]
 TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to predict.", show_default="target")]
 TextColumn = Annotated[str | None, typer.Option(help="That of the texts.", show_default="text, or input")]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, T
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import KshotError
-from service.fields import MAX_ROWS, Id, Metadata, Number, Prior, Target, Text, an_object, by_type
+from service.fields import MAX_ROWS, Cells, Id, Metadata, Number, Prior, Target, Text, an_object, by_type
 from service.forecasts import Expected, Suspect
 
 MAX_LABELS = 1_024  # of one example
@@ -22,7 +22,7 @@ Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", 
 Effort: TypeAlias = Literal["fast", "high"]
 JobKind: TypeAlias = Literal["adapt", "extend", "readapt", "forget"]
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-Modality: TypeAlias = Literal["image", "text", "vector"]
+Modality: TypeAlias = Literal["image", "text", "vector", "table"]
 
 
 class Request(BaseModel):
@@ -53,8 +53,9 @@ Input: TypeAlias = Annotated[
         Annotated[Image, Tag("<dict>")],
         Annotated[SkipJsonSchema[File], Tag("<bytes>")],
         Annotated[list[Number], Field(fail_fast=True), Tag("<list>")],
+        Annotated[Cells, Tag("<cells>")],
     ],
-    by_type("a base64 image object, a text or a list of numbers"),
+    by_type("a base64 image object, a text, a list of numbers, or a row of numbers, texts and nulls", has_cells=True),
 ]
 
 

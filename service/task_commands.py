@@ -10,7 +10,19 @@ import typer
 
 from service import files, reading, showing
 from service.files import Columns, Row
-from service.reading import Effort, Given, Ignored, Kind, LabelColumn, Names, Prior, TargetColumn, TextColumn, Transfer
+from service.reading import (
+    Cells,
+    Effort,
+    Given,
+    Ignored,
+    Kind,
+    LabelColumn,
+    Names,
+    Prior,
+    TargetColumn,
+    TextColumn,
+    Transfer,
+)
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
@@ -41,6 +53,7 @@ def adapt(
     target_column: TargetColumn = None,
     text_column: TextColumn = None,
     ignore: Ignored = None,
+    cells: Cells = False,
     kind: Kind = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
@@ -57,7 +70,7 @@ def adapt(
     if source is None and names is None:
         fail("Name a file of examples, or what labels mean with --names.")
     source_kind = "" if source is None else reading.kind_of(source, kind)
-    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column)
+    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
     if source_kind == "json" and source is not None:
         if names is not None:
             fail("A JSON body is a whole request: its label_names say what labels mean.")
@@ -95,6 +108,7 @@ def predict(
     target_column: TargetColumn = None,
     text_column: TextColumn = None,
     ignore: Ignored = None,
+    cells: Cells = False,
     kind: Kind = None,
     url: Url = LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print an object of JSON a line.")] = False,
@@ -105,7 +119,9 @@ def predict(
 
     sources = sources or []
     kinds = [reading.kind_of(source, kind) for source in sources]
-    columns = Columns(label_column, target_column, frozenset(ignore or ()), are_read=False, text=text_column)
+    columns = Columns(
+        label_column, target_column, frozenset(ignore or ()), are_read=False, text=text_column, are_cells=cells
+    )
     if "json" in kinds:
         if len(sources) > 1:
             fail("A JSON body is a whole request: name no other file beside it.")

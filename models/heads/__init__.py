@@ -10,6 +10,7 @@ from models.heads.frames import Frames
 from models.heads.gradient import Gradient
 from models.heads.gradient_regression import GradientRegression
 from models.heads.head import Head
+from models.heads.in_context import InContext
 from models.heads.in_own_units import InOwnUnits
 from models.heads.linear_classes import LinearClasses
 from models.heads.linear_values import LinearValues
@@ -34,6 +35,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "amortised": Amortised,
     "tail": Tail,
     "in_own_units": InOwnUnits,
+    "in_context": InContext,
     "linear_classes": LinearClasses,
     "linear_values": LinearValues,
     "both": Both,

@@ -10,10 +10,11 @@ from models.inputs.frame import FrameInput
 from models.inputs.image import GlyphInput
 from models.inputs.mixed import MixedInput
 from models.inputs.photo import PhotoInput
+from models.inputs.table import TableInput
 from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 
-Input: TypeAlias = FrameInput | GlyphInput | MixedInput | PhotoInput | TextInput | VectorInput
+Input: TypeAlias = FrameInput | GlyphInput | MixedInput | PhotoInput | TableInput | TextInput | VectorInput
 
 INPUTS: dict[str, Callable[..., Input]] = {
     "glyph": GlyphInput,
@@ -22,4 +23,5 @@ INPUTS: dict[str, Callable[..., Input]] = {
     "frame": FrameInput,
     "vector": VectorInput,
     "mixed": MixedInput,
+    "table": TableInput,
 }

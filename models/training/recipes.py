@@ -13,6 +13,7 @@ from models.training.own import own
 from models.training.photos import photos
 from models.training.pipeline import pipeline
 from models.training.sinusoid import sinusoid
+from models.training.tables import tables
 from models.training.text import text
 from models.training.train import Run
 from models.training.universal import universal
@@ -25,6 +26,7 @@ RECIPES: dict[str, Callable[..., Run]] = {
     "frames": frames,
     "vectors": vectors,
     "photos": photos,
+    "tables": tables,
     "curves": curves,
     "linear": linear,
     "text": text,

@@ -15,6 +15,7 @@ from service.schemas import (
     CreatePredictions,
     Effort,
     Kind,
+    Limits,
     Modality,
     Model,
     ModelList,
@@ -94,6 +95,12 @@ def _model(catalog: Catalog, name: str, settings: Settings) -> Model:
         transfer=newest.transfers,
         efforts=[cast(Effort, effort) for effort in catalog.efforts(newest)],
         input_dim=newest.inputs.shape[0] if card.modality == "vector" else None,
-        limits=limits_of(settings, is_slow=newest.is_slow),
+        limits=_within(limits_of(settings, is_slow=newest.is_slow), newest),
         card=dict(card.card),
     )
+
+
+def _within(limits: Limits, model: Served) -> Limits:
+    """The service's limits, or the model's own where they are lower."""
+    ways, rows = min(limits.max_ways, model.max_ways), min(limits.max_examples, model.max_rows)
+    return limits.model_copy(update={"max_ways": ways, "max_examples": rows})

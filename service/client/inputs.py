@@ -14,7 +14,7 @@ from service.client.photos import SHRINK_PX, file_of, shrunk
 from service.client.steps import Steps, Work
 from service.schemas import Image, Input, Slot
 
-Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Sequence[float]
+Raw: TypeAlias = str | bytes | Path | PIL.Image.Image | npt.NDArray[Any] | Sequence[float | str | None]
 Progress: TypeAlias = Callable[[int, int], None]
 Labels: TypeAlias = Iterable[str | int | Sequence[str | int] | None]  # None: of none of them, to evaluate
 Targets: TypeAlias = Iterable[float | Sequence[float]]
@@ -37,7 +37,7 @@ def to_input(raw: Raw, shrink_px: int | None = SHRINK_PX) -> Input:
         raw = PIL.Image.fromarray(raw)
     if isinstance(raw, PIL.Image.Image):
         return Image(image=base64.b64encode(file_of(raw, shrink_px)).decode())
-    return [float(number) for number in raw]
+    return [_cell(cell) for cell in raw]
 
 
 def to_inputs(rows: Sequence[Raw], shrink_px: int | None, on_progress: Progress | None = None) -> Steps[list[Input]]:
@@ -95,6 +95,11 @@ def parts(inputs: Sequence[Input], max_inputs: int, max_bytes: int) -> Iterator[
     yield inputs[first:]
 
 
+def _cell(cell: float | str | None) -> float | str | None:
+    """A number of a vector; of a row of a table also a text, or None where it is missing."""
+    return cell if cell is None or isinstance(cell, str) else float(cell)
+
+
 def _block(rows: Sequence[Raw], shrink_px: int | None) -> list[Input]:
     return [to_input(row, shrink_px) for row in rows]
 
@@ -123,4 +128,6 @@ def _max_bytes(value: Input) -> int:
     """What an input takes in a body of JSON, at most."""
     if isinstance(value, Image):
         return len(value.image) + 16
-    return 6 * len(value) + 3 if isinstance(value, str) else 26 * len(value) + 3
+    if isinstance(value, str):
+        return 6 * len(value) + 3
+    return 26 * len(value) + 3 + sum(6 * len(cell) for cell in value if isinstance(cell, str))

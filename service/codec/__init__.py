@@ -11,7 +11,7 @@ from service.codec.answers import (
 )
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
-from service.codec.inputs import decode_inputs, misfits
+from service.codec.inputs import decode_inputs, misfits, width
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
 from service.codec.params import (
     DamagedParams,
@@ -80,6 +80,7 @@ __all__ = [
     "targets_of",
     "unpack_params",
     "unpack_task",
+    "width",
     "write_cursor",
     "wrong_prior",
 ]

@@ -3,7 +3,8 @@
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import Any
+from types import NoneType
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,22 @@ import numpy.typing as npt
 from models.inputs import Input as Preprocess
 from models.inputs.image import DRAFT_PX, InvalidImage, decode_image
 from models.inputs.photo import PhotoInput
+from models.inputs.table import InvalidTable, TableInput, width_of
 from models.inputs.text import InvalidText
 from models.inputs.vector import InvalidVector
 from service.codec.support import LARGEST
 from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
+NO_NUMBERS = frozenset((str, NoneType))  # of what a row of a table may hold
+
 
 class InvalidInput(ValueError):
-    """This input cannot be used; the message is a sentence for the sender."""
+    """This input cannot be used, perhaps because of one element of it; the message is a sentence for the sender."""
+
+    def __init__(self, message: str, element: int | None = None) -> None:
+        super().__init__(message)
+        self.element = element
 
 
 def decode_inputs(
@@ -45,9 +53,16 @@ def decode_inputs(
             raise DeadlineExceeded("The inputs took too long to decode.", retry_after_s=1)
         try:
             rows[position] = preprocess(read(value))
-        except (InvalidInput, InvalidImage, InvalidText, InvalidVector) as error:
-            wrong.append(FieldError(path.format(first + position), str(error)))
+        except (InvalidInput, InvalidImage, InvalidTable, InvalidText, InvalidVector) as error:
+            where = path.format(first + position)
+            element = error.element if isinstance(error, InvalidInput) else None
+            wrong.append(FieldError(where if element is None else f"{where}.{element}", str(error)))
     return rows, wrong
+
+
+def width(rows: npt.NDArray[Any], preprocess: Preprocess) -> int | None:
+    """How many columns a task's rows have; none but of tables."""
+    return int(width_of(rows).max()) if isinstance(preprocess, TableInput) and len(rows) else None
 
 
 def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError]:
@@ -70,6 +85,8 @@ def _reader(modalities: Sequence[str], max_pixels: int, preprocess: Preprocess) 
             return lambda value: decode_image(_image_bytes(value), max_pixels, draft_px=draft_px)
         case "vector":
             return _numbers
+        case "table":
+            return _cells
         case "text":
             return _text
         case _:
@@ -99,9 +116,23 @@ def _from_base64(value: Input) -> bytes:
 def _numbers(value: Input) -> list[float]:
     if not isinstance(value, list):
         raise InvalidInput(f"expected a list of numbers, got {_noun(value)}{_but_json(value)}")
-    if any(abs(number) > LARGEST for number in value):
+    if not NO_NUMBERS.isdisjoint(map(type, value)):
+        raise InvalidInput("should be a valid number", [type(cell) in NO_NUMBERS for cell in value].index(True))
+    numbers = cast(list[float], value)
+    _refuse_large(numbers)
+    return numbers
+
+
+def _cells(value: Input) -> list[float | str | None]:
+    if not isinstance(value, list):
+        raise InvalidInput(f"expected a row of numbers, texts and nulls, got {_noun(value)}{_but_json(value)}")
+    _refuse_large([cell for cell in value if isinstance(cell, float | int)])
+    return [*value]
+
+
+def _refuse_large(numbers: Sequence[float]) -> None:
+    if any(abs(number) > LARGEST for number in numbers):
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
-    return value
 
 
 def _text(value: Input) -> str:

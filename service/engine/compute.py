@@ -15,9 +15,11 @@ from models.heads.tail import Tail
 from models.inputs import Input
 from models.inputs.frame import FrameInput, max_words
 from models.inputs.mixed import MixedInput
+from models.inputs.table import KIND, NUMBER, TableInput
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
 from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
+from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, stack, to_device, trim, ways_of
 from service.engine.forecasting import forecasts
@@ -28,9 +30,10 @@ from service.engine.texts import Texts, keys_of
 
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
-RAGGED = frozenset("NSOK")  # ways, support rows, outputs, slots: what a task decides
+RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
 
 USUAL_TOKENS = 12  # of a short sentence
+USUAL_COLUMNS = 16
 
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
 
@@ -111,6 +114,8 @@ class Compute:
         lengths = [len(task.rows) for task in tasks]
         rows = [task.rows for task in tasks]
         features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows, tenants))
+        widths = [width(task.rows, self.checkpoints[digest].inputs) for task in tasks]
+        features = features[:, : max(found or 0 for found in widths) or None]  # columns that no task has cost nothing
         support = Support(rows_of(features, lengths), self._target(tasks), self._names(tasks))
         params: TaskParams = {}
         for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
@@ -122,11 +127,11 @@ class Compute:
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
         return [
             Adapted(
-                trim(on_host, learner.head.layout, row, {"N": task.num_ways, "S": len(task.rows), "K": task.num_slots}),
+                trim(on_host, learner.head.layout, row, _own_sizes(task, columns)),
                 None if rows is None else rows.contiguous().numpy(),
                 forecast=told[row],
             )
-            for row, (task, rows) in enumerate(zip(tasks, own_features, strict=True))
+            for row, (task, rows, columns) in enumerate(zip(tasks, own_features, widths, strict=True))
         ]
 
     def encode(
@@ -243,6 +248,9 @@ def _made_up_rows(num_rows: int, inputs: Input) -> Array:
     rows = np.random.default_rng(0).integers(1, 256, (num_rows, *inputs.shape)).astype(inputs.dtype)
     if isinstance(inputs, TextInput | FrameInput):
         rows[:, USUAL_TOKENS:] = PAD
+    if isinstance(inputs, TableInput):
+        rows[..., KIND] = NUMBER
+        rows[:, USUAL_COLUMNS:] = 0
     return rows
 
 
@@ -259,7 +267,7 @@ def _made_up(rows: Array, kind: str) -> LabelledArrays:
 def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Learner:
     """The learner where it will run: encoder in `dtype`, head in float32, since inner loops and solves need it."""
     learner = checkpoint.learner.eval().requires_grad_(False).to(device)
-    if "vector" not in checkpoint.card.modalities:  # bfloat16 would round a user's own numbers to three digits
+    if not {"vector", "table"} & {*checkpoint.card.modalities}:  # bfloat16 would round a user's own numbers
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
 
@@ -281,6 +289,12 @@ def _slice_rows(checkpoint: Checkpoint, device: torch.device) -> int:
     most = rows_a_slice(checkpoint.inputs, device.type)
     head = checkpoint.learner.head
     return min(most, head.piece_rows) if isinstance(head, Tail) else most
+
+
+def _own_sizes(task: LabelledArrays, columns: int | None) -> dict[str, int]:
+    """Of the axes that differ from task to task."""
+    sizes = {"N": task.num_ways, "S": len(task.rows), "K": task.num_slots}
+    return sizes if columns is None else {**sizes, "L": columns}
 
 
 def _own(sizes: Mapping[str, int]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from models.inputs import Input
 from models.inputs.frame import FrameInput
 from models.inputs.mixed import MixedInput
 from models.inputs.photo import PhotoInput
+from models.inputs.table import TableInput
 from models.inputs.text import TextInput
 from service.engine.arrays import Array
 
@@ -17,6 +18,7 @@ from service.engine.arrays import Array
 # get the same answer to the last bit after a restart. 32 glyphs of 56 x 56 are some 20 ms of two cores.
 SLICE_VALUES = {"cpu": 32 * 56 * 56, "cuda": 1024 * 56 * 56}
 SLICE_PHOTOS = {"cpu": 4, "cuda": 256}
+SLICE_CELL_ROWS = {"cpu": 64, "cuda": 2048}  # each is held against every row of the support, column by column
 SLICE_TOKENS = {"cpu": 512, "cuda": 32_768}
 MAX_SLICE_ROWS = 4096
 
@@ -28,6 +30,8 @@ def slice_rows(input_shape: Sequence[int], device_type: str) -> int:
 
 def rows_a_slice(inputs: Input, device_type: str) -> int:
     """Rows a slice, for a model with these inputs; of a photograph little is left after the first layer."""
+    if isinstance(inputs, TableInput):
+        return SLICE_CELL_ROWS[device_type]
     return SLICE_PHOTOS[device_type] if isinstance(inputs, PhotoInput) else slice_rows(inputs.shape, device_type)
 
 

@@ -16,7 +16,8 @@ from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
 from service.settings import Settings
 
-TURN = {"image": 8, "text": 256, "vector": 1_024}  # inputs a thread decodes before another request has its turn
+# inputs a thread decodes before another request has its turn
+TURN = {"image": 8, "text": 256, "vector": 1_024, "table": 512}
 
 ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default=lambda num_inputs: None)
 
@@ -84,8 +85,8 @@ class Decoding:
                 codec.decode_support,
                 examples,
                 kind,
-                max_examples=self._settings.max_examples_of(is_slow=model.is_slow),
-                max_ways=self._settings.max_ways,
+                max_examples=min(self._settings.max_examples_of(is_slow=model.is_slow), model.max_rows),
+                max_ways=min(self._settings.max_ways, model.max_ways),
                 kept=kept,
                 names=names,
             )

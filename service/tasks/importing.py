@@ -143,6 +143,8 @@ class Importing:
             sizes |= {"O": sent.targets.values.shape[1], "N": 0}
         else:
             sizes |= {"N": len(sent.targets.labels), "O": 0}
+        columns = codec.width(sent.rows, model.inputs)
+        sizes |= {} if columns is None else {"L": columns}
         if isinstance(sent.targets, codec.Framed):
             sizes["K"] = num_slots(sent.targets)
         kind = sent.file.kind

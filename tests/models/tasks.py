@@ -41,6 +41,19 @@ def vector_task(seed: int, ways: int = 3, shots: int = 4, dim: int = 6) -> Task:
     return _classes(seed, centres, 0.6, ways, shots)
 
 
+def table_task(seed: int, ways: int = 3, shots: int = 6) -> Task:
+    """The clouds of vector_task as cells: two columns in large units, the last one of words, and some missing."""
+    task = vector_task(seed + 9, ways, shots)
+
+    def cells(rows: Shaped[Tensor, "R D"]) -> Shaped[Tensor, "R L 3"]:
+        numbers = torch.stack([torch.full_like(rows, 2), rows * torch.tensor([1.0, 1e4, 1e-3, 1, 1, 1]), 0 * rows], -1)
+        numbers[:, -1] = torch.stack([torch.full_like(rows[:, 0], 3), rows[:, -1].round(), 0 * rows[:, 0]], -1)
+        numbers[::5, 2] = torch.tensor([1.0, 0, 0])
+        return numbers
+
+    return Task(cells(task.support), task.targets, cells(task.query), task.answers)
+
+
 def glyph_task(seed: int, ways: int = 3, shots: int = 2, size: int = 28) -> Task:
     """Noisy copies of one hatching a class, each with a slope and width of its own, grey levels of 0 to 255."""
     angle = torch.arange(ways) * torch.pi / ways + seed

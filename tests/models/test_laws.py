@@ -17,6 +17,7 @@ from tests.models.tasks import (
     frame_task,
     glyph_task,
     photo_task,
+    table_task,
     text_task,
     vector_task,
     word_task,
@@ -101,6 +102,7 @@ ROWS: dict[str, Row] = {
     "prior logistic, identity": (IDENTITY, {"name": "prior_logistic", "num_steps": 12}, vector_task),
     "frames, identity": (IDENTITY, {"name": "frames", "width": 8, "num_steps": 8}, frame_task),
     "frames, words": (WORDS, {"name": "frames", "width": 8, "num_steps": 8}, word_task),
+    "in context, identity": (IDENTITY, {"name": "in_context", "hidden": 8}, table_task),
     "amortised, mlp": (MLP, {"name": "amortised", "width": 32, "hidden": 8}, vector_task),
     "bayesian linear, mlp": (
         CURVES,

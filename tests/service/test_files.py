@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.files import BadFile, Columns, Row, kind_of, read_examples, read_names, read_rows
 
 
-def rows(tmp_path: Path, name: str, content: str | bytes, **columns: str | frozenset[str]) -> list[Row]:
+def rows(tmp_path: Path, name: str, content: str | bytes, **columns: str | frozenset[str] | bool) -> list[Row]:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_examples(path, kind_of(path, None), Columns(**columns))  # type: ignore[arg-type]
@@ -30,6 +30,13 @@ def test_a_csv_of_vectors(tmp_path: Path) -> None:
 def test_a_csv_of_another_separator_is_named(content: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=rf"a.csv:1: the cells are separated by {said}; expected commas"):
         rows(tmp_path, "a.csv", content)
+
+
+def test_cells_of_a_table(tmp_path: Path) -> None:
+    found = rows(tmp_path, "a.csv", "length,colour,label\n1.5,red,a\n,7,b\nnan, ,b\n", are_cells=True)
+    assert [row.input for row in found] == [[1.5, "red"], [None, 7.0], ["nan", None]]
+    found = rows(tmp_path, "a.jsonl", '{"input": [1, "red", null], "label": "a"}', are_cells=True)
+    assert found[0].input == [1, "red", None]
 
 
 def test_a_csv_of_texts(tmp_path: Path) -> None:

@@ -12,23 +12,25 @@ from safetensors.numpy import load
 
 from models.card import Card
 from models.checkpoint import build, save
-from tests.models.tasks import Task, curve_task, glyph_task, vector_task
+from tests.models.tasks import Task, curve_task, glyph_task, table_task, vector_task
 from tests.models.test_laws import ROWS
 from tests.service.api.serving import serving
 
-READ = (curve_task, glyph_task, vector_task)  # those whose inputs need no base; the models over one: test_every_model
-GLYPH = {"name": "glyph", "size": 28, "margin": 2}
+# those whose inputs need no base; the models over one: test_every_model
+READ = (curve_task, glyph_task, table_task, vector_task)
+INPUTS: dict[Any, dict[str, Any]] = {
+    glyph_task: {"name": "glyph", "size": 28, "margin": 2},
+    table_task: {"name": "table"},
+}
 
 
 def written(folder: Path, name: str) -> str:
     """A row of the laws as a model on disk; returns the name it is served by."""
     encoder, head, draw = ROWS[name]
     served = "".join(letter if letter.isalnum() else "-" for letter in name)
-    inputs = GLYPH if draw is glyph_task else {"name": "vector", "dim": draw(seed=1).support.shape[1]}
-    modality, kind = (
-        "image" if draw is glyph_task else "vector",
-        "regression" if draw is curve_task else "classification",
-    )
+    inputs = INPUTS.get(draw) or {"name": "vector", "dim": draw(seed=1).support.shape[1]}
+    modality = {glyph_task: "image", table_task: "table"}.get(draw, "vector")
+    kind = "regression" if draw is curve_task else "classification"
     card = Card(served, modality, (kind,), inputs, encoder, head, "2026-01-01T00:00:00Z")
     torch.manual_seed(0)
     save(folder / served, build(encoder, head), card)
@@ -37,6 +39,8 @@ def written(folder: Path, name: str) -> str:
 
 def sent(row: torch.Tensor) -> Any:
     """An input as it goes over the wire."""
+    if row.is_floating_point() and row.ndim > 1:  # the cells of a table
+        return [{1: None, 2: first, 3: f"word {first}"}[int(kind)] for kind, first, _ in row.tolist()]
     if row.is_floating_point():
         return row.tolist()
     png = io.BytesIO()

@@ -1,0 +1,1 @@
+"""Rows of small tables told apart, beside other ways to do so."""

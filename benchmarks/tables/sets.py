@@ -1,0 +1,75 @@
+"""The 20 small tables of UCI as rows of cells, and tasks drawn from them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.inputs.table import TableInput
+
+SHOTS = (5, 10)
+LEAST_LEFT = 2  # rows of each class to ask, or the set is left out
+MAX_ASKED = 200
+FOLDER = "tabular_cls"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A task: so many rows of each class are shown, and of the others some are asked, as they come."""
+
+    support: npt.NDArray[np.float32]  # [S L 3]
+    classes: npt.NDArray[np.int64]
+    query: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A set: rows as they would be sent, and the class of each."""
+
+    name: str
+    rows: list[list[Any]]
+    classes: npt.NDArray[np.int64]
+
+    def tasks(self, shots: int, num_draws: int) -> Iterator[Drawn]:
+        """The tasks of so many shots; none where the smallest class is too small."""
+        sizes = np.bincount(self.classes)
+        if sizes.min() < shots + LEAST_LEFT:
+            return
+        for number in range(num_draws):
+            draws = np.random.default_rng((number, shots, len(self.rows)))
+            orders = [draws.permutation(np.flatnonzero(self.classes == each)) for each in range(len(sizes))]
+            shown = np.concatenate([order[:shots] for order in orders])
+            rest = np.concatenate([order[shots:] for order in orders])
+            asked = draws.permutation(rest)[:MAX_ASKED]
+            yield Drawn(self._cells(shown), self.classes[shown], self._cells(asked), self.classes[asked])
+
+    def _cells(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        return np.stack([TableInput()(self.rows[place]) for place in places])
+
+
+def names(data: Path) -> list[str]:
+    """Every set in the folder of data sets."""
+    return sorted(path.stem for path in (data / FOLDER).glob("*.npz"))
+
+
+def read(data: Path, name: str) -> Table:
+    """A set; words are the names of categories, and what is missing is None."""
+    with np.load(data / FOLDER / f"{name}.npz") as found:
+        values, classes = found["X"].astype(np.float64), found["y"].astype(np.int64)
+        columns = [str(column) for column in found["feature_names"]]
+        words: dict[str, list[str]] = json.loads(str(found["categories"]))
+        worded = [str(kind) == "cat" for kind in found["feature_types"]]
+    columns_of_words = [words[column] if is_worded else None for column, is_worded in zip(columns, worded, strict=True)]
+    rows = [[_cell(*pair) for pair in zip(row, columns_of_words, strict=True)] for row in values.tolist()]
+    return Table(name, rows, np.unique(classes, return_inverse=True)[1])
+
+
+def _cell(value: float, words: list[str] | None) -> float | str | None:
+    if np.isnan(value):
+        return None
+    return value if words is None else words[int(value)]
