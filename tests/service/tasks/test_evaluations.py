@@ -152,7 +152,8 @@ async def test_versions_that_are_not_there(life: Life, field: str) -> None:
 @pytest.mark.parametrize(
     ("model", "changes", "path", "code"),
     [
-        ("vectors", [{"label": None}], "examples.0.label", "invalid_request"),
+        ("vectors", [{"label": None}], "examples", "invalid_request"),
+        ("vectors", [{}, {"label": None}], "examples.1.label", "invalid_request"),
         ("vectors", [{"label": ""}], "examples.0.label", "invalid_request"),
         ("vectors", [{"label": "\0"}], "examples.0.label", "invalid_request"),
         ("vectors", [{}, {"label": 7}], "examples.1.label", "invalid_request"),
