@@ -38,12 +38,14 @@ Examples = Annotated[
 ]
 
 
+ModelName = Annotated[
+    str | None, typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images")
+]
+
+
 def adapt(
     source: Examples = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images"),
-    ] = None,
+    model: ModelName = None,
     effort: Effort = None,
     transfer: Transfer = False,
     name: Annotated[str | None, typer.Option(help="A name for the task.")] = None,
@@ -74,7 +76,8 @@ def adapt(
     if source_kind == "json" and source is not None:
         if names is not None:
             fail("A JSON body is a whole request: its label_names say what labels mean.")
-        reading.refuse_beside_json(model=model, effort=effort, name=name, prior=prior, **columns.given())
+        chosen = {"model": model, "effort": effort, "transfer": transfer or None, "name": name, "prior": prior}
+        reading.refuse_beside_json(**chosen, **columns.given())
         with clear_errors(), connect(url) as kshot:
             task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
     else:
@@ -83,13 +86,8 @@ def adapt(
         model = model or _model_for(rows)
         show = reading.progress("sending examples")
         with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
-            known = {
-                "effort": effort,
-                "transfer": transfer,
-                "label_names": told,
-                "prior": reading.prior_of(prior),
-                **reading.known(rows),
-            }
+            known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
+            known["prior"] = reading.prior_of(prior)
             task = kshot.adapt(model, [row.input for row in rows], name=name, on_progress=on, **known)
     _tell_task(task, as_json=as_json)
 
