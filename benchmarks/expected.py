@@ -14,11 +14,11 @@ from benchmarks.page import append, put, table
 from models.appraisal import LEVELS, Appraisal
 from models.checkpoint import Checkpoint, load
 from models.data.episodes import generator
-from models.data.intents import Utterance, load_intents
+from models.data.intents import load_intents
 from models.data.omniglot import load_omniglot
 from models.training.appraisal import Asked, Judged, Pool, Source, judged
+from models.training.appraisal_sources import both, encoded, intents, positions_of, tables
 from models.training.appraisal_sources import curves as synthetic_curves
-from models.training.appraisal_sources import encoded, positions_of, tables
 from models.training.appraise import ZOO
 from models.training.evaluate import hardware
 
@@ -64,27 +64,13 @@ def texts(data: Path, twin: Path | None) -> Read:
     """Intents of one set or domain: SNIPS by the model that ships, HWU64 by a twin that was not trained on it."""
     checkpoint = load(ZOO / "text")
     snips = [replace(each, domain="SNIPS") for each in load_intents(data, "snips") if each.split == "test"]
-    pool, told = _intents(checkpoint, snips, checkpoint), "SNIPS test"
+    pool, told = intents(checkpoint, snips, checkpoint), "SNIPS test"
     if twin is not None:
         hwu64 = [each for each in load_intents(data, "hwu64") if each.split == "test"]
         hwu64 += [replace(each, domain="HWU64, all domains") for each in hwu64]
-        other, told = _intents(checkpoint, hwu64, load(twin)), f"{told}; HWU64 test by domain, by a twin"
-        groups = {**other.groups, **{n: [len(other.rows) + p for p in own] for n, own in pool.groups.items()}}
-        pool = replace(pool, rows=torch.cat([other.rows, pool.rows]), groups=groups)
-    return Read(checkpoint, pool, 500, told)
-
-
-def _intents(checkpoint: Checkpoint, utterances: Sequence[Utterance], model: Checkpoint) -> Pool:
-    by_domain: dict[str, dict[str, list[int]]] = {}
-    for place, each in enumerate(utterances):
-        by_domain.setdefault(str(each.domain), {}).setdefault(each.intent, []).append(place)
-    rows = np.stack([checkpoint.inputs(each.text) for each in utterances])  # type: ignore[arg-type]
-    groups = {
-        domain: [torch.tensor(places) for places in intents.values() if len(places) >= 6]
-        for domain, intents in by_domain.items()
-    }
-    groups = {domain: own for domain, own in groups.items() if len(own) >= 2}
-    return Pool(encoded(model, torch.from_numpy(rows)), groups, 20, 30, SEED, 0.0)
+        other = intents(checkpoint, hwu64, load(twin / "without-hwu64/models/text"))
+        pool, told = both(pool, other), f"{told}; HWU64 test by domain, by a twin"
+    return Read(checkpoint, replace(pool, max_shots=20, max_queries=30, seed=SEED, noisy=0.0), 500, told)
 
 
 def vectors(data: Path, twin: Path | None) -> Read:
@@ -111,7 +97,7 @@ READS: dict[str, Callable[[Path, Path | None], Read]] = {
 
 def expected(
     only: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
-    twin: Annotated[Path | None, typer.Option(help="`text` trained with left_out=hwu64, to measure on HWU64.")] = None,
+    twin: Annotated[Path | None, typer.Option(help="The runs of `benchmarks.accuracy text`, for HWU64.")] = None,
     results: Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")] = PAGE,
     cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
 ) -> None:

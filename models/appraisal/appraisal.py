@@ -13,7 +13,7 @@ QUANTILES = (0.05, 0.1, 0.5, 0.9, 0.95)
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)  # of the coverage of label sets
 LEAST, MOST = 0.002, 0.998  # an accuracy further out is not told from all or nothing
 LEAST_LEFT = 1e-3  # of the variance: less is not told from none
-FULL = 5.5  # log-odds of what may well be every query right: no upper end is needed
+FULL = 3.9  # log-odds of 98%, which may well be every query right: no upper end is needed
 BINS = (1.5, 3.0, 7.0)  # examples a label, or all of a regression, between which intervals are widened alike
 REGRESSION_BINS = (3.5, 6.5, 12.5)
 

@@ -16,6 +16,7 @@ from models.types import Classes, Gaussian, Logits, Rows, Support, Values
 
 MAX_SUPPORT = 400  # rows
 NOISY = 0.1  # of tasks of three examples a label or more; and of their labels, which are then wrong
+APART = "apart: "  # begins the names of groups that intervals are widened on; else it is every third
 LOG_LEAST = -12.0
 NUM_POINTS = 33  # of the distribution of a task's right labels' log-probabilities
 
@@ -220,7 +221,7 @@ def appraised(head: Head, kind: str, source: Source, num_tasks: int, show: Calla
         found.append(judged(head, source(number)))
         show(number + 1)
     groups = sorted({each.group for each in found})
-    kept = set(groups[::3]) if len(groups) > 2 else set()
+    kept = {name for name in groups if name.startswith(APART)} or (set(groups[::3]) if len(groups) > 2 else set())
     appraisal = Appraisal(kind)
     tasks = [each for each in found if each.group not in kept] if kept else found[: 2 * len(found) // 3]
     apart = [each for each in found if each.group in kept] if kept else found[2 * len(found) // 3 :]

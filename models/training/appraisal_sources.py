@@ -1,28 +1,31 @@
 """Tasks to fit an appraisal to, by model: of classes that the model, or a twin of it, was not trained on."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from models.checkpoint import Checkpoint, load
 from models.data.absent import AbsentDataSet
 from models.data.episodes import full_rows, generator
-from models.data.intents import by_label, trainable
-from models.data.omniglot import load_omniglot
+from models.data.intents import Utterance, by_label, trainable
+from models.data.omniglot import DRAWERS, load_omniglot
 from models.data.synthetic import CurveTasks, VectorTasks
+from models.inputs.image import GlyphInput
 from models.inputs.text import TextInput
-from models.training.appraisal import Asked, Pool, Source, mistaken, shot_counts
+from models.training.appraisal import APART, Asked, Pool, Source, mistaken, shot_counts
 from models.types import Classes, Support, Values
 
 SEED = 71  # of no training and no figure
 MAX_TEXTS = 30  # of an intent
 MIN_ROWS = 12  # of a class of a table
-NUM_ALPHABETS, NUM_PAIRS = 12, 12
+MIN_TEXTS = 6
+NUM_PAIRS, NUM_SLANTED = 12, 12
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ def vectors(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
         )
 
     pool = Pool(*tables(data, checkpoint.inputs.shape[0], of_figures=False), max_queries=30, seed=SEED)
-    both: Source = lambda number: pool(number) if number % 2 else source(number)  # noqa: E731
-    return Fitting(both, 1600, f"synthetic tasks of a seed of their own, and the tables {', '.join(pool.groups)}")
+    in_turns: Source = lambda number: pool(number) if number % 2 else source(number)  # noqa: E731
+    return Fitting(in_turns, 1600, f"synthetic tasks of a seed of their own, and the tables {', '.join(pool.groups)}")
 
 
 def tables(data: Path, width: int, *, of_figures: bool) -> tuple[Tensor, dict[str, list[Tensor]]]:
@@ -100,47 +103,89 @@ def curves(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
 
 
 def text(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
-    """Intents of CLINC150's training split, by domain, as a twin sees them that has never seen that set."""
+    """Intents by domain, of sets as twins see them that have never seen them; those of SGD are kept apart."""
     if twin is None:
-        raise ValueError("text needs --twin: the folder of `kshot train text --set left_out=clinc150`")
-    utterances = trainable(data, "clinc150")
-    domains = {each.intent: str(each.domain) for each in utterances}
-    texts = by_label(utterances, MAX_TEXTS)
-    read = checkpoint.inputs
-    rows = np.stack([read(each) for own in texts.values() for each in own])  # type: ignore[arg-type]
-    features = encoded(load(twin), torch.from_numpy(rows))
+        raise ValueError("text needs --twin: the folder of `benchmarks.accuracy text`, which trains the twins")
+    clinc150, told = trainable(data, "clinc150"), {row.text for row in trainable(data, "sgd", held_out=True)}
+    sgd = [row for row in trainable(data, "sgd") if row.text not in told]
+    sgd = [replace(row, domain=f"{APART}SGD {row.domain}") for row in sgd]
+    mixed = [replace(row, domain="all domains") for row in clinc150 if int(_drawn(row.intent)) % 2]
+    pools = []
+    for name, rows in (("clinc150", [*clinc150, *mixed]), ("sgd", sgd)):
+        pools.append(intents(checkpoint, rows, load(twin / f"without-{name}/models/text")))
+    about = "CLINC150 train and services of SGD by domain, by twins that were not trained on them"
+    return Fitting(replace(both(*pools), max_shots=15, seed=SEED), 1300, about)
+
+
+def _drawn(name: str) -> str:
+    return str(hashlib.sha256(name.encode()).digest()[0])
+
+
+def intents(checkpoint: Checkpoint, utterances: Sequence[Utterance], twin: Checkpoint) -> Pool:
+    """Texts of each domain's intents, at most so many, as the twin sees them."""
     groups: dict[str, list[Tensor]] = {}
-    for intent, positions in zip(texts, positions_of([len(own) for own in texts.values()]), strict=True):
-        groups.setdefault(domains[intent], []).append(positions)
-    whole = [positions for own in groups.values() for positions in own[::2]]
-    return Fitting(
-        Pool(features, {**groups, "all domains": whole}, max_shots=15, seed=SEED),
-        1100,
-        "CLINC150 train by domain, by a twin that was not trained on CLINC150",
-    )
+    texts: list[str] = []
+    for domain in sorted({str(each.domain) for each in utterances}):
+        own = by_label([each for each in utterances if str(each.domain) == domain], MAX_TEXTS)
+        kept = [rows for rows in own.values() if len(rows) >= MIN_TEXTS]
+        if len(kept) >= 2:
+            groups[domain] = [len(texts) + place for place in positions_of([len(rows) for rows in kept])]
+            texts += [each for rows in kept for each in rows]
+    read = checkpoint.inputs
+    assert isinstance(read, TextInput)
+    rows = np.stack([read(each) for each in dict.fromkeys(texts)])
+    place = {each: row for row, each in enumerate(dict.fromkeys(texts))}
+    features = encoded(twin, torch.from_numpy(rows))
+    return Pool(features[torch.tensor([place[each] for each in texts])], groups)
+
+
+def both(one: Pool, other: Pool) -> Pool:
+    """The groups of two pools."""
+    later = {name: [len(one.rows) + places for places in own] for name, own in other.groups.items()}
+    return replace(one, rows=torch.cat([one.rows, other.rows]), groups={**one.groups, **later})
 
 
 def glyphs(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
-    """Pairs of characters of an alphabet side by side, which make classes that the model has never seen."""
-    omniglot = load_omniglot(data, "background")
-    draw = generator(SEED, 0)
-    images, groups, done = [], {}, 0
-    alphabets = list(omniglot.characters_by_alphabet().items())
-    for name, members in alphabets[:: max(1, len(alphabets) // NUM_ALPHABETS)]:
-        few = members[torch.randperm(len(members), generator=draw)[:5].numpy()]
-        pairs = [(one, other) for one in few for other in few if one != other][:NUM_PAIRS]
-        for one, other in pairs:
-            images += [_beside(*each) for each in zip(omniglot.images[one], omniglot.images[other], strict=True)]
-        groups[name] = [done + 20 * place + torch.arange(20) for place in range(len(pairs))]
-        done += 20 * len(pairs)
-    rows = torch.from_numpy(np.stack([checkpoint.inputs(image) for image in images]))  # type: ignore[arg-type]
-    pool = Pool(encoded(checkpoint, rows), groups, max_shots=10, max_queries=10, seed=SEED)
-    return Fitting(pool, 1100, "pairs of characters of Omniglot background side by side, which are new to the model")
+    """Classes that the model has never seen, of characters that it has: pairs of them, and apart some on a slant."""
+    omniglot, draw = load_omniglot(data, "background"), generator(SEED, 0)
+    images: list[np.ndarray] = []
+    groups: dict[str, list[Tensor]] = {}
+    for name, members in omniglot.characters_by_alphabet().items():
+        few = members[torch.randperm(len(members), generator=draw)[:NUM_SLANTED].numpy()]
+        pairs = [(one, other) for one in few[:5] for other in few[:5] if one != other][:NUM_PAIRS]
+        is_slanted = len(groups) % 2
+        made = (
+            [_slanted(omniglot.images[one]) for one in few]
+            if is_slanted
+            else [
+                [_beside(*each) for each in zip(omniglot.images[one], omniglot.images[other], strict=True)]
+                for one, other in pairs
+            ]
+        )
+        places = positions_of([DRAWERS] * len(made))
+        groups[f"{APART if is_slanted else ''}{name}"] = [len(images) + place for place in places]
+        images += [image for own in made for image in own]
+    read = checkpoint.inputs
+    assert isinstance(read, GlyphInput)
+    rows = torch.from_numpy(np.stack([read(image) for image in images]))
+    pool = Pool(encoded(checkpoint, rows), groups, max_shots=10, max_queries=15, seed=SEED)
+    told = "characters of Omniglot background side by side, or turned by 45 degrees, which are new to the model"
+    return Fitting(pool, 1300, told)
 
 
 def _beside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Two drawings of ink 1 as one picture of paper 255."""
-    return ((1 - np.concatenate([one, other], 1)) * 255).astype(np.uint8)
+    return _on_paper(np.concatenate([one, other], 1))
+
+
+def _slanted(drawings: np.ndarray) -> list[np.ndarray]:
+    pictures = [Image.fromarray(_on_paper(each)) for each in drawings]
+    turned = [each.rotate(45, Image.Resampling.BILINEAR, expand=True, fillcolor=255) for each in pictures]
+    return [np.asarray(each) for each in turned]
+
+
+def _on_paper(drawing: np.ndarray) -> np.ndarray:
+    return ((1 - drawing) * 255).astype(np.uint8)
 
 
 def positions_of(lengths: list[int]) -> list[Tensor]:

@@ -17,7 +17,7 @@ def appraise(
     model: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
     data: Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")],
     models: Annotated[Path, typer.Option(help="The folder of models; the appraisal is written into it.")] = ZOO,
-    twin: Annotated[Path | None, typer.Option(help="A model of the same recipe that did not see the set.")] = None,
+    twin: Annotated[Path | None, typer.Option(help="The runs of `benchmarks.accuracy text`: its twins.")] = None,
 ) -> None:
     """Fit what a model tells of a task before its first query; no digest moves, as no answer does."""
     if model not in SOURCES:
