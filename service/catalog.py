@@ -77,6 +77,12 @@ class Served:
         return not self.is_slow and self.card.head["name"] not in TOO_SLOW and bool(TRANSFERRED & {*self.card.kinds})
 
     @property
+    def tenant(self) -> str | None:
+        """Whose tasks it was trained on: nobody else may see it."""
+        found: str | None = self.card.card.get("tenant")
+        return found
+
+    @property
     def num_ids(self) -> int | None:
         """Of a model whose inputs are ids, how many there are."""
         return self.inputs.num_ids if isinstance(self.inputs, TextInput | FrameInput) else None
@@ -91,6 +97,13 @@ class Catalog:
         self._by_name: dict[str, list[Served]] = defaultdict(list)
         for model in sorted(self._by_digest.values(), key=lambda model: model.card.created_at, reverse=True):
             self._by_name[model.card.name].append(model)
+
+    def of(self, tenant: str) -> "Catalog":
+        """What this tenant sees: not the models that were trained on the tasks of another."""
+        if all(model.tenant is None for model in self._by_digest.values()):
+            return self
+        seen = [model for model in self._by_digest.values() if model.tenant in (None, tenant)]
+        return Catalog(seen, self._left_out)
 
     def names(self) -> list[str]:
         """Every name, in order."""

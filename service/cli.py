@@ -42,6 +42,8 @@ app = typer.Typer(
 
 keys = typer.Typer(no_args_is_help=True, help="API keys, straight in the database of KSHOT_DATABASE_URL.")
 app.add_typer(keys, name="keys")
+tenants = typer.Typer(no_args_is_help=True, help="What tenants allow, straight in the database of KSHOT_DATABASE_URL.")
+app.add_typer(tenants, name="tenants")
 app.add_typer(data_sets.app, name="data")
 app.add_typer(moving_commands.tasks, name="tasks")
 app.add_typer(job_commands.jobs, name="jobs")
@@ -171,6 +173,27 @@ def list_keys() -> None:
     from service.key_commands import show
 
     show()
+
+
+@tenants.command("set", epilog="Example: kshot tenants set acme --train-from-tasks")
+def set_tenant(
+    tenant: Annotated[str, typer.Argument(help="Who.")],
+    train_from_tasks: Annotated[
+        bool, typer.Option(help="Whether `kshot train --from-tasks` may learn from this tenant's tasks.")
+    ],
+) -> None:
+    """Say what a tenant allows; nothing is allowed that was not said."""
+    from service.key_commands import allow
+
+    allow(tenant, train_from_tasks=train_from_tasks)
+
+
+@tenants.command("list", epilog="Example: kshot tenants list")
+def list_tenants() -> None:
+    """Show of whom something was said."""
+    from service.key_commands import show_tenants
+
+    show_tenants()
 
 
 @keys.command("revoke", epilog="Example: kshot keys revoke 0123456789ab")

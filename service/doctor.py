@@ -9,11 +9,12 @@ from pathlib import Path
 import typer
 
 from service import codec
-from service.storage import audit
+from service.storage import audit, trainings
 from service.storage.audit import Found, StoredParams
 from service.storage.database import Database
 from service.storage.engines import database_url
 from service.storage.migrate import head
+from service.storage.trainings import Stale
 from service.terminal import clear_database_errors, fail, print_json, settings_in_force
 
 DIGEST = "stored params are what their digest says"
@@ -28,6 +29,7 @@ class Examination:
     rows: dict[str, int]
     num_laws: int
     found: list[Found]
+    to_retrain: list[Stale]  # models that were trained on what has been forgotten: nothing is broken
 
 
 def report(*, as_json: bool) -> None:
@@ -64,7 +66,8 @@ async def examine(database: Database) -> Examination:
         found += [each async for each in audit.broken(session)]
         async for params in audit.stored_params(session):
             found += _damage(params)
-    return Examination(rows, len(audit.LAWS) + len((DIGEST, READABLE, PAGES)), found)
+        stale = await trainings.stale_models(session)
+    return Examination(rows, len(audit.LAWS) + len((DIGEST, READABLE, PAGES)), found, stale)
 
 
 def _damage(params: StoredParams) -> Sequence[Found]:
@@ -82,6 +85,10 @@ def _damage(params: StoredParams) -> Sequence[Found]:
 def _show(examination: Examination) -> None:
     for found in examination.found:
         typer.echo(f"BROKEN: {found.law}: {' '.join((found.tenant, found.key)).strip()}")
+    for stale in examination.to_retrain:
+        name = f"{stale.model}@{stale.model_digest[:12]} of {stale.tenant}"
+        forgotten = f"{stale.num_tasks} tasks that it was trained on have forgotten since {stale.since}"
+        typer.echo(f"RETRAIN: {name}: {forgotten}")
     rows = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in examination.rows.items())
     verdict = f"{len(examination.found)} broken" if examination.found else "whole"
     typer.echo(f"{verdict}: {examination.num_laws} laws over {rows}")

@@ -1,4 +1,4 @@
-"""`kshot keys`: make, list and revoke API keys, straight in the database."""
+"""`kshot keys` and `kshot tenants`: API keys, and what tenants allow, straight in the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from service.errors import DatabaseUnavailable
 from service.keys import SCOPES, digest, new_token
-from service.storage import api_keys
+from service.storage import api_keys, trainings
 from service.storage.api_keys import StoredKey
 from service.storage.database import Database
 from service.storage.migrate import upgrade
@@ -58,6 +58,25 @@ def show() -> None:
         moments = (key.created_at, key.expires_at, key.used_at)
         shown = [moment.strftime(MOMENT) if moment else "never" for moment in moments]
         table.add_row(key.prefix, key.tenant, key.name or "", ", ".join(key.scopes), *shown, _state(key, now))
+    Console().print(table)
+
+
+def allow(tenant: str, *, train_from_tasks: bool) -> None:
+    """Say whether models may be trained on a tenant's tasks."""
+    _run(lambda database: database.write(lambda session: trainings.allow(session, tenant, is_allowed=train_from_tasks)))
+    typer.echo(f"Models may {'' if train_from_tasks else 'not '}be trained on the tasks of {tenant}.")
+
+
+def show_tenants() -> None:
+    """Print what each tenant allows."""
+
+    async def read(database: Database) -> list[tuple[str, bool]]:
+        async with database.read() as session:
+            return await trainings.list_tenants(session)
+
+    table = Table("tenant", "train from tasks", box=None)
+    for tenant, is_allowed in _run(read):
+        table.add_row(tenant, "yes" if is_allowed else "no")
     Console().print(table)
 
 

@@ -35,11 +35,25 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was cut short there; start if there is none.")
     ] = False,
+    from_tasks: Annotated[
+        bool, typer.Option("--from-tasks", help="Go on with a model, on the stored tasks of a tenant who allows it.")
+    ] = False,
+    tenant: Annotated[str, typer.Option(help="Whose, with --from-tasks.")] = "default",
     cache: Cache = CACHE,
 ) -> None:
     """Meta-train a model by its recipe; the result is a folder that KSHOT_MODELS can hold."""
     from models.training.ranks import joined
 
+    if from_tasks:
+        if recipe is None or own is not None or resume:
+            raise typer.BadParameter("--from-tasks takes the name of a model, and neither --data nor --resume.")
+        work = out or Path("runs") / f"{recipe}-from-tasks"
+        if why := _ended(work, resume=False):
+            raise typer.BadParameter(why)
+        from service.from_tasks import train_from_tasks
+
+        train_from_tasks(recipe, tenant, arguments_of(chosen or []), work)
+        return
     if (recipe or OWN) == OWN and own is None:
         raise typer.BadParameter("Name a recipe, or data of your own with --data.")
     with joined() as ranks:

@@ -27,21 +27,22 @@ router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(*A
 
 
 @router.get("")
-async def page(service: Running) -> ModelList:
+async def page(service: Running, tenant: Tenant) -> ModelList:
     """Every model, with the newest digest of each name."""
-    return ModelList(items=[_model(service.catalog, name, service.settings) for name in service.catalog.names()])
+    seen = service.catalog.of(tenant)
+    return ModelList(items=[_model(seen, name, service.settings) for name in seen.names()])
 
 
 @router.get("/{name}", responses=documented(ModelNotFound))
-async def read(service: Running, name: str) -> Model:
+async def read(service: Running, tenant: Tenant, name: str) -> Model:
     """One model: what it takes, what it answers, how it was made and how good it is."""
-    return _model(service.catalog, name, service.settings)
+    return _model(service.catalog.of(tenant), name, service.settings)
 
 
 @router.get("/{name}/tasks", responses=documented(ModelNotFound))
-async def tasks(service: Running, name: str) -> ModelTaskList:
+async def tasks(service: Running, tenant: Tenant, name: str) -> ModelTaskList:
     """The tasks that were learned with the model and belong to it; read-only."""
-    model = service.catalog.resolve(name)
+    model = service.catalog.of(tenant).resolve(name)
     return ModelTaskList(
         items=[
             ModelTask(
@@ -57,9 +58,9 @@ async def tasks(service: Running, name: str) -> ModelTaskList:
     )
 
 
-def owner(service: Running, name: str, task_name: str) -> Served:
+def owner(service: Running, tenant: Tenant, name: str, task_name: str) -> Served:
     """The model in the path, which must have the task in the path; before the body is looked at."""
-    model = service.catalog.resolve(name)
+    model = service.catalog.of(tenant).resolve(name)
     service.catalog.own_task(model, task_name)
     return model
 

@@ -49,7 +49,7 @@ async def create(
     response: Response,
 ) -> CreatedTask | Response:
     """Adapt a model to a support set; the answer is sent when the task has been committed, or it is a job."""
-    is_slow = service.catalog.chosen(payload.model, payload.effort).is_slow
+    is_slow = service.catalog.of(tenant).chosen(payload.model, payload.effort).is_slow
     if respond_async or is_slow or len(payload.support) > service.settings.job_examples:
         return accepted(request, await service.jobs.adapt(tenant, payload, once, was_preferred=respond_async))
     task, revision = await service.tasks.adapt(tenant, payload, deadline, once)

@@ -43,7 +43,7 @@ class Jobs:
         self, tenant: str, request: CreateTask, once: Once | None = None, *, was_preferred: bool
     ) -> StoredAnswer:
         """Accept a task to be made. Raises what can be known without decoding an input."""
-        model, size = await self._tasks.check(request), len(request.support)
+        model, size = await self._tasks.check(tenant, request), len(request.support)
         return await self._accept(
             tenant, "adapt", new_id("task"), request, size, None, once, was_preferred, is_slow=model.is_slow
         )
@@ -75,7 +75,7 @@ class Jobs:
     ) -> StoredAnswer:
         """Accept to move a task to the digest that the request means now. Raises what its inputs need not tell."""
         task, _ = await self._tasks.get(tenant, task_id, match=match)
-        named = self._tasks.readapting.named(task, request)
+        named = self._tasks.readapting.named(tenant, task, request)
         is_slow, size = self._tasks.readapting.is_slow(task), task.num_support
         return await self._accept(tenant, "readapt", task_id, named, size, match, once, was_preferred, is_slow=is_slow)
 

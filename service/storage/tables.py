@@ -163,6 +163,27 @@ class OwnParams(Table):
     data: Mapped[bytes]
 
 
+class Tenant(Table):
+    """What was said of a tenant."""
+
+    __tablename__ = "tenants"
+
+    tenant: Mapped[PrimaryKey]
+    train_from_tasks: Mapped[bool]
+
+
+class Training(Table):
+    """A model was trained on a task, which need not be there any more; since when the task has forgotten of that."""
+
+    __tablename__ = "trainings"
+
+    tenant: Mapped[PrimaryKey]
+    task_id: Mapped[PrimaryKey]
+    model_digest: Mapped[PrimaryKey]
+    model: Mapped[str]
+    forgotten_at: Mapped[datetime | None]
+
+
 class Example(Table):
     """A labelled row of the support, as the model takes it: an example, or a label's name. Immutable."""
 

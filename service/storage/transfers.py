@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, literal, or_, select, tuple_
+from sqlalchemy import and_, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.changes import PLAIN, copy_rows, move_task
@@ -17,6 +17,7 @@ from service.storage.tables import (
     OwnParams,
     Params,
     Task,
+    Training,
     Transfer,
     UtcDateTime,
     Version,
@@ -118,8 +119,12 @@ async def hold_sources(session: AsyncSession, tenant: str, sources: Sequence[Sou
 async def forget_source(session: AsyncSession, tenant: str, source_id: str, now: datetime) -> None:
     """Erase all that was learned from a task, whose row is locked: what learned from it goes on with its own examples.
 
-    A task whose current version is among that gets a next one, of the params that were made without any other task.
+    A task whose current version is among that gets a next one, of the params that were made without any other task. And
+    models that were trained on it are marked.
     """
+    marked = update(Training).where(Training.tenant == tenant, Training.task_id == source_id)
+    marked = marked.where(Training.forgotten_at.is_(None)).values(forgotten_at=now)
+    await session.execute(marked, execution_options=PLAIN)
     learned = select(Transfer.task_id).where(Transfer.tenant == tenant, Transfer.source_id == source_id)
     for task_id in (await session.scalars(learned.distinct().order_by(Transfer.task_id))).all():
         await _go_on_alone(session, tenant, task_id, source_id, now)
@@ -131,10 +136,8 @@ async def delete_expired(session: AsyncSession, before: datetime, limit: int) ->
     doomed = [(tenant, task_id) for tenant, task_id in await session.execute(oldest.with_for_update(skip_locked=True))]
     if not doomed:
         return 0
-    learned = select(Transfer.tenant, Transfer.source_id).distinct()
-    learned = learned.where(tuple_(Transfer.tenant, Transfer.source_id).in_(doomed))
-    now = before.now(before.tzinfo)
-    for tenant, source_id in (await session.execute(learned)).all():
+    now = datetime.now(UTC)
+    for tenant, source_id in doomed:
         await forget_source(session, tenant, source_id, now)
     # the moment is not compared again: the rows have been locked since they were found, or are the only writer's
     gone = delete(Task).where(tuple_(Task.tenant, Task.id).in_(doomed)).returning(Task.id)

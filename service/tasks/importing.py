@@ -66,7 +66,7 @@ class Importing:
         on the newest digest of the model. Raises InvalidRequest, ModelUnavailable or CannotReadapt.
         """
         file, arrays = await self._decoding.in_thread(partial(codec.unpack_task, data, self._settings))
-        model, spent = self._model(file, may_readapt), Spent()
+        model, spent = self._model(tenant, file, may_readapt), Spent()
         await self._writing.quotas.look(tenant, tasks=1, examples=len(file.support))
         sent = await self._checked(file, arrays, model)
         if model.digest == file.model_digest:
@@ -87,9 +87,10 @@ class Importing:
 
         return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
 
-    def _model(self, file: TaskFile, may_readapt: bool) -> Served:
+    def _model(self, tenant: str, file: TaskFile, may_readapt: bool) -> Served:
         """The model that the task will be on."""
-        pinned = self._catalog.find(file.model_digest)
+        seen = self._catalog.of(tenant)
+        pinned = seen.find(file.model_digest)
         if pinned is not None:
             _refuse_unless(pinned.card.name == file.model, "model", f"the digest is of {pinned.card.name!r}")
             _refuse_unless(file.kind in pinned.card.kinds, "kind", f"the model does {', '.join(pinned.card.kinds)}")
@@ -100,7 +101,7 @@ class Importing:
                 "readapt=true it would be adapted anew to the newest digest that is."
             )
         try:
-            newest = self._catalog.versions(file.model)[0]
+            newest = seen.versions(file.model)[0]
         except ModelNotFound:
             raise ModelUnavailable(f"No digest of the task's model {file.model!r} is loaded here.") from None
         refuse_kind(file.kind, newest)

@@ -46,7 +46,7 @@ class Readapting:
         async def make(state: State) -> Change | None:
             nonlocal kept
             kept = state.examples
-            model = self._target(state.record.model, request.model_digest)
+            model = self._target(tenant, state.record.model, request.model_digest)
             if model.digest == state.record.model_digest:
                 return None
             kind = cast(Kind, state.record.kind)
@@ -73,16 +73,16 @@ class Readapting:
         """Whether to adapt the task takes so long that it is always a job, by what is loaded here of its model."""
         return any(served.is_slow for served in self._catalog.digests(task.model))
 
-    def named(self, task: Task, request: Readapt) -> Readapt:
+    def named(self, tenant: str, task: Task, request: Readapt) -> Readapt:
         """The request with the whole digest that it means now. Raises what can be known without the task's inputs."""
-        model = self._target(task.model, request.model_digest)
+        model = self._target(tenant, task.model, request.model_digest)
         if model.digest != task.model_digest:
             refuse_kind(task.kind, model)
         return Readapt(model_digest=model.digest)
 
-    def _target(self, name: str, prefix: str | None) -> Served:
+    def _target(self, tenant: str, name: str, prefix: str | None) -> Served:
         try:
-            return self._catalog.resolve(name if prefix is None else f"{name}@{prefix}")
+            return self._catalog.of(tenant).resolve(name if prefix is None else f"{name}@{prefix}")
         except ModelNotFound:
             if prefix is not None:
                 raise

@@ -75,9 +75,12 @@ class Tasks:
         """End the decode threads."""
         self._decoding.close()
 
-    async def check(self, request: CreateTask) -> Served:
+    async def check(self, tenant: str, request: CreateTask) -> Served:
         """Raise what `adapt` would raise before it decodes any input; the model that it would adapt."""
-        model, names = self._catalog.chosen(request.model, request.effort), codec.names_of(request.label_names)
+        model, names = (
+            self._catalog.of(tenant).chosen(request.model, request.effort),
+            codec.names_of(request.label_names),
+        )
         refuse_names(names, model)
         kind = kind_of(request.support, model)
         if request.transfer:
@@ -95,7 +98,7 @@ class Tasks:
         task_id: str | None = None,
     ) -> tuple[CreatedTask, int]:
         """A new task, adapted and committed, and its revision. `deadline` is in time.monotonic() seconds."""
-        model, spent = self._catalog.chosen(request.model, request.effort), Spent()
+        model, spent = self._catalog.of(tenant).chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
         if request.transfer:

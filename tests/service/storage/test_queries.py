@@ -141,7 +141,7 @@ async def test_delete_leaves_nothing(database: Database, statements: list[str]) 
     stored = await store(database, new_task(), count=300)
     statements.clear()
     assert await database.write(lambda session: queries.delete_task(session, "default", stored.id))
-    assert len(statements) == 3
+    assert len(statements) == 4
     async with database.read() as session:
         for table in Table.metadata.tables.values():
             assert (await session.execute(select(func.count()).select_from(table))).scalar_one() == 0, table.name
