@@ -30,7 +30,7 @@ class PriorLogistic(Head):
     """
 
     takes_names = True
-    balance = 1.5
+    balance = 1.7
 
     def __init__(self, num_steps: int = 24, hidden: int = 16, cosine: bool = False) -> None:
         super().__init__()
