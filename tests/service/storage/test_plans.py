@@ -1,6 +1,7 @@
 """Every statement goes by an index, on both databases."""
 
 import json
+import re
 from typing import Any
 
 from sqlalchemy import Select, insert, text
@@ -41,8 +42,10 @@ async def plan(session: AsyncSession, statement: Select[*tuple[Any, ...]], **val
 
 
 def assert_keyed(found: str, *tables: str) -> None:
+    """Each by its key; PostgreSQL takes another index that holds the id where tables are empty and all cost alike."""
     for table in tables:
-        assert f"sqlite_autoindex_{table}_1 (" in found or f"pk_{table} " in found, found
+        by_id = re.search(rf"Index (Only )?Scan.* using \w+ on {table}\b.*\n +Index Cond: .*\b(\w+_)?id = ", found)
+        assert f"sqlite_autoindex_{table}_1 (" in found or f"pk_{table} " in found or by_id, found
         assert "Seq Scan" not in found and f"SCAN {table}" not in found, found
 
 
