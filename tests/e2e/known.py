@@ -71,6 +71,7 @@ class Version:
             "num_support": self.num_support,
             "labels": self.labels if is_available and is_classifier else None,
             "available": is_available,
+            "transferred_from": [],
             "support": [(member.example.id, member.example.truth, member.since) for member in self.members],
         }
 
@@ -163,6 +164,8 @@ class Known:
             "revision": self.revision,
             "num_support": len(self.current.members),
             "metadata": self.metadata,
+            "prior": None,
+            "transferred_from": [],
         }
 
     def _new(self, examples: Sequence[Example]) -> tuple[Member, ...]:

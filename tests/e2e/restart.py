@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 NUM_WAYS, NUM_SHOTS, NUM_QUERIES = 3, 4, 7
+ANY_DIM = 5  # of a model that takes any
 THINGS = ("play a song", "wake me at six", "what is the weather")
 
 
@@ -51,7 +52,7 @@ def row(model: dict[str, Any], way: int, rng: random.Random) -> Any:
         return drawing(way, rng)
     if "text" in model["modalities"]:
         return f"{THINGS[way]} {rng.choice(('today', 'once more', 'please'))}"
-    return [rng.gauss(way, 0.5) for _ in range(model["input_dim"])]
+    return [rng.gauss(way, 0.5) for _ in range(model["input_dim"] or ANY_DIM)]
 
 
 def bodies(model: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -66,6 +66,7 @@ def test_what_training_maximises_is_the_logarithm_of_the_same_probability() -> N
 def test_whatever_the_scores_are_slots_are_whole(seed: int) -> None:
     draw = np.random.default_rng(seed)
     scores = draw.choice([0.0, 5.0, -50.0, NEVER], size=(3, 7, 9))
+    scores[..., 0] = draw.choice([0.0, 5.0, -50.0], size=(3, 7))  # outside of slots is always possible
     lengths = draw.integers(1, 8, size=3)
     for tags, length in zip(best(scores, draw.normal(size=10) * 9, lengths), lengths.tolist(), strict=True):
         assert is_valid(tuple(tags[:length].tolist()))

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from service import schemas
+from service.allowances import Quota, Quotas, Rate, TenantLimits
 from service.client import retrying
 from service.errors import (
     BodyTooLarge,
@@ -18,7 +19,8 @@ from service.errors import (
 )
 from tests.service.client.both import Make, Script, opened, refusal, told
 
-LIMITS = schemas.Limits(
+NONE = Quota(limit=None, used=0)
+LIMITS = TenantLimits(
     max_ways=1,
     max_examples=1,
     max_inputs=1,
@@ -26,6 +28,7 @@ LIMITS = schemas.Limits(
     max_image_pixels=1,
     max_in_flight=1,
     request_timeout_s=1,
+    quotas=Quotas(tasks=NONE, examples=NONE, bytes=NONE, in_flight=NONE, requests=Rate(per_s=1, burst=1, available=1)),
 )
 GOOD = httpx.Response(200, json=LIMITS.model_dump())
 LOST = httpx.ReadError("connection lost")
