@@ -56,7 +56,11 @@ def train_from_tasks(model: str, tenant: str, arguments: dict[str, Any], out: Pa
         await database.write(lambda session: trainings.note(session, tenant, model, digest, sources, now))
 
     on_database(settings, note)  # before it is served, so that nothing can be forgotten unseen
-    copytree(folder, settings.models / f"{model}-{digest[:12]}")
+    place = settings.models / f"{model}-{digest[:12]}"
+    beside = settings.models / ".partial" / place.name  # a service that starts meanwhile must not see half of it
+    copytree(folder, beside, dirs_exist_ok=True)
+    beside.rename(place)
+    beside.parent.rmdir()
     typer.echo(f"{model}@{digest[:12]} serves the tenant {tenant} from the next start on, and nobody else.")
 
 

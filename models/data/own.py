@@ -14,7 +14,7 @@ from models.inputs.image import InvalidImage, decode_image
 from models.inputs.vector import LARGEST
 
 LABEL, FAMILY, TEXT, INPUT, TARGET, SPLIT = "label", "family", "text", "input", "target", "split"
-NAMED = frozenset((LABEL, FAMILY, TEXT, TARGET, SPLIT))  # columns that are no numbers of a vector
+NAMED = frozenset(("id", LABEL, FAMILY, TEXT, TARGET, SPLIT))  # columns that are no numbers of a vector
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 MAX_PIXELS = 64_000_000

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +78,6 @@ def _cell(cell: object, column: int) -> tuple[int, float, float]:
     return (NUMBER, first, number - first)
 
 
-@lru_cache(maxsize=4096)
 def _code(text: str) -> tuple[float, float]:
     """Two whole numbers: texts that differ have other ones but once in 2^48."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=2 * CODE_BYTES).digest()

@@ -104,7 +104,7 @@ def from_tasks(checkpoint: Checkpoint, tenant: str, tasks: Sequence[TaughtTask],
         "licence": "its weights are as free as the examples they were trained on",
     }
     run = Run(
-        card=replace(card, card=told),
+        card=replace(card, card=told, tasks={}),  # its own tasks were learned with the encoder as it was
         learner=learner,
         objective=_as_served,
         batches=_episodes(trained, 8, 0),

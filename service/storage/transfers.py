@@ -146,7 +146,9 @@ async def delete_expired(session: AsyncSession, before: datetime, limit: int) ->
 
 async def _go_on_alone(session: AsyncSession, tenant: str, task_id: str, source_id: str, now: datetime) -> None:
     current = select(Task.version).where(Task.tenant == tenant, Task.id == task_id)
-    number = (await session.execute(current.with_for_update())).scalar_one()
+    number = (await session.execute(current.with_for_update())).scalar_one_or_none()
+    if number is None:  # deleted meanwhile
+        return
     learned = select(Transfer.number).where(Transfer.task_id == task_id, Transfer.source_id == source_id)
     tainted = (await session.scalars(learned.where(Transfer.tenant == tenant))).all()  # locked, so none can be added
     if number in tainted:

@@ -33,7 +33,7 @@ def test_folders_grouped_by_family(tmp_path: Path) -> None:
 
 def test_csv_of_numbers_and_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    path.write_text("width,label,height,family\n1.5,cat,2,x\n3,dog,4e1,x\n")
+    path.write_text("id,width,label,height,family\n7,1.5,cat,2,x\n8,3,dog,4e1,x\n")
     owned = read_own(path)
     assert owned.modality == "vector"
     assert [(each.input, each.label, each.family) for each in owned.examples] == [

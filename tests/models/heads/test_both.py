@@ -5,6 +5,7 @@ import torch
 from models.checkpoint import build
 from models.data.episodes import full_rows
 from models.heads.both import Both
+from models.heads.ridge import Ridge
 from models.types import Classes, Either, Gaussian, Logits, Support, TaskParams, Values
 
 HEAD = {"name": "both", "classes": {"name": "linear_classes"}, "values": {"name": "linear_values"}}
@@ -67,3 +68,8 @@ def test_a_layer_is_continued_from_where_a_task_stands() -> None:
         return (scores.mean - target.values).square().mean().item()
 
     assert error(twice) < error(once)
+
+
+def test_a_prior_is_weighed_as_by_the_head_of_classes() -> None:
+    made = build({"name": "identity"}, {**HEAD, "classes": {"name": "ridge"}}).head
+    assert made.balance == Ridge.balance
