@@ -1,4 +1,4 @@
-"""The appraisal of a model, `kshot appraise MODEL`: fitted to tasks whose queries are known, none of a test split."""
+"""The appraisal of a model, `python -m models.training.appraise MODEL`: fitted to tasks whose queries are known, none of a test split."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
