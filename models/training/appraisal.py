@@ -1,4 +1,7 @@
-"""The appraisal of a model, `python -m models.training.appraise MODEL`: fitted to tasks whose queries are known, none of a test split."""
+"""The appraisal of a model: fitted to tasks whose queries are known, none of a test split.
+
+`python -m models.training.appraise MODEL` does it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
