@@ -3,7 +3,6 @@
 A run that was killed goes on where it was; a row that is finished is not done again.
 """
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 from benchmarks.effort import effort
 from benchmarks.frames import frames
 from benchmarks.multilabel import multilabel
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from benchmarks.photos import photos
 from benchmarks.rows import KEPT, SETTINGS, WITHIN, Reading, kept, measured_row, published, tables, trained_row
 from benchmarks.text.command import text
@@ -61,7 +60,7 @@ def omniglot(
 ) -> None:
     """Every method on Omniglot background, measured on evaluation; and `glyphs`, the best learner that ships."""
     folder = out / _name("omniglot", minutes, choosing)
-    reading = Reading(COMPARISON, cache, _command(), None if choosing else results)
+    reading = Reading(COMPARISON, cache, command(), None if choosing else results)
     for name in _checked(method or [*METHODS, BEST]):
         if name == BEST:
             measured_row(BEST, Path(next(iter(zoo.__path__))) / BEST, folder / BEST, reading)
@@ -83,7 +82,7 @@ def vinyals(
 ) -> None:
     """Prototypes, MAML and the best learner's recipe on Vinyals' split, beside what was published of it."""
     folder = out / _name("vinyals", minutes, choosing)
-    reading = Reading(VINYALS, cache, _command(), None if choosing else results)
+    reading = Reading(VINYALS, cache, command(), None if choosing else results)
     for name in _checked(method or ["protonet", "maml", BEST]):
         choose, make = (partial(_vinyals, cache, name, kept_back) for kept_back in (True, choosing))
         if name == BEST:
@@ -118,7 +117,7 @@ def _name(split: str, minutes: float, choosing: bool) -> str:
 def _text(folder: Path, minutes: float, settings: Sequence[Sequence[str]]) -> str:
     """The tables of all rows that are finished, in the order of the methods."""
     rows = [kept(folder / name) for name in (*METHODS, BEST) if (folder / name / KEPT).is_file()]
-    made = f"`{_command()}`, {CORES * 60 * minutes:.0f} CPU-seconds a method at most, {hardware()}."
+    made = f"`{command()}`, {CORES * 60 * minutes:.0f} CPU-seconds a method at most, {hardware()}."
     return f"{made}\n\n{tables(rows, settings)}"
 
 
@@ -128,10 +127,6 @@ def _show(name: str, text: str, reading: Reading) -> None:
         put(reading.ledger, name, text)
     else:
         print(text)
-
-
-def _command() -> str:
-    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Through the engine's own slices, encoding and all. A cell that is finished is no
 """
 
 import json
-import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import torch
 import typer
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from benchmarks.text.sets import SETS, TextSet, text_set
 from models.card import Card
 from models.checkpoint import Checkpoint, build, load
@@ -235,11 +234,6 @@ def _rows(cells: Sequence[Cell]) -> Iterator[list[str]]:
         kilobytes = f"{np.mean([cell.task_bytes for cell in own]) / 1000:.0f}"
         figures = [f"{each.mean():.1f} ± {each.std():.1f}" for each in (fast, high)]
         yield [name, model, str(shots), *figures, f"{gain.mean():+.2f}{error}", moved, *spent, kilobytes]
-
-
-def command() -> str:
-    """What was typed."""
-    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
 
 
 def entry(base: Checkpoint, shown: Shown) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, put, table
+from benchmarks.page import append, command, put, table
 from models.appraisal import LEVELS, Appraisal
 from models.checkpoint import Checkpoint, load
 from models.data.episodes import generator
@@ -22,7 +22,6 @@ from models.training.appraisal_sources import curves as synthetic_curves
 from models.training.appraise import ZOO
 from models.training.evaluate import hardware
 
-COMMAND = "python -m benchmarks.expected"
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 SEED = 5  # of the tasks, apart from those that were fitted to
 NUM_CHARACTERS = 12  # of an alphabet
@@ -113,9 +112,9 @@ def expected(
             if isinstance(read.source, Pool):
                 shown += f"\n\n{_suspects(read, [replace(read.source, noisy=1.0)(number) for number in range(200)])}"
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        about = f"`{COMMAND} --model {name}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."
+        about = f"`{command('expected')}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."
         put(results, f"expected-{name}", f"{about} {ABOUT if name == 'glyphs' else ''}\n\n{shown}")
-        entry = f"\n## {name}, what it expects, {when}\n\n- command: `{COMMAND}`, {hardware()}\n"
+        entry = f"\n## {name}, what it expects, {when}\n\n- command: `{command('expected')}`, {hardware()}\n"
         append(results, f"{entry}- digest: `{read.model.digest}`\n- read: {read.told}\n\n{shown}\n")
         typer.echo(f"{about}\n\n{shown}\n")
 

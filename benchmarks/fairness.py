@@ -26,7 +26,7 @@ import typer
 from PIL import Image
 
 from benchmarks.jobs import serving
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 
 SLICE_IMAGES = 32  # at so many `glyphs` the service cuts on a CPU, however fast that is
 MANY = 20  # connections of a tenant that floods
@@ -66,9 +66,9 @@ def main(seconds: float = 15.0, page: Page = Path("docs/reliability.md")) -> Non
         keys = [made_key(database, tenant) for tenant in ("quiet", "loud")]
         with serving(Path(folder), database, 0, auth="on") as url:
             slice_ms, waits, shares = measured(url, keys, seconds)
-    command = " ".join(["python -m benchmarks.fairness", *sys.argv[1:]])
     cores, load = os.cpu_count(), os.getloadavg()[0]
-    caption = f"`{command}`, {cores} cores at a load of {load:.1f}, 1 compute thread, SQLite, {seconds:g} s a cell. "
+    caption = f"`{command('fairness')}`, {cores} cores at a load of {load:.1f}, 1 compute thread, SQLite, "
+    caption += f"{seconds:g} s a cell. "
     caption += f"A slice: {SLICE_IMAGES} images, which alone took the device {slice_ms:.0f} ms in this run (median)."
     text = f"{caption}\n\n{table(HEAD, waits)}\n\n{table(SHARES, shares)}"
     put(page, "fairness", text)
@@ -173,9 +173,9 @@ def images(count: int) -> list[dict[str, str]]:
 
 def made_key(database_url: str, tenant: str) -> str:
     """A key of a tenant, in a database that is made if it is not there."""
-    command = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--scope", "admin"]
+    asked = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--scope", "admin"]
     own = {**os.environ, "KSHOT_DATABASE_URL": database_url}
-    return subprocess.run(command, env=own, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(asked, env=own, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

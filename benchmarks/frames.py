@@ -12,7 +12,7 @@ import torch
 import typer
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from models import zoo
 from models.chain import best, spans
 from models.checkpoint import Checkpoint, load
@@ -24,7 +24,6 @@ from models.training.evaluate import hardware
 from models.training.frames import adapted, figures_of, frozen
 from models.types import Tagged, Tags
 
-COMMAND = "python -m benchmarks.accuracy frames"
 SHOTS = (1, 5, 10)
 QUERIES = 20  # of each intent of SGD; of SNIPS all of the test split
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
@@ -157,7 +156,10 @@ def frames(
         "nearest neighbour": nearest,
         "logistic regression": logistic,
     }
-    parts, read_sets = [f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}.", ABOUT], []
+    parts, read_sets = (
+        [f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}.", ABOUT],
+        [],
+    )
     for name in only or list(SETS):
         assert isinstance(checkpoint.learner.encoder, Words)
         content = SETS[name](cache, checkpoint.learner.encoder)
@@ -193,7 +195,7 @@ def _entry(digest: str, read_sets: Sequence[str], draws: int, tables: Sequence[s
     """The entry in the ledger: what was read, by which model, and what came out."""
     lines = [
         f"\n## frames, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
-        f"- command: `{COMMAND}`, {hardware()}",
+        f"- command: `{command()}`, {hardware()}",
         f"- digest: `{digest}`",
         f"- read: {'; '.join(read_sets)}; {draws} draws\n",
     ]

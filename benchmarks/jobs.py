@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import typer
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from service.client import Client
 from service.schemas import Job
 
@@ -45,7 +45,7 @@ def main(num_jobs: int = 60, database_url: Url = None, results: Results = Path("
     kind = url.partition("+")[0].partition(":")[0]
     load = os.getloadavg()[0]
     caption = (
-        f"`{' '.join(['python -m benchmarks.jobs', *sys.argv[1:]])}`, {os.cpu_count()} cores at a load of {load:.1f}, "
+        f"`{command('jobs')}`, {os.cpu_count()} cores at a load of {load:.1f}, "
         f"{kind}. From `created_at` to `started_at`, of {num_jobs} jobs one after another; two processes."
     )
     text = f"{caption}\n\n{table(HEAD, rows)}"

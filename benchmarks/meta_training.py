@@ -5,7 +5,6 @@
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +15,7 @@ import torch
 import typer
 
 from benchmarks.floor import bare_rate, operations
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from benchmarks.rivals import Episodes, Step, kshot, learn2learn, plain
 from models.data.episodes import generator
 from models.training.evaluate import hardware
@@ -48,7 +47,7 @@ def main(
     methods = [each for each in METHODS if each != "maml" or dtype == "float32"]  # it has no encoder to be in another
     rows = [row(method, episodes, rounds, channels, getattr(torch, dtype)) for method in methods]
     caption = (
-        f"`{' '.join(['python -m benchmarks.meta_training', *sys.argv[1:]])}`, {hardware()}. Tasks a second: the median"
+        f"`{command('meta_training')}`, {hardware()}. Tasks a second: the median"
         f" of {rounds} rounds in turns; ratios: median (least - most) over the rounds. One step: {num_tasks} tasks,"
         f" {WAYS * ASKED} queries each, Conv-4-{channels}, {TYPES[dtype]}, inner steps 5; gradients filled, no"
         " optimiser. The rivals' network is made of PyTorch's own modules."

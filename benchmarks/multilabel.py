@@ -3,7 +3,6 @@
 The labels of a text are the names of its slots: what it speaks of. Through the engine's own slices, as it is served.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 import typer
 
 from benchmarks.effort import done, frozen, trained_on
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.frames import Frame, read
@@ -185,11 +184,6 @@ def page(rows: Sequence[Sequence[str]]) -> str:
     made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
     head = ["shots", "texts shown", "method", "exact", "micro-F1", "macro-F1", "CPU-s"]
     return "\n\n".join([made, ABOUT, table(head, rows)])
-
-
-def command() -> str:
-    """What was typed."""
-    return " ".join(["python -m benchmarks.accuracy", *sys.argv[1:]])
 
 
 def entry(model: Checkpoint, asked: Texts) -> str:

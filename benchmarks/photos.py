@@ -19,7 +19,7 @@ import typer
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from benchmarks.photos_cost import costs
 from models.checkpoint import load
 from models.data.photos import SETS
@@ -40,7 +40,6 @@ TITLES = {
     "grocery": "Grocery Store, train split (some classes are ImageNet's too)",
 }
 RUNS, PAGE, CACHE = Path("runs/accuracy/photos"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
-COMMAND = "python -m benchmarks.accuracy photos"
 
 Features = Callable[[Float[Tensor, "B D"]], Float[Tensor, "B E"]]
 
@@ -62,7 +61,7 @@ def photos(
     speed: Annotated[bool, typer.Option(help="Measure what it costs; for an idle machine.")] = True,
 ) -> None:
     """Photographs: the recipe on classes left out of its training, beside centroids and logistic regression."""
-    made = f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {hardware()}."
+    made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {hardware()}."
     if accuracy:
         accuracies, digests = _accuracies(kept_descriptions(cache, out), steps, out)
         put(results, "comparison-photos", f"{made} {_about(digests)}\n\n{_tables(accuracies)}")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, put, table
+from benchmarks.page import append, command, put, table
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.episodes import generator
@@ -20,7 +20,6 @@ from models.training.evaluate import hardware
 from models.training.transfer import FAMILIES, Drawn, Family, Trial, disordered, drawn, families, trial
 from models.transfer import Lesson
 
-COMMAND = "python -m benchmarks.transfer"
 SHOTS = (1, 2, 3)
 READS = {
     "glyphs": "Omniglot evaluation (5 alphabets, 8 characters each)",
@@ -57,7 +56,7 @@ def main(
             typer.echo(" | ".join(rows[-2]) + "\n" + " | ".join(rows[-1]))
     if not choosing:
         head = ("model", "shots", "earlier tasks", "alone", "with them", "gain", "took")
-        told = f"`{COMMAND}`, {trials} trials a row, {hardware()}\n\n{ABOUT}\n\n"
+        told = f"`{command('transfer')}`, {trials} trials a row, {hardware()}\n\n{ABOUT}\n\n"
         put(results, "transfer", told + table(head, rows))
 
 
@@ -104,7 +103,7 @@ def _entry(checkpoint: Checkpoint, reads: str) -> str:
     """The ledger is told before anything is read."""
     return (
         f"\n## {checkpoint.card.name}, learning from earlier tasks, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n"
-        f"- command: `{COMMAND}`, {hardware()}\n- digest: `{checkpoint.digest}`\n"
+        f"- command: `{command('transfer')}`, {hardware()}\n- digest: `{checkpoint.digest}`\n"
         f"- read: {reads}; figures in the table of transfer\n"
     )
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from models.checkpoint import load
 from models.data.streams import STREAMS
 from models.inputs.mixed import MixedInput
@@ -27,7 +27,6 @@ from models.training.publish import publish
 from models.training.train import train
 from models.training.universal import MODALITIES, held_out, universal
 
-COMMAND = "python -m benchmarks.universal"
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 SHARES = {"all tasks": 1.0, "10% of the tasks": 0.1}
 ABOUT = """Accuracy in %, of regressions 100 R2, means with 95% intervals over tasks drawn from alphabets, domains and \
@@ -95,9 +94,10 @@ def _line(name: str, ours: Sequence[Figure], theirs: Sequence[Figure]) -> list[s
 
 def _entry(name: str, digest: str, streams: Sequence[str]) -> str:
     return (
-        f"\n## universal: {name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n- command: `{COMMAND}`, {hardware()}\n"
+        f"\n## universal: {name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n"
+        f"- command: `{command('universal')}`, {hardware()}\n"
         f"- digest: `{digest}`\n"
-        f"- read, for {', '.join(streams)}: {STREAMS_READ}; its figures are in the table of `{COMMAND}`\n"
+        f"- read, for {', '.join(streams)}: {STREAMS_READ}; its figures are in the table of `{command('universal')}`\n"
     )
 
 
@@ -118,7 +118,7 @@ def main(
             arguments = {**shared, **({"only": only} if only else {})}
             rows.setdefault(title, {})[only or "universal"] = trained(name, arguments, out, cache, results)
             typer.echo(f"{name}: done")
-    told = f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    told = f"`{command('universal')}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
     put(results, "comparison-universal", "\n\n".join([told, ABOUT, tables(rows)]))
 
 

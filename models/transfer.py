@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import NEVER, without
+from models.heads.held_out import NEVER, order_key, without
 from models.types import Classes, Gaussian, Logits, Rows, Support, Values
 
 MAX_FOLDS = 3  # of a classification: shots are few
@@ -140,9 +140,7 @@ def _folds(own: Lesson) -> Int64[Tensor, "S"]:
     """The fold of each row, the rows of a label taking turns in the order of what they hold; names are kept."""
     is_value = own.target.is_floating_point()
     label = torch.zeros(len(own.rows), dtype=torch.int64, device=own.rows.device) if is_value else own.target
-    flat = own.rows.flatten(1).float()
-    arbitrary = torch.arange(1, flat.shape[1] + 1, device=flat.device).float().sqrt().frac() - 0.5
-    key = flat @ arbitrary
+    key = order_key(own.rows.flatten(1).float())
     is_real = torch.ones_like(label, dtype=torch.bool) if own.names is None else ~own.names
     position = torch.arange(len(key), device=key.device)
     is_before = (key < key.unsqueeze(1)) | ((key == key.unsqueeze(1)) & (position < position.unsqueeze(1)))

@@ -1,6 +1,5 @@
 """`kshot doctor`: is the database whole? Every law of storage, and every stored weight against its digest."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from service.storage.database import Database
 from service.storage.engines import database_url
 from service.storage.migrate import head
 from service.storage.trainings import Stale
-from service.terminal import clear_database_errors, fail, print_json, settings_in_force
+from service.terminal import fail, on_database, print_json, settings_in_force
 
 DIGEST = "stored params are what their digest says"
 READABLE = "stored params can be read"
@@ -39,15 +38,7 @@ def report(*, as_json: bool) -> None:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         fail(f"There is no database {url.database}. KSHOT_DATABASE_URL says which to examine.")
 
-    async def on_database() -> Examination:
-        database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s, statement_timeout_s=3600)
-        try:
-            return await examine(database)
-        finally:
-            await database.close()
-
-    with clear_database_errors(settings.database_url):
-        examination = asyncio.run(on_database())
+    examination = on_database(settings, examine)
     if as_json:
         print_json(asdict(examination))
     else:

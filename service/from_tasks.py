@@ -1,11 +1,9 @@
 """`kshot train MODEL --from-tasks`: a model trained on one tenant's stored tasks, which that tenant alone is served."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
@@ -15,13 +13,12 @@ from service.storage import trainings, transfers
 from service.storage.database import Database
 from service.storage.records import Source
 from service.storage.trainings import Trainable
-from service.terminal import clear_database_errors, fail, settings_in_force
+from service.terminal import fail, on_database, settings_in_force
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
     from models.training.from_tasks import TaughtTask
 
-Result = TypeVar("Result")
 MAX_ROWS = 2_000  # of one task
 
 
@@ -62,20 +59,6 @@ def train_from_tasks(model: str, tenant: str, arguments: dict[str, Any], out: Pa
     beside.rename(place)
     beside.parent.rmdir()
     typer.echo(f"{model}@{digest[:12]} serves the tenant {tenant} from the next start on, and nobody else.")
-
-
-def on_database(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Do the work on the database of the settings."""
-
-    async def whole() -> Result:
-        database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s, statement_timeout_s=3600)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    with clear_database_errors(settings.database_url):
-        return asyncio.run(whole())
 
 
 def _newest(settings: Settings, model: str, tenant: str) -> "Checkpoint":

@@ -1,10 +1,11 @@
 """What the commands share: the options that find the service, and errors as sentences."""
 
+import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from service.client import Client
     from service.errors import FieldError
     from service.settings import Settings
+    from service.storage.database import Database
 
+Result = TypeVar("Result")
 Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service listens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 SAME = 2  # errors told that say the same
@@ -91,6 +94,21 @@ def clear_database_errors(url: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
         reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
         fail(f"The database {make_url(url).render_as_string()} cannot be used: {reason}")
+
+
+def on_database(settings: "Settings", work: "Callable[[Database], Awaitable[Result]]") -> Result:
+    """Do work of minutes on the database of the settings."""
+    from service.storage.database import Database
+
+    async def whole() -> Result:
+        database = Database(settings.database_url, busy_timeout_s=settings.busy_timeout_s, statement_timeout_s=3600)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with clear_database_errors(settings.database_url):
+        return asyncio.run(whole())
 
 
 def fail(message: str) -> NoReturn:

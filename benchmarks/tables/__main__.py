@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, put, table
+from benchmarks.page import append, command, put, table
 from benchmarks.tables.rivals import RIVALS, Labels, answered, designed
 from benchmarks.tables.sets import FOLDER, SHOTS, Drawn, names, read
 from models import zoo
@@ -18,7 +18,6 @@ from models.data.episodes import full_rows
 from models.training.evaluate import hardware
 from models.types import Classes, Logits, Support
 
-COMMAND = "python -m benchmarks.tables"
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 METHODS = ("kshot", *RIVALS)
 ABOUT = """Accuracy in %, mean over draws of the rows that are shown: 5 or 10 of each class; asked are up to 200 of \
@@ -79,7 +78,10 @@ def tables(
     checkpoint = load(model or Path(next(iter(zoo.__path__))) / "tables")
     sets = names(cache)
     append(results, _entry(checkpoint.digest, sets, draws))
-    parts = [f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}; {draws} draws.", ABOUT]
+    parts = [
+        f"`{command('tables')}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}; {draws} draws.",
+        ABOUT,
+    ]
     for shots in SHOTS:
         found = {name: measured(checkpoint, cache, name, shots, draws) for name in sets}
         parts.append(shown({name: scores for name, scores in found.items() if scores}, shots))
@@ -93,7 +95,7 @@ def _entry(digest: str, sets: Sequence[str], draws: int) -> str:
     return "\n".join(
         [
             f"\n## tables, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
-            f"- command: `{COMMAND}`, {hardware()}",
+            f"- command: `{command('tables')}`, {hardware()}",
             f"- digest: `{digest}`",
             f"- read: {FOLDER}, all of {', '.join(sets)}; {draws} draws of {' and '.join(map(str, SHOTS))} a class\n",
         ]

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import folds_of, members_of
+from models.heads.held_out import folds_of, members_of, order_key
 from models.types import Either, Gaussian, Logits, Rows, Scores, Support, Tags, Target, Values
 
 MAX_FOLDS = 5
@@ -58,9 +58,7 @@ def _folds(support: Support, most_folds: int) -> Int64[Tensor, "T S"]:
 
 def _places(rows: Rows, members: Float[Tensor, "T S N"]) -> Int64[Tensor, "T S"]:
     """How many rows of the same label come before each, in an order that only what they hold decides."""
-    features = rows.values.flatten(2).float()
-    arbitrary = torch.arange(1, features.shape[-1] + 1, device=features.device).float().sqrt().frac() - 0.5
-    order = (features @ arbitrary).argsort(stable=True, dim=1)
+    order = order_key(rows.values.flatten(2).float()).argsort(stable=True, dim=1)
     own = members.take_along_dim(order.unsqueeze(-1), 1)
     before = ((own.cumsum(1) - 1) * own).sum(-1).long()
     return torch.zeros_like(before).scatter(1, order, before)

@@ -27,10 +27,15 @@ def members_of(support: Support) -> Float[Tensor, "T S N"]:
     raise TypeError("this head classifies: its support must carry labels")
 
 
+def order_key(features: Float[Tensor, "*S D"]) -> Float[Tensor, "*S"]:
+    """A number a row by which rows can be sorted, whatever order they came in."""
+    arbitrary = torch.arange(1, features.shape[-1] + 1, device=features.device).float().sqrt().frac() - 0.5
+    return features @ arbitrary
+
+
 def places_of(features: Float[Tensor, "T S D"], members: Float[Tensor, "T S N"]) -> Int64[Tensor, "T S"]:
     """How many rows of the same label come before each, in an order that only what they hold decides."""
-    arbitrary = torch.arange(1, features.shape[-1] + 1, device=features.device).float().sqrt().frac() - 0.5
-    key = F.normalize(features, dim=-1) @ arbitrary
+    key = order_key(F.normalize(features, dim=-1))
     position = torch.arange(key.shape[1], device=key.device)
     mine, other = key.unsqueeze(2), key.unsqueeze(1)
     is_before = (other < mine) | ((other == mine) & (position < position.unsqueeze(1)))
