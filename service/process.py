@@ -7,6 +7,7 @@ import sys
 from typing import Literal
 
 import uvicorn
+from fastapi import FastAPI
 
 from models.card import DamagedCheckpoint
 from service import logs
@@ -30,6 +31,17 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
         fail(f"A model cannot be served: {error}")
     logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
     app = create_app(settings, checkpoints, left_out)
+    demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None
+    try:
+        serve(app, listener, settings)
+    finally:
+        if demonstration is not None:
+            demonstration.terminate()
+            demonstration.wait()
+
+
+def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those that were accepted."""
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -42,10 +54,4 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
     app.state.is_stopping = lambda: server.should_exit  # not ready any more, while open requests are finished
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it is done; then they are harmless
         signal.signal(number, server.handle_exit)
-    demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None
-    try:
-        server.run(sockets=[listener])
-    finally:
-        if demonstration is not None:
-            demonstration.terminate()
-            demonstration.wait()
+    server.run(sockets=[listener])
