@@ -46,7 +46,8 @@ def train_from_tasks(model: str, tenant: str, arguments: dict[str, Any], out: Pa
     made.run.card.card["judged"] = str(verdict)  # type: ignore[index]  # made in from_tasks
     folder = out / "models" / model
     digest = publish(made.run, folder)
-    sources = [source for source, task in tasks if task.id in made.trained + made.held]
+    used = {*made.trained, *(task.id for task in made.held)}
+    sources = [source for source, task in tasks if task.id in used]
 
     async def note(database: Database) -> None:
         now = datetime.now(UTC)

@@ -1,12 +1,13 @@
 """Stored tasks flow back: a model goes on being meta-trained on the support sets of tasks, and must earn its place."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 
 from models.checkpoint import Checkpoint, build
@@ -21,10 +22,9 @@ from models.training.vectors import judged
 RATES = {"image": 1e-4, "vector": 0.03}  # as for a user's own data
 MIN_TRAINED, MIN_HELD = 10, 5  # tasks
 HELD_SHARE = 1 / 3
-HELD_SEED, HELD_STEPS, HELD_TASKS = 1, 40, 4
+HELD_SEED, HELD_STEPS, HELD_EPISODES = 1, 8, 4  # of each task that is judged by: steps, and episodes a step
 WAYS, SHOTS = 10, 5
 WORST = -0.01  # of accuracy: the lower end of the 90% interval of the difference must be above
-Z = 1.645
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TaughtTask:
 
 @dataclass(frozen=True)
 class Verdict:
-    """By how much the trained model is better on tasks that it did not see, and half of the 90% interval."""
+    """By how much the trained model is better on unseen tasks, and half of the 90% interval over them."""
 
     before: float
     after: float
@@ -66,19 +66,20 @@ class FromTasks:
     run: Run
     start: Learner
     trained: tuple[str, ...]
-    held: tuple[str, ...]
-    episodes: PoolEpisodes
+    held: tuple[TaughtTask, ...]
 
     def verdict(self) -> Verdict:
-        """The trained learner beside the one that it started from, on the same episodes of the held-out tasks."""
-        pairs = [[_accuracy(learner, self.episodes(step)) for step in range(HELD_STEPS)] for learner in self._both]
-        before, after = (np.array(each) for each in pairs)
-        half = Z * float((after - before).std(ddof=1)) / sqrt(len(before))
-        return Verdict(float(before.mean()), float(after.mean()), half)
+        """The trained learner beside the one that it started from, on the same episodes of each held-out task."""
+        return compared(
+            *([_accuracy(learner, task) for task in self.held] for learner in (self.start, self.run.learner))
+        )
 
-    @property
-    def _both(self) -> tuple[Learner, Learner]:
-        return self.start.eval(), self.run.learner.eval()
+
+def compared(before: Sequence[float], after: Sequence[float]) -> Verdict:
+    """The mean difference, with Student's interval over tasks: the next task of the tenant is another one."""
+    gains = np.subtract(after, before)
+    half = float(student.ppf(0.95, len(gains) - 1) * gains.std(ddof=1)) / sqrt(len(gains))
+    return Verdict(float(np.mean(before)), float(np.mean(after)), half)
 
 
 def from_tasks(checkpoint: Checkpoint, tenant: str, tasks: Sequence[TaughtTask], num_steps: int = 200) -> FromTasks:
@@ -86,7 +87,8 @@ def from_tasks(checkpoint: Checkpoint, tenant: str, tasks: Sequence[TaughtTask],
     card = checkpoint.card
     if card.modality not in RATES or card.kinds[0] != "classification" or len(card.modalities) > 1:
         raise UnusableData(f"{card.name} cannot be trained on tasks; models of images and of vectors that classify can")
-    trained, held = split_tasks([task for task in tasks if task.is_usable])
+    told_before = {str(id) for id in card.card.get("tasks", [])}
+    trained, held = split_tasks([task for task in tasks if task.is_usable], told_before)
     if len(trained) < MIN_TRAINED or len(held) < MIN_HELD:
         raise UnusableData(
             f"there are {len(trained)} tasks to train on and {len(held)} to judge by, of two labels with two examples "
@@ -114,12 +116,11 @@ def from_tasks(checkpoint: Checkpoint, tenant: str, tasks: Sequence[TaughtTask],
         warmup_steps=num_steps // 20,
         weight_decay=1e-4,
     )
-    trained_ids, held_ids = (tuple(task.id for task in part) for part in (trained, held))
-    return FromTasks(run, checkpoint.learner, trained_ids, held_ids, _episodes(held, HELD_TASKS, HELD_SEED))
+    return FromTasks(run, checkpoint.learner, tuple(task.id for task in trained), tuple(held))
 
 
-def split_tasks(tasks: Sequence[TaughtTask]) -> tuple[list[TaughtTask], list[TaughtTask]]:
-    """Tasks to train on and tasks to judge by; those that share an example are on one side."""
+def split_tasks(tasks: Sequence[TaughtTask], told: Container[str] = ()) -> tuple[list[TaughtTask], list[TaughtTask]]:
+    """Tasks to train on and tasks to judge by; those that share an example are on one side; none of `told` judges."""
     groups: list[tuple[set[bytes], list[TaughtTask]]] = []
     for task in tasks:
         keys = {hashlib.sha256(row.tobytes()).digest() for row in task.rows}
@@ -132,7 +133,8 @@ def split_tasks(tasks: Sequence[TaughtTask]) -> tuple[list[TaughtTask], list[Tau
     trained: list[TaughtTask] = []
     held: list[TaughtTask] = []
     for _, members in groups:
-        (held if len(held) + len(members) <= HELD_SHARE * len(tasks) else trained).extend(members)
+        is_new = not any(task.id in told for task in members)
+        (held if is_new and len(held) + len(members) <= HELD_SHARE * len(tasks) else trained).extend(members)
     return trained, held
 
 
@@ -159,5 +161,7 @@ def _as_served(learner: Learner, batch: Batch) -> Metrics:
     return episodic(learner, batch)
 
 
-def _accuracy(learner: Learner, batch: Batch) -> float:
-    return float(judged(learner, batch).right.mean())
+def _accuracy(learner: Learner, task: TaughtTask) -> float:
+    episodes = _episodes([task], HELD_EPISODES, HELD_SEED)
+    learner.eval()
+    return float(np.mean([float(judged(learner, episodes(step)).right.mean()) for step in range(HELD_STEPS)]))

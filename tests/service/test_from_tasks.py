@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from models.training.from_tasks import TaughtTask, Verdict, split_tasks
+from models.training.from_tasks import TaughtTask, Verdict, compared, split_tasks
 from service.app import create_app
 from service.catalog import Catalog, Served
 from service.cli import app
@@ -106,3 +106,22 @@ def test_what_may_be_worse_is_not_worthy() -> None:
     assert Verdict(0.80, 0.80, 0.005).is_worthy
     assert not Verdict(0.80, 0.80, 0.02).is_worthy
     assert not Verdict(0.80, 0.78, 0.001).is_worthy
+
+
+def test_many_episodes_of_few_tasks_do_not_make_it_sure() -> None:
+    draw = np.random.default_rng(0)
+    registered = 0
+    for _ in range(400):  # five tasks, and a true gain just at the bound
+        gains = draw.normal(-0.01, 0.02, 5)
+        registered += compared([0.8] * 5, list(0.8 + gains)).is_worthy
+    assert registered < 0.09 * 400  # one time in twenty
+
+
+def test_what_a_model_was_trained_on_judges_none_that_goes_on_from_it() -> None:
+    tasks = [
+        TaughtTask(f"task_{n}", [np.full(3, 4 * n + row, np.float32) for row in range(4)], ["a", "a", "b", "b"])
+        for n in range(12)
+    ]
+    first = {task.id for task in split_tasks(tasks)[0]}
+    _, held = split_tasks(tasks, first)
+    assert held and not first & {task.id for task in held}
