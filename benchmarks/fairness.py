@@ -25,8 +25,8 @@ import numpy as np
 import typer
 from PIL import Image
 
-from benchmarks.jobs import serving
 from benchmarks.page import command, put, table
+from benchmarks.served import serving
 
 SLICE_IMAGES = 32  # at so many `glyphs` the service cuts on a CPU, however fast that is
 MANY = 20  # connections of a tenant that floods
@@ -64,8 +64,8 @@ def main(seconds: float = 15.0, page: Page = Path("docs/reliability.md")) -> Non
     with tempfile.TemporaryDirectory() as folder:
         database = f"sqlite+aiosqlite:///{folder}/kshot.db"
         keys = [made_key(database, tenant) for tenant in ("quiet", "loud")]
-        with serving(Path(folder), database, 0, auth="on") as url:
-            slice_ms, waits, shares = measured(url, keys, seconds)
+        with serving(Path(folder), database, auth="on") as served:
+            slice_ms, waits, shares = measured(served.url, keys, seconds)
     cores, load = os.cpu_count(), os.getloadavg()[0]
     caption = f"`{command('fairness')}`, {cores} cores at a load of {load:.1f}, 1 compute thread, SQLite, "
     caption += f"{seconds:g} s a cell. "

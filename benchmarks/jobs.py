@@ -5,27 +5,23 @@ them in the database.
 """
 
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import numpy as np
 import typer
 
 from benchmarks.page import command, put, table
+from benchmarks.served import serving
 from service.client import Client
 from service.schemas import Job
 
 HEAD = ("job pickup, ms", "median", "p95", "most")
 INPUTS, TARGETS = [[-1.0], [0.0], [0.5], [2.0]], [-2.0, 0.0, 1.0, 4.0]
-START_TIMEOUT_S = 300.0
 PAUSE_S = 0.137  # between jobs: no multiple of the interval in which others look for them
 
 Results = Annotated[Path, typer.Option(help="The page of the table.")]
@@ -39,9 +35,9 @@ def main(num_jobs: int = 60, database_url: Url = None, results: Results = Path("
         rows = []
         for workers, name in ((2, "in the process that accepted it"), (0, "in another process")):
             with ExitStack() as stack:
-                accepting = stack.enter_context(serving(Path(folder), url, workers))
-                stack.enter_context(serving(Path(folder), url, 0 if workers else 2))
-                rows.append(row(name, pickups(accepting, num_jobs)))
+                accepting = stack.enter_context(serving(Path(folder), url, job_workers=workers))
+                stack.enter_context(serving(Path(folder), url, job_workers=0 if workers else 2))
+                rows.append(row(name, pickups(accepting.url, num_jobs)))
     kind = url.partition("+")[0].partition(":")[0]
     load = os.getloadavg()[0]
     caption = (
@@ -72,42 +68,6 @@ def pickup_ms(job: Job) -> float:
 def row(name: str, ms: Sequence[float]) -> list[str]:
     """What is told of the milliseconds."""
     return [name, *(f"{value:.0f}" for value in (np.median(ms), np.quantile(ms, 0.95), max(ms)))]
-
-
-@contextmanager
-def serving(
-    folder: Path, database_url: str, job_workers: int, num_threads: int | None = 1, auth: str = "off"
-) -> Iterator[str]:
-    """The address of a `kshot serve` with so many workers for jobs, once it is ready."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("KSHOT_")}
-    own |= {"KSHOT_DATABASE_URL": database_url, "KSHOT_JOB_WORKERS": str(job_workers)}
-    own |= {"KSHOT_THREADS": str(num_threads)} if num_threads else {}
-    own |= {"KSHOT_LOG_LEVEL": "warning", "KSHOT_AUTH": auth}
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+:\d+", process.stdout.readline())
-        assert found, "no address in the first line"
-        wait_until_ready(found[0])
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def wait_until_ready(url: str) -> None:
-    """Return when the service takes work. Raises TimeoutError."""
-    end = time.monotonic() + START_TIMEOUT_S
-    with httpx.Client(timeout=5) as http:
-        while time.monotonic() < end:
-            try:
-                if http.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-    raise TimeoutError(f"{url} did not become ready")
 
 
 if __name__ == "__main__":

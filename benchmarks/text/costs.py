@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.jobs import serving
 from benchmarks.page import command, put, table
+from benchmarks.served import serving
 from benchmarks.text.command import CACHE, PAGE, RUNS, SETFIT, Bench
 from benchmarks.text.sets import TextSet, clinc150
 from models import zoo
@@ -34,7 +34,7 @@ def text_costs(
     content, load_before = clinc150(cache, split="val"), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         database = f"sqlite+aiosqlite:///{folder}/kshot.db"
-        kshot = stack.enter_context(Client(stack.enter_context(serving(Path(folder), database, 0, num_threads=None))))
+        kshot = stack.enter_context(Client(stack.enter_context(serving(Path(folder), database, num_threads=None)).url))
         adapted = np.array([_adapting_s(kshot, content, number) for number in range(ADAPTED)])
         asked = _asking_ms(kshot, content)
     bare = _encoding_ms(content)

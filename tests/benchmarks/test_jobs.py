@@ -1,6 +1,7 @@
 """Job pickup is taken from what the service says of its jobs."""
 
-from benchmarks.jobs import pickups, row, wait_until_ready
+from benchmarks.jobs import pickups, row
+from benchmarks.served import wait_until_ready
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.live import live
