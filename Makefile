@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check
+.PHONY: help install run test check faults fuzz
 
 help:
 	@echo "make run      install, start the service on 127.0.0.1:$(PORT) (PORT=...) and watch it learn digits"
 	@echo "make test     install and run the tests in two processes (WORKERS=...)"
 	@echo "make check    format, lint, types, import rules, migrations"
+	@echo "make faults   kill and break services for real, and write what came of it into docs/reliability.md"
+	@echo "make fuzz     send them what nobody should"
 	@echo "make install  only create $(VENV) (PYTHON=... picks the interpreter, 3.11 or newer)"
 
 install: $(INSTALLED)
@@ -36,3 +38,9 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m service.storage.migrate check
+
+# Each command stops at the first fault, and writes its counts into the page.
+faults: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills --results docs/reliability.md
+
+fuzz: $(INSTALLED)

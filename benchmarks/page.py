@@ -16,11 +16,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
 
 
-def command(module: str = "accuracy") -> str:
+def command(module: str = "accuracy", package: str = "benchmarks") -> str:
     """What was asked for, as it was written, but for where things lie on this machine."""
     words = sys.argv[1:]
     kept = [word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(FOLDERS)]
-    return " ".join([f"python -m benchmarks.{module}", *kept])
+    return " ".join([f"python -m {package}.{module}", *kept])
 
 
 def append(page: Path, text: str) -> None:

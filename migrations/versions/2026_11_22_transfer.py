@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.removing import delete_tasks
+
 revision = "2026_11_22_transfer"
 down_revision = "2026_11_22_sizes"
 
@@ -47,7 +49,7 @@ def of_versions(table: str) -> sa.ForeignKeyConstraint:
 
 def downgrade() -> None:
     # what was learned from others has no way to be forgotten in the version before
-    op.execute("DELETE FROM tasks WHERE id IN (SELECT task_id FROM transfers)")
+    delete_tasks("id IN (SELECT task_id FROM transfers)")
     for table in ("own_params", "transfers"):
         op.drop_table(table)
     op.drop_column("versions", "transferred_from")

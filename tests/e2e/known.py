@@ -49,6 +49,8 @@ class Version:
     num_support: int
     members: tuple[Member, ...]
     params: Params | None
+    sources: tuple[str, ...] = ()  # the tasks that it learned from
+    alone: Params | None = None  # what it is without them
 
     @property
     def labels(self) -> list[str] | None:
@@ -71,7 +73,7 @@ class Version:
             "num_support": self.num_support,
             "labels": self.labels if is_available and is_classifier else None,
             "available": is_available,
-            "transferred_from": [],
+            "transferred_from": list(self.sources),
             "support": [(member.example.id, member.example.truth, member.since) for member in self.members],
         }
 
@@ -128,7 +130,7 @@ class Known:
         members = tuple(
             replace(each, since=since.get(each.example, self.current.number + 1)) for each in source.members
         )
-        return self._next("rollback", members, source.model_digest, source.params)
+        return self._next("rollback", members, same=source)
 
     def readapted(self, digest: str) -> "Known":
         """On another digest of its model; on that already, it stays as it is."""
@@ -139,6 +141,16 @@ class Known:
     def updated(self, name: str | None, metadata: dict[str, Any]) -> "Known":
         """Under another name, with other metadata."""
         return replace(self, name=name, metadata=metadata, revision=self.revision + 1)
+
+    def without_source(self, source: str) -> "Known":
+        """As it goes on when a task that it may have learned from forgets something."""
+        current, tainted = self.current, [each for each in self.versions if each.params and source in each.sources]
+        versions = tuple(replace(each, params=None) if each in tainted else each for each in self.versions)
+        if current not in tainted:
+            return replace(self, versions=versions)
+        number = current.number + 1  # one more than may be kept, until the next write
+        made = Version(number, "forget", current.model_digest, len(current.members), current.members, current.alone)
+        return replace(self, versions=(made, *versions), revision=self.revision + 1)
 
     def imported(self, task_id: str) -> "Known":
         """As it comes into being elsewhere."""
@@ -165,17 +177,19 @@ class Known:
             "num_support": len(self.current.members),
             "metadata": self.metadata,
             "prior": None,
-            "transferred_from": [],
+            "transferred_from": list(self.current.sources),
         }
 
     def _new(self, examples: Sequence[Example]) -> tuple[Member, ...]:
         return tuple(Member(example, self.current.number + 1) for example in examples)
 
     def _next(
-        self, origin: Origin, members: tuple[Member, ...], digest: str | None = None, params: Params | None = None
+        self, origin: Origin, members: tuple[Member, ...], digest: str | None = None, same: Version | None = None
     ) -> "Known":
         number, digest = self.current.number + 1, digest or self.current.model_digest
-        made = Version(number, origin, digest, len(members), members, params or Params())
+        made = Version(number, origin, digest, len(members), members, Params())
+        if same is not None:
+            made = replace(same, number=number, origin=origin, members=members)
         return replace(self, versions=(made, *self.versions)[:MAX_VERSIONS], revision=self.revision + 1)
 
 

@@ -27,10 +27,11 @@ def test_a_life_ends_and_another_begins(zygote: Zygote, sqlite_url: str) -> None
 
 
 @pytest.mark.parametrize(("moment", "num_tasks"), [(("statement", 4), 0), (("commit", 1), 0), (("committed", 1), 1)])
-def test_it_dies_at_the_moment(zygote: Zygote, database_url: str, moment: Moment, num_tasks: int) -> None:
-    env = {"KSHOT_DATABASE_URL": database_url, "KSHOT_AUTH": "off"}
+def test_it_dies_at_the_moment(zygote: Zygote, sqlite_url: str, moment: Moment, num_tasks: int) -> None:
+    env = {"KSHOT_DATABASE_URL": sqlite_url, "KSHOT_AUTH": "off"}
     with httpx.Client(verify=False, timeout=60) as http:
         with zygote.serving(env, dies_at=moment) as life:
+            life.arm()
             with pytest.raises(httpx.TransportError):
                 http.post(f"{life.url}/v1/tasks", json=TASK)
             assert life.is_over(timeout_s=60)

@@ -52,6 +52,10 @@ class Life:
             signal.pidfd_send_signal(self.descriptor, number)
         self.wait()
 
+    def arm(self) -> None:
+        """Let it count to its moment from now on."""
+        signal.pidfd_send_signal(self.descriptor, signal.SIGUSR1)
+
     def wait(self, timeout_s: float = TIMEOUT_S) -> None:
         """Return when the process is gone."""
         if not self.is_over(timeout_s):
@@ -89,15 +93,15 @@ class Zygote:
 
     @contextmanager
     def serving(self, env: Mapping[str, str], dies_at: Moment | None = None) -> Iterator[Life]:
-        """A service with these settings that is ready, killed at the end, or by itself at a moment."""
+        """A service with these settings that is ready, killed at the end, or by itself at a moment once it is armed."""
         with self._child({"env": dict(env), "dies_at": dies_at}) as life:
             assert get(f"{life.url}/readyz", timeout=TIMEOUT_S, verify=False).status_code == 200
             yield life
 
     @contextmanager
-    def migrating(self, database_url: str) -> Iterator[Life]:
+    def migrating(self, database_url: str, dies_at: Moment | None = None) -> Iterator[Life]:
         """A process that brings a database to the newest schema."""
-        with self._child({"migrate": database_url}) as life:
+        with self._child({"migrate": database_url, "dies_at": dies_at}) as life:
             yield life
 
     @contextmanager
@@ -155,13 +159,13 @@ def live(wanted: Mapping[str, Any], listener: socket.socket, checkpoints: "Check
 
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)  # what the parent is told is not for the child
     try:
+        if wanted["dies_at"] is not None:
+            die_at(*wanted["dies_at"], is_armed="migrate" in wanted)
         if "migrate" in wanted:
             upgrade(wanted["migrate"])
         else:
             os.environ.update(wanted["env"])
             settings = Settings()
-            if wanted["dies_at"] is not None:
-                die_at(*wanted["dies_at"])
             serve(create_app(settings, checkpoints), listener, settings)
     except BaseException:
         traceback.print_exc()

@@ -1,0 +1,85 @@
+"""Migrations killed on their way: the database is as it was or at the newest schema, and the next one gets it there."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from random import Random
+from typing import Any, TypeAlias
+
+from alembic import command
+from sqlalchemy import MetaData, select
+
+from service.storage import migrate
+from tests.faults.moments import Moment
+from tests.faults.oracle import engine_for
+from tests.faults.places import Place
+from tests.faults.trial import WAIT_S, examined, until_unused
+from tests.faults.zygote import Zygote
+
+OLDEST = "2026_11_22_tasks"
+
+Content: TypeAlias = dict[str, list[tuple[Any, ...]]]
+
+
+class Migrations:
+    """A filled database at the oldest schema, copies of which are migrated and killed; what was counted."""
+
+    def __init__(self, place: Place, filled: str, zygote: Zygote, seed: int) -> None:
+        self.kept = self.absent = self.num_late = 0
+        self.moments: Counter[str] = Counter()
+        self._place, self._zygote, self._rng, self._old = place, zygote, Random(seed), f"{filled}_old"
+        command.downgrade(migrate._config(place.copy(filled, self._old)), OLDEST)
+        done = place.copy(self._old, f"{filled}_new")
+        started = time.monotonic()
+        with zygote.migrating(done) as life:
+            life.wait(WAIT_S)
+        self._usual_s = time.monotonic() - started
+        self._before, self._after = content(place.url(self._old)), content(done)
+        assert self._before != self._after
+        assert self._before["params"] == self._after["params"], "migrations leave weights alone"
+
+    def live(self) -> None:
+        """One migration that is killed, and one that is not."""
+        url, moment = self._place.copy(self._old, f"{self._old}_killed"), self._moment()
+        with self._zygote.migrating(url, moment) as life:
+            if moment is None:
+                time.sleep(self._rng.uniform(0, 1) * self._usual_s)
+                life.stop(signal.SIGKILL)
+            else:
+                life.wait(WAIT_S)
+        self.moments["clock" if moment is None else moment[0]] += 1
+        self.num_late += until_unused(engine_for(url))
+        found = content(url)
+        assert found in (self._before, self._after), "half of a migration"
+        self.kept, self.absent = self.kept + (found == self._after), self.absent + (found == self._before)
+        with self._zygote.migrating(url) as life:
+            life.wait(WAIT_S)
+        assert content(url) == self._after
+        assert asyncio.run(examined(url)) == []
+
+    def _moment(self) -> Moment | None:
+        draw = self._rng.random()
+        if draw < 0.4:
+            return None
+        if draw < 0.8:
+            return ("statement", self._rng.randint(1, 40))
+        return ("commit" if draw < 0.9 else "committed", 1)
+
+
+def content(url: str) -> Content:
+    """Every row of every table that there is, and of which columns; the revision is in one of them."""
+    engine, tables = engine_for(url), MetaData()
+    with engine.connect() as connection:
+        tables.reflect(connection)
+        return {
+            table.name: [
+                tuple(column.name for column in table.columns),
+                *_rows(connection.execute(select(table)).all()),
+            ]
+            for table in tables.sorted_tables
+        }
+
+
+def _rows(found: Any) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in found), key=repr)
