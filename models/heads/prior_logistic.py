@@ -22,7 +22,7 @@ class PriorLogistic(Head):
 
     One example a label leaves it a nearest-centroid classifier, many make it logistic regression: how strong the prior
     and the penalty are, and how sure the logits, is learned as a function of shots and ways. The name of a label
-    counts as an example whose learned weight fades with the label's examples. The evidence that a query is of none of
+    counts as an example, by a weight that may fade as examples come. The evidence that a query is of none of
     the labels is weighed by a small network that knows shots and ways, so that one threshold serves tasks of all sizes.
     Labels that do not exclude each other get the same layer with a sigmoid each, and constants of their own.
     With `cosine` the centroids have a say in the logits beside the layer; where shots are many and features were not

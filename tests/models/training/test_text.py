@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from models.bases import find
 from models.checkpoint import load
 from models.encoders.minilm import MiniLM, random_weights
+from models.heads.prior_logistic import PriorLogistic
 from models.inputs.text import TextInput
 from models.training.objectives.gathering import IntentEpisodes, encoded
 from models.training.objectives.states import States
@@ -53,6 +54,10 @@ def test_training_moves_the_upper_layers_alone_and_what_is_published_is_small(
     assert train(run, tmp_path / "run")
     assert run.objective(run.learner, run.batches(0))["loss"] < first
     assert all(not torch.equal(leaf, before[name]) for name, leaf in run.learner.encoder.state_dict().items())
+    head, begin = run.learner.head, PriorLogistic()
+    assert isinstance(head, PriorLogistic)
+    assert torch.equal(head.knobs[0, :2], begin.knobs[0, :2]) and head.log_name == begin.log_name  # these are held
+    assert not torch.equal(head.knobs[0, 2], begin.knobs[0, 2])
     publish(run, tmp_path / "model")
     assert (tmp_path / "model/weights.safetensors").stat().st_size < 100_000
     checkpoint = load(tmp_path / "model")
