@@ -108,7 +108,7 @@ async def running(
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
     left_out = dict(left_out or {})
     if checkpoints is None:
-        checkpoints = load_checkpoints(model_folders(settings.models), left_out)
+        checkpoints = load_checkpoints(model_folders(settings.models, settings.only_models), left_out)
     served_models = [
         Served(found.digest, found.card, found.inputs, found.takes_names) for found in checkpoints.values()
     ]

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from models.card import DamagedCheckpoint
 from service import logs
 from service.app import create_app
-from service.engine.loading import load_checkpoints, model_folders
+from service.engine.loading import NoSuchModel, load_checkpoints, model_folders
 from service.settings import Settings
 from service.storage.migrate import upgrade
 from service.terminal import clear_database_errors, fail
@@ -26,8 +26,8 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
             upgrade(settings.database_url)
     left_out: dict[str, str] = {}
     try:
-        checkpoints = load_checkpoints(model_folders(settings.models), left_out)
-    except DamagedCheckpoint as error:
+        checkpoints = load_checkpoints(model_folders(settings.models, settings.only_models), left_out)
+    except (DamagedCheckpoint, NoSuchModel) as error:
         fail(f"A model cannot be served: {error}")
     logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
     app = create_app(settings, checkpoints, left_out)

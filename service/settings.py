@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import DirectoryPath, Field, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, DirectoryPath, Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 2**20
+
+
+def _split(names: object) -> object:
+    return [name.strip() for name in names.split(",") if name.strip()] or None if isinstance(names, str) else names
 
 
 class Settings(BaseSettings):
@@ -24,7 +28,10 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///kshot.db", description="`sqlite+aiosqlite:///` or `postgresql+psycopg://`."
     )
     models: DirectoryPath | None = Field(None, description="A folder of your own models, beside the ones that ship.")
-
+    only_models: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)] = Field(
+        None,
+        description="Names of the models to serve, with commas between: a smaller and quicker service. By default all.",
+    )
     bases: DirectoryPath | None = Field(
         None, description="A folder of pretrained weights that models build on, `BASE/FILE`; looked through first."
     )

@@ -25,7 +25,7 @@ def blocks(language: str, containing: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("readme")) as running:
+    with serving(tmp_path_factory.mktemp("readme"), models="") as running:
         yield running
 
 

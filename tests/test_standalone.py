@@ -20,7 +20,7 @@ def test_the_lines_predict_as_the_service_does(tmp_path: Path) -> None:
     assert len([line for line in block.splitlines() if line]) <= 24 and "service" not in block
     pictures = [saved(stroke().rotate(30 * n)) for n in range(4)]
     (tmp_path / "unknown.png").write_bytes(saved(stroke().rotate(40)))
-    with serving(tmp_path) as server, Client(server.url) as kshot:
+    with serving(tmp_path, models="glyphs") as server, Client(server.url) as kshot:
         task = kshot.adapt("glyphs", pictures, labels="abab")
         (tmp_path / "weights.safetensors").write_bytes(kshot.weights(task))
         (answer,) = kshot.predict(task, [tmp_path / "unknown.png"]).predictions

@@ -16,10 +16,23 @@ log = logging.getLogger(__name__)
 Checkpoints: TypeAlias = dict[str, Checkpoint]  # by digest
 
 
-def model_folders(own: Path | None) -> list[Path]:
-    """Every folder with a model.json, those that ship first, then those in the operator's folder, by name."""
+class NoSuchModel(LookupError):
+    """A model is to be served that is not there."""
+
+
+def model_folders(own: Path | None, only: Sequence[str] | None = None) -> list[Path]:
+    """Every folder with a model.json, those that ship first, then those in the operator's folder, by name.
+
+    With `only`, those of models of these names. Raises NoSuchModel where one has none, and DamagedCheckpoint.
+    """
     roots = [Path(path) for path in zoo.__path__] + ([own] if own else [])
-    return [found.parent for root in roots for found in sorted(root.glob(f"*/{DESCRIPTION}"))]
+    folders = [found.parent for root in roots for found in sorted(root.glob(f"*/{DESCRIPTION}"))]
+    if only is None:
+        return folders
+    names = {folder: read_card(folder).name for folder in folders}
+    if unknown := set(only) - set(names.values()):
+        raise NoSuchModel(f"there is no {', '.join(sorted(unknown))}, but {', '.join(sorted(set(names.values())))}")
+    return [folder for folder, name in names.items() if name in only]
 
 
 def load_checkpoints(folders: Sequence[Path], left_out: dict[str, str] | None = None) -> Checkpoints:

@@ -8,7 +8,7 @@ from tests.service.api.live import live
 
 
 def test_each_job_has_a_pickup(sqlite_url: str) -> None:
-    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))) as url:
+    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",)))) as url:
         wait_until_ready(url)
         found = pickups(url, 2)
     assert len(found) == 2 and all(ms >= 0 for ms in found)

@@ -30,12 +30,16 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, options: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A service with its database in `folder`; killed at the end if it was not stopped."""
+def serving(
+    folder: Path, options: Sequence[str] = (), env: Mapping[str, str] | None = None, models: str = "curves,vectors"
+) -> Iterator[Server]:
+    """A service of these models, "" for all, with its database in `folder`; killed at the end if it was not stopped."""
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve", "--port", "0", *options],
         cwd=folder,
-        env=environment() | {"KSHOT_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/kshot.db"} | dict(env or {}),
+        env=environment()
+        | {"KSHOT_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/kshot.db", "KSHOT_ONLY_MODELS": models}
+        | dict(env or {}),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -15,7 +15,7 @@ ADDRESS = "http://127.0.0.1:8000"
 def test_every_example_prints_what_it_says(tmp_path: Path) -> None:
     program = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     expected = re.findall(r"^ *print\(.*\)  # (.*)$|^# (.*)$", program, re.MULTILINE)
-    with serving(tmp_path) as server:
+    with serving(tmp_path, models="") as server:
         told = subprocess.run(
             [sys.executable, "-W", "error", "-c", program.replace(ADDRESS, server.url)],
             cwd=tmp_path,

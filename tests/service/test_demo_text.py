@@ -25,7 +25,7 @@ def test_the_rival_is_worth_beating() -> None:
 
 def test_it_learns_more_than_its_rival(tmp_path: Path) -> None:
     console = Console(record=True, width=100, file=StringIO())
-    with serving(tmp_path) as server:
+    with serving(tmp_path, models="text") as server:
         demonstrate(server.url, console)
     (line,) = [line.split() for line in console.export_text().splitlines() if line.strip().startswith("5 ")]
     ours, theirs = (int(share.rstrip("%")) for share in line[-2:])

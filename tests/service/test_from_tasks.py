@@ -60,6 +60,7 @@ def test_a_model_learns_from_tasks_and_is_marked_when_they_forget(
     own.mkdir()
     monkeypatch.setenv("KSHOT_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("KSHOT_MODELS", str(own))
+    monkeypatch.setenv("KSHOT_ONLY_MODELS", "vectors")
     settings = Settings(threads=1, auth="on")
     tasks = asyncio.run(fill(settings))
     command = ("train", "vectors", "--from-tasks", "--tenant", "acme", "--set", "num_steps=2", "--out")

@@ -18,7 +18,7 @@ from tests.service.tasks.digests import other_digest
 
 @pytest.fixture
 def url(sqlite_url: str) -> Iterator[str]:
-    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))) as url:
+    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",)))) as url:
         yield url
 
 
@@ -67,7 +67,9 @@ def test_what_is_refused_does_not_stop_the_others(sqlite_url: str, url: str, tmp
     cut = kshot(url, "import", "-", given=packed.getvalue()[:2000])
     assert cut.exit_code == 1 and "cut short" in cut.stderr and "Traceback" not in cut.output
     other_digest(tmp_path, "curves")
-    newer = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", models=tmp_path))
+    newer = create_app(
+        Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",), models=tmp_path)
+    )
     gone = "task_" + "0" * 26
     with live(newer) as other:
         moved = kshot(other, "tasks", "readapt", one, gone, two)
@@ -79,7 +81,9 @@ def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) 
     with Client(url) as client:
         one, two, file = line(client, 1.0), line(client, 2.0), tmp_path / "new.kshot"
     other_digest(tmp_path, "curves")
-    newer = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", models=tmp_path))
+    newer = create_app(
+        Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",), models=tmp_path)
+    )
     with live(newer) as other, Client(other) as client:
         listed = kshot(other, "tasks", "readapt", "--model", "curves")
         assert listed.stdout.split()[:3] == [two, one, "2"] and client.get(one).version == 1
@@ -98,6 +102,6 @@ def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) 
 
 
 def test_a_missing_key_is_told_with_where_it_goes(sqlite_url: str) -> None:
-    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="on"))) as url:
+    with live(create_app(Settings(database_url=sqlite_url, threads=1, auth="on", only_models=("curves",)))) as url:
         refused = kshot(url, "tasks", "list")
     assert refused.exit_code == 1 and "KSHOT_API_KEY" in refused.output

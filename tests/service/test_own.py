@@ -68,7 +68,7 @@ async def test_images_of_ones_own_become_a_model_that_serves(letters: Path, tmp_
     support: list[dict[str, object]] = [
         {"input": picture(path.read_bytes()), "label": path.parent.name} for path in shown
     ]
-    async with serving(sqlite_url, models=tmp_path / "run/models") as client:
+    async with serving(sqlite_url, "mine", models=tmp_path / "run/models") as client:
         answers = await ask(client, support, [picture(path.read_bytes()) for path in shown])
     assert answers == [path.parent.name for path in shown]
 
@@ -83,7 +83,7 @@ async def test_vectors_of_ones_own_become_a_model_that_serves(
     support: list[dict[str, object]] = [
         {"input": [float(row[name]) for name in "abcde"], "label": row["label"]} for row in rows[:15:5] + rows[1:16:5]
     ]
-    async with serving(sqlite_url, models=tmp_path / "run/models") as client:
+    async with serving(sqlite_url, "mine", models=tmp_path / "run/models") as client:
         asked: list[object] = [[float(row[name]) for name in "abcde"] for row in rows[2:17:5]]
         assert await ask(client, support, asked) == ["l0", "l1", "l2"]
 

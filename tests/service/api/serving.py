@@ -10,7 +10,6 @@ import numpy as np
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.engine.loading import load_checkpoints, model_folders
 from service.settings import Settings
 from tests.service.codec.pictures import saved, stroke
 
@@ -20,8 +19,8 @@ JSON = {"Content-Type": "application/json"}
 @asynccontextmanager
 async def serving(database_url: str, *only: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a started service, without authentication unless it is asked for; with all models or `only` some."""
-    checkpoints = load_checkpoints([folder for folder in model_folders(None) if folder.name in only]) if only else None
-    app = create_app(Settings(database_url=database_url, threads=1, **{"auth": "off", **settings}), checkpoints)
+    options = {"auth": "off", "only_models": only or None, **settings}
+    app = create_app(Settings(database_url=database_url, threads=1, **options))
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client
 

@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.app import create_app
+from service.engine.loading import NoSuchModel, model_folders
 from service.settings import Settings
 from tests.service.api.serving import assert_problem, client_of, input_dim, serving, vectors
 
 
 async def test_before_the_start_and_after_the_end_only_livez_answers(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("vectors",)))
     async with client_of(app) as client:
         for _ in range(2):
             assert (await client.get("/livez")).json() == {"status": "alive"}
@@ -25,7 +27,7 @@ async def test_before_the_start_and_after_the_end_only_livez_answers(sqlite_url:
 
 
 async def test_while_draining_requests_are_served_and_readiness_is_gone(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("vectors",)))
     async with app.router.lifespan_context(app), client_of(app) as client:
         app.state.is_stopping = lambda: True
         problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
@@ -34,14 +36,14 @@ async def test_while_draining_requests_are_served_and_readiness_is_gone(sqlite_u
 
 
 async def test_a_database_without_its_schema_is_not_ready(tmp_path: Path) -> None:
-    async with serving(f"sqlite+aiosqlite:///{tmp_path}/new.db") as client:
+    async with serving(f"sqlite+aiosqlite:///{tmp_path}/new.db", "vectors") as client:
         problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
         assert [error["path"] for error in problem["errors"]] == ["database"]
         assert "kshot migrate" in problem["detail"]
 
 
 async def test_a_database_that_is_away_is_not_ready_and_the_process_lives() -> None:
-    async with serving("postgresql+psycopg://nobody@127.0.0.1:1/none") as client:
+    async with serving("postgresql+psycopg://nobody@127.0.0.1:1/none", "vectors") as client:
         assert_problem(await client.get("/readyz"), 503, "not_ready")
         assert_problem(await client.get("/v1/tasks"), 503, "database_unavailable")
         assert (await client.get("/livez")).status_code == 200
@@ -54,12 +56,12 @@ async def test_a_newer_schema_is_ready(sqlite_url: str) -> None:
     with sqlite3.connect(sqlite_url.removeprefix("sqlite+aiosqlite:///")) as database:
         database.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
     database.close()
-    async with serving(sqlite_url) as client:
+    async with serving(sqlite_url, "vectors") as client:
         assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_metrics_count_what_happened(sqlite_url: str) -> None:
-    async with serving(sqlite_url) as client:
+    async with serving(sqlite_url, "vectors") as client:
         body = {"model": "vectors", "support": vectors(await input_dim(client))}
         made = await client.post("/v1/tasks", json=body)
         await client.post(
@@ -97,7 +99,7 @@ async def test_the_catalog(sqlite_url: str) -> None:
 
 
 async def test_the_limits_are_the_settings(sqlite_url: str) -> None:
-    async with serving(sqlite_url, max_ways=7, max_body_mib=2, max_image_megapixels=0.5) as client:
+    async with serving(sqlite_url, "vectors", max_ways=7, max_body_mib=2, max_image_megapixels=0.5) as client:
         limits = (await client.get("/v1/limits")).json()
         assert (limits["max_ways"], limits["max_body_bytes"], limits["max_image_pixels"]) == (7, 2 * 2**20, 500_000)
         del limits["quotas"]
@@ -108,3 +110,11 @@ async def test_the_documentation_is_served(sqlite_url: str) -> None:
     async with client_of(create_app(Settings(database_url=sqlite_url, auth="off"))) as client:
         page: httpx.Response = await client.get("/docs")
         assert page.status_code == 200 and "swagger" in page.text
+
+
+async def test_only_models_that_are_named_are_served(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KSHOT_ONLY_MODELS", "vectors, curves")
+    async with serving(sqlite_url, only_models=Settings().only_models) as client:
+        assert {model["name"] for model in (await client.get("/v1/models")).json()["items"]} == {"curves", "vectors"}
+    with pytest.raises(NoSuchModel, match=r"no nonesuch, but .*curves"):
+        model_folders(None, ["nonesuch", "curves"])

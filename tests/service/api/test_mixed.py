@@ -77,7 +77,7 @@ MAKERS = {"image": image, "text": text, "vector": vector}
 async def client(sqlite_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     torch.manual_seed(0)
     save(tmp_path / "models" / "mixed", build(CARD.encoder, CARD.head), CARD)
-    async with serving(sqlite_url, models=tmp_path / "models") as found:
+    async with serving(sqlite_url, "mixed", models=tmp_path / "models") as found:
         yield found
 
 

@@ -29,7 +29,7 @@ def written(folder: Path, card: Card = CARD) -> Path:
 
 @pytest.fixture
 async def client(sqlite_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(sqlite_url, models=written(tmp_path)) as client:
+    async with serving(sqlite_url, "small", "vectors", models=written(tmp_path)) as client:
         yield client
 
 
@@ -92,7 +92,7 @@ async def test_what_is_wrong_is_named(client: httpx.AsyncClient) -> None:
 
 
 async def test_whoever_may_predict_may_ask(sqlite_url: str, tmp_path: Path) -> None:
-    async with serving(sqlite_url, models=written(tmp_path), auth="on") as client:
+    async with serving(sqlite_url, "small", "vectors", models=written(tmp_path), auth="on") as client:
         key = await make_key(sqlite_url, "predict", tenant="anyone")
         client.headers["Authorization"] = f"Bearer {key}"
         assert (await asked(client, "colour")).status_code == 200

@@ -15,7 +15,7 @@ BODY: dict[str, Any] = {"model": "curves", "name": "é", "support": curve()}
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(database_url) as client:
+    async with serving(database_url, "curves") as client:
         yield client
 
 
@@ -80,14 +80,14 @@ async def test_what_is_not_a_key(client: httpx.AsyncClient, key: str) -> None:
 
 
 async def test_an_answer_expires(database_url: str) -> None:
-    async with serving(database_url, idempotency_ttl_s=1e-6) as client:
+    async with serving(database_url, "curves", idempotency_ttl_s=1e-6) as client:
         ids = [(await post(client, "one")).json()["id"] for _ in range(3)]
         assert len(set(ids)) == 3
 
 
 async def test_keys_are_of_a_tenant(database_url: str) -> None:
     tokens = [await make_key(database_url, "admin", tenant=tenant) for tenant in ("a", "b")]
-    async with serving(database_url, auth="on") as client:
+    async with serving(database_url, "curves", auth="on") as client:
         answers = [await post(client, "one", Authorization=f"Bearer {token}") for token in tokens]
         again = [await post(client, "one", Authorization=f"Bearer {token}") for token in tokens]
     assert answers[0].json()["id"] != answers[1].json()["id"]
@@ -95,7 +95,7 @@ async def test_keys_are_of_a_tenant(database_url: str) -> None:
 
 
 async def test_below_a_proxys_path(sqlite_url: str) -> None:
-    async with serving(sqlite_url) as client:
+    async with serving(sqlite_url, "curves") as client:
         app = client._transport.app  # type: ignore[attr-defined]
         transport = httpx.ASGITransport(app, root_path="/kshot")
         async with httpx.AsyncClient(transport=transport, base_url="http://kshot/kshot") as proxied:

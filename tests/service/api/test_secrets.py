@@ -17,7 +17,7 @@ async def test_the_secret_is_nowhere(sqlite_url: str, caplog: pytest.LogCaptureF
     caplog.handler.setFormatter(JsonLines())
     valid, unknown = await make_key(sqlite_url, "predict"), new_token()
     told = []
-    async with serving(sqlite_url, auth="on") as client:
+    async with serving(sqlite_url, "curves", auth="on") as client:
         for token in (valid, unknown):
             headers = {"Authorization": f"Bearer {token}"}
             for answer in (

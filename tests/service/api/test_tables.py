@@ -49,7 +49,7 @@ def paths(answer: httpx.Response) -> Iterator[str]:
 
 
 async def test_a_table_is_learned_extended_evaluated_and_forgotten(sqlite_url: str, folder: Path) -> None:
-    async with serving(sqlite_url, models=folder) as client:
+    async with serving(sqlite_url, "small", models=folder) as client:
         task = await made(client)
         asked = [row("a", 20), row("b", 21), [None, "red", None, None]]
         answered = await client.post(f"{task}/predictions", json={"inputs": asked})
@@ -69,7 +69,7 @@ async def test_a_table_is_learned_extended_evaluated_and_forgotten(sqlite_url: s
 
 
 async def test_rows_that_do_not_fit_are_told_by_their_paths(sqlite_url: str, folder: Path) -> None:
-    async with serving(sqlite_url, models=folder) as client:
+    async with serving(sqlite_url, "small", models=folder) as client:
         task = await made(client)
         short, good = [1.0, "red", None], row("a", 1)
 
@@ -98,7 +98,7 @@ async def test_rows_that_do_not_fit_are_told_by_their_paths(sqlite_url: str, fol
 
 
 async def test_the_model_s_own_limits_are_listed_and_kept(sqlite_url: str, folder: Path) -> None:
-    async with serving(sqlite_url, models=folder) as client:
+    async with serving(sqlite_url, "small", models=folder) as client:
         model = (await client.get("/v1/models/small")).json()
         assert model["modalities"] == ["table"] and model["input_dim"] is None
         assert (model["limits"]["max_ways"], model["limits"]["max_examples"]) == (26, 320)

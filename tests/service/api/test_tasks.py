@@ -17,7 +17,7 @@ from tests.service.api.serving import JSON, assert_problem, curve, input_dim, pi
 
 @pytest.fixture
 async def client(sqlite_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(sqlite_url) as client:
+    async with serving(sqlite_url, "curves", "glyphs", "vectors") as client:
         yield client
 
 
@@ -133,7 +133,7 @@ async def test_many_at_once(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_task_is_committed_before_its_answer_starts(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves", "vectors")))
     committed: list[int] = []
 
     async def spied(scope: object, receive: object, send: object) -> None:
@@ -157,7 +157,7 @@ async def test_a_task_is_committed_before_its_answer_starts(sqlite_url: str) -> 
 
 
 async def test_what_postgresql_cannot_store_never_reaches_it(postgresql_url: str) -> None:
-    async with serving(postgresql_url) as client:
+    async with serving(postgresql_url, "curves", "glyphs", "vectors") as client:
         support = vectors(await input_dim(client))
         made = await client.post("/v1/tasks", json={"model": "vectors", "name": "é🦊\x01", "support": support})
         assert made.status_code == 201
@@ -173,7 +173,7 @@ async def test_what_postgresql_cannot_store_never_reaches_it(postgresql_url: str
 
 
 async def test_behind_a_proxy_the_location_has_its_prefix(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves", "vectors")))
     transport = httpx.ASGITransport(app, root_path="/kshot")
     async with (
         app.router.lifespan_context(app),

@@ -25,7 +25,7 @@ LIMITS = {"max_ways": 5, "max_examples": 20, "max_inputs": 4, "max_body_mib": 1,
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(database_url, **LIMITS) as client:
+    async with serving(database_url, "curves", "glyphs", "vectors", **LIMITS) as client:
         yield client
 
 
@@ -33,7 +33,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 async def limited(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     """One service for all that is refused."""
     path = copy(sqlite_template, tmp_path_factory.mktemp("forms") / "kshot.db")
-    async with serving(f"sqlite+aiosqlite:///{path}", **LIMITS) as client:
+    async with serving(f"sqlite+aiosqlite:///{path}", "curves", "glyphs", "vectors", **LIMITS) as client:
         yield client
 
 
@@ -284,7 +284,7 @@ async def test_a_form_as_a_job(client: httpx.AsyncClient) -> None:
 
 async def test_forms_need_keys_too(sqlite_url: str) -> None:
     owner, other = [str(await make_key(sqlite_url, "admin", tenant=tenant)) for tenant in ("owner", "other")]
-    async with serving(sqlite_url, auth="on") as client:
+    async with serving(sqlite_url, "curves", "glyphs", "vectors", auth="on") as client:
         assert_problem(await create(client), 401, "unauthenticated")
         made = await create(client, headers={"Authorization": f"Bearer {owner}"})
         for tail in ("/support", "/predictions"):

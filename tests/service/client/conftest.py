@@ -18,9 +18,11 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture
 def url(sqlite_url: str) -> Iterator[str]:
-    with live(
-        create_app(Settings(database_url=sqlite_url, threads=1, auth="off", max_inputs=8, job_examples=50))
-    ) as url:
+    models = ("curves", "glyphs", "vectors")
+    settings = Settings(
+        database_url=sqlite_url, threads=1, auth="off", only_models=models, max_inputs=8, job_examples=50
+    )
+    with live(create_app(settings)) as url:
         yield url
 
 

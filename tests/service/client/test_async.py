@@ -44,7 +44,7 @@ async def test_a_call_can_be_cancelled() -> None:
 
 
 async def test_many_calls_at_once_in_the_same_process(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",)))
     async with (
         app.router.lifespan_context(app),
         AsyncClient("http://kshot", transport=httpx.ASGITransport(app)) as kshot,

@@ -85,7 +85,7 @@ async def test_an_answer_that_was_erased_before_it_was_asked_for(make: Make) -> 
 
 
 def test_readapting_is_waited_for_by_calls_and_by_the_command(sqlite_url: str, tmp_path: Path) -> None:
-    settings = Settings(database_url=sqlite_url, threads=1, auth="off")
+    settings = Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("curves",))
     with live(create_app(settings)) as url, Client(url) as client:
         tasks = [client.adapt("curves", [[0.0], [1.0], [2.0]], targets=[0.0, 1.0, 2.0]).id for _ in range(3)]
     other_digest(tmp_path, "curves")

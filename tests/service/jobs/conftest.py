@@ -14,7 +14,8 @@ __all__ = ["shared_url"]
 
 
 async def living(url: str, **settings: object) -> AsyncIterator[Life]:
-    app = create_app(Settings(database_url=url, threads=1, auth="off", max_queued_jobs=8, **settings))  # type: ignore[arg-type]
+    options = {"only_models": ("curves", "glyphs", "vectors"), "max_queued_jobs": 8, **settings}
+    app = create_app(Settings(database_url=url, threads=1, auth="off", **options))  # type: ignore[arg-type]
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield Life(client, app.state.service, await input_dim(client))
 

@@ -33,7 +33,8 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def life(shared_url: str) -> AsyncIterator[Life]:
     """The service with small limits and a quick sweep."""
-    settings = Settings(database_url=shared_url, threads=1, auth="off", sweep_interval_s=0.1, **LIMITS)  # type: ignore[arg-type]
+    options = {"only_models": ("curves", "glyphs", "glyphs-maml", "vectors"), "sweep_interval_s": 0.1, **LIMITS}
+    settings = Settings(database_url=shared_url, threads=1, auth="off", **options)  # type: ignore[arg-type]
     app = create_app(settings)
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield Life(client, app.state.service, await input_dim(client))

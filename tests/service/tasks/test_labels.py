@@ -28,6 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(shared_url: str, models: Path) -> AsyncIterator[httpx.AsyncClient]:
     options: Any = {"database_url": shared_url, "models": models, "threads": 1, "auth": "off", **LIMITS}
+    options["only_models"] = ("named", "vectors")
     app = create_app(Settings(**options))
     async with app.router.lifespan_context(app), client_of(app) as found:
         yield found

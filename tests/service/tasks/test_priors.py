@@ -20,7 +20,7 @@ NUM_COMMON = 40  # to 2 of the other
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def life(shared_url: str) -> AsyncIterator[Life]:
     """The service without the small limits of its other tests."""
-    app = create_app(Settings(database_url=shared_url, threads=1, auth="off"))
+    app = create_app(Settings(database_url=shared_url, threads=1, auth="off", only_models=("curves", "vectors")))
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield Life(client, app.state.service, await input_dim(client))
 

@@ -25,7 +25,13 @@ SUPPORT = [{"input": "my card is lost", "label": "lost"}, {"input": LONG, "label
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     models: Path = text_model(tmp_path_factory.mktemp("models"))
-    options: Any = {"database_url": shared_url, "models": models, "threads": 1, "auth": "off"}
+    options: Any = {
+        "database_url": shared_url,
+        "models": models,
+        "only_models": ("named",),
+        "threads": 1,
+        "auth": "off",
+    }
     app = create_app(Settings(**options))
     async with app.router.lifespan_context(app), client_of(app) as found:
         yield found
