@@ -32,6 +32,7 @@ from models.training.effort import EFFORT
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, ClassScores, LabelledArrays
 from service.engine.compute import Compute
+from service.metrics import Metrics
 
 Result = TypeVar("Result")
 
@@ -128,7 +129,7 @@ def measured(base: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
     base = replace(base, learner=deepcopy(base.learner))  # what serves it rounds its weights where they are
     high = companion(base, EFFORT["high"])
     support = shown.draw(shots, number)
-    compute = Compute({each.digest: each for each in (base, high)}, torch.device("cpu"), torch.bfloat16)
+    compute = Compute({each.digest: each for each in (base, high)}, torch.device("cpu"), torch.bfloat16, Metrics())
     right, seconds, params = {}, {}, {}
     for name, digest in (("fast", base.digest), ("high", high.digest)):
         began = process_time()

@@ -25,6 +25,7 @@ from models.inputs.text import TextInput
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, LabelledArrays, TagScores
 from service.engine.compute import Compute
+from service.metrics import Metrics
 from service.multilabel import multilabel_figures
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -125,7 +126,7 @@ def drawn(pool: Texts, shots: int, number: int) -> Texts:
 
 def kshot(model: Checkpoint) -> Answers:
     """As it is served."""
-    compute = Compute({model.digest: model}, torch.device("cpu"), torch.bfloat16)
+    compute = Compute({model.digest: model}, torch.device("cpu"), torch.bfloat16, Metrics())
 
     def answers(shown: Texts, asked: Texts) -> Iterator[tuple[str, Array]]:
         support = LabelledArrays(shown.rows, None, shown.hot.shape[1], None, hot=shown.hot)
@@ -140,7 +141,7 @@ def kshot(model: Checkpoint) -> Answers:
 def on_features() -> Answers:
     """Logistic regression a label on what the base makes of texts."""
     base = frozen("text")
-    compute = Compute({base.digest: base}, torch.device("cpu"), torch.bfloat16)
+    compute = Compute({base.digest: base}, torch.device("cpu"), torch.bfloat16, Metrics())
 
     def unit(rows: Array) -> Array:
         features = done(compute.encode(base.digest, [rows]))[0].features

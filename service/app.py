@@ -38,6 +38,7 @@ from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
 from service.jobs.sweeping import expire_jobs, reap
 from service.keyring import Keyring
+from service.logs import on_lost
 from service.metrics import Metrics
 from service.once import sweep
 from service.settings import Settings
@@ -106,6 +107,7 @@ async def running(
     left_out: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
     """Everything behind the routes, started; stopped in the opposite order, what was accepted finished first."""
+    asyncio.get_running_loop().set_exception_handler(on_lost)
     left_out = dict(left_out or {})
     if checkpoints is None:
         checkpoints = load_checkpoints(model_folders(settings.models, settings.only_models), left_out)
@@ -118,6 +120,7 @@ async def running(
         busy_timeout_s=settings.busy_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
         pool_size=settings.pool_size,
+        metrics=metrics,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)

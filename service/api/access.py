@@ -9,9 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import logs
 from service.api.problems import answer
 from service.errors import InternalError
-from service.logs import FIELDS, REQUEST_ID
 from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Access:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = _request_id(scope)
-        token = REQUEST_ID.set(request_id)
+        token = logs.begin(request_id=request_id)
         started, status = perf_counter(), CLIENT_LEFT
 
         async def send_with_id(message: Message) -> None:
@@ -56,7 +56,7 @@ class Access:
                 await answer(InternalError(detail))(scope, receive, send_with_id)
         finally:
             self._record(scope, status, perf_counter() - started)
-            REQUEST_ID.reset(token)
+            logs.ABOUT.reset(token)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
@@ -64,7 +64,7 @@ class Access:
         self._metrics.requests.labels(route, method, status).inc()
         self._metrics.request_seconds.labels(route, method).observe(seconds)
         fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
-        log.log(logging.DEBUG if route in QUIET else logging.INFO, "request", extra={FIELDS: fields})
+        log.log(logging.DEBUG if route in QUIET else logging.INFO, "request", extra={logs.FIELDS: fields})
 
 
 def _request_id(scope: Scope) -> str:

@@ -29,6 +29,7 @@ from service.ids import is_id
 from service.jobs import Jobs
 from service.keyring import Keyring
 from service.keys import Scope
+from service.logs import note
 from service.metrics import Metrics
 from service.settings import Settings
 from service.storage.database import Database
@@ -77,6 +78,7 @@ async def tenant(
 ) -> str:
     """Whose request this is. Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises."""
     found = await _authenticated(request, service, sent)
+    note(tenant=found)
     service.gate.enter(found)
     request.state.at_end(service.gate.leave, found)
     return found
@@ -109,6 +111,7 @@ async def known_task(
     """The id in the path; what cannot be an id is not looked up, and what else is wrong matters only for a task."""
     if not is_id(task_id, "task"):
         raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
+    note(task=task_id)
     try:
         yield task_id
     except (InvalidBody, UnsupportedMediaType, InvalidRequest, RequestValidationError):

@@ -1,6 +1,7 @@
 """One request inside the engine: what is asked, what was found for it, and the future its caller waits on."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -8,6 +9,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from service.engine.arrays import Array, LabelledArrays
 from service.engine.cache import CachedTask, Thresholds
 from service.fields import Prior
+from service.logs import about
 
 Result = TypeVar("Result")
 Key: TypeAlias = tuple[str, str]  # tenant, task
@@ -78,6 +80,7 @@ class Ask(Generic[Result]):
     future: "asyncio.Future[Answer[Result]]"
     added_at: float = field(default_factory=monotonic)
     tenant: str = ""
+    about: Mapping[str, Any] = field(default_factory=about)  # for the log
 
     @property
     def kind(self) -> Kind:

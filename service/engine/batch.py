@@ -14,9 +14,11 @@ from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
 from service.engine.compute import Compute
 from service.engine.pace import timed
+from service.engine.slices import padded_rows
 from service.engine.transfer import transfer
 from service.engine.worker import Work
 from service.errors import ComputationFailed
+from service.logs import FIELDS
 from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,8 @@ def run_batch(compute: Compute, asks: Sequence[Ask[Any]], deliver: Deliver, metr
         return
     except Exception as error:
         if len(asks) == 1:
-            log.warning("%s failed alone", kind, exc_info=error)
+            log.warning("%s failed alone", kind, exc_info=error, extra={FIELDS: asks[0].about})
+            metrics.failed_computations.labels(kind).inc()
             compute.prove()
             deliver([(asks[0], ComputationFailed(f"The {kind} failed on the device."))])
             return
@@ -70,11 +73,13 @@ def _while_wanted(slices: Generator[None, None, Result], asks: Sequence[Ask[Any]
 
 
 def _observe(compute: Compute, asks: Sequence[Ask[Any]], compute_ms: float, metrics: Metrics) -> None:
-    kind, num_rows = asks[0].kind, sum(ask.num_rows for ask in asks)
-    compute.paces[asks[0].digest, kind].observe(num_rows, compute_ms)
+    kind, digest, lengths = asks[0].kind, asks[0].digest, [ask.num_rows for ask in asks]
+    num_rows = sum(lengths)
+    compute.paces[digest, kind].observe(num_rows, compute_ms)
     metrics.compute_seconds.labels(kind).observe(compute_ms / 1000)
     metrics.batch_tasks.labels(kind).observe(len(asks))
     metrics.batch_rows.labels(kind).observe(num_rows)
+    metrics.padding_rows.labels(kind).inc(padded_rows(kind, lengths, compute.slice_rows[digest]) - num_rows)
 
 
 def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:
@@ -121,8 +126,11 @@ def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metric
     """The answer to one ask, refused if any number in it is not finite."""
     queue_ms = 1000 * (began - ask.added_at)
     metrics.queue_seconds.labels(ask.kind).observe(queue_ms / 1000)
+    if ask.kind == "transfer" and isinstance(result, Adapted):
+        metrics.transfers.labels("used" if result.chosen else "unused").inc()
     arrays: list[Array] = list(_params(result) if isinstance(result, Adapted) else vars(result).values())
     if not all(np.isfinite(array).all() for array in arrays if array is not None):
+        metrics.failed_computations.labels(ask.kind).inc()
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found

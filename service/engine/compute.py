@@ -27,6 +27,7 @@ from service.engine.pace import Pace, timed
 from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
+from service.metrics import Metrics
 
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
@@ -42,12 +43,17 @@ class Compute:
     """The learners on their device. One thread runs the generators; a yield is only a chance to pause."""
 
     def __init__(
-        self, checkpoints: Mapping[str, Checkpoint], device: torch.device, dtype: torch.dtype, text_bytes: int = 0
+        self,
+        checkpoints: Mapping[str, Checkpoint],
+        device: torch.device,
+        dtype: torch.dtype,
+        metrics: Metrics,
+        text_bytes: int = 0,
     ) -> None:
         self.device = device
-        self.texts = Texts(text_bytes)
+        self.texts = Texts(text_bytes, metrics)
         self.checkpoints = checkpoints
-        self._slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
+        self.slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self._appraisals = {d: each.appraisal and each.appraisal.to(device) for d, each in checkpoints.items()}
@@ -71,7 +77,7 @@ class Compute:
             if self.is_slow(digest):
                 yield from self._warm_slow(digest)
                 continue
-            most = min(16, 2 * self._slice_rows[digest])  # a start must not wait for an encoder that is dear
+            most = min(16, 2 * self.slice_rows[digest])  # a start must not wait for an encoder that is dear
             for is_measured, num_rows in ((False, most), (True, most // 4), (True, most)):
                 task = _made_up(_made_up_rows(num_rows, checkpoint.inputs), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
@@ -90,7 +96,7 @@ class Compute:
     def _warm_slow(self, digest: str) -> Generator[None, None, None]:
         """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones."""
         head, inputs = self.learners[digest].head, self.checkpoints[digest].inputs
-        for num_rows in (4, 2 * min(8, self._slice_rows[digest])):
+        for num_rows in (4, 2 * min(8, self.slice_rows[digest])):
             task = _made_up(_made_up_rows(num_rows, inputs), self.checkpoints[digest].card.kinds[0])
             features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
             params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
@@ -165,7 +171,7 @@ class Compute:
         lengths = [len(inputs) for _, inputs in queries]
         features = yield from self._encode(digest, [inputs for _, inputs in queries], tenants)
         done = 0
-        for piece in pieces(lengths, self._slice_rows[digest]):
+        for piece in pieces(lengths, self.slice_rows[digest]):
             asked = [stop - first for _, first, stop in piece]
             rows = rows_of(features[done : (done := done + sum(asked))], asked)
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)

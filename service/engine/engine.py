@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 
 from models.checkpoint import Checkpoint
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
-from service.engine.ask import Answer, Ask, Fetched, Key, NewRows, Outcome, Query, Result
+from service.engine.ask import Answer, Ask, Fetched, Key, Kind, NewRows, Outcome, Query, Result
 from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
@@ -20,6 +22,7 @@ from service.engine.scheduler import Job, Scheduler
 from service.engine.turns import Batch, Lane
 from service.engine.worker import Work, Worker
 from service.errors import DeadlineExceeded, NotReady
+from service.logs import note
 from service.metrics import Metrics
 from service.settings import MIB, Settings
 
@@ -61,7 +64,7 @@ class Engine:
     ) -> None:
         device = choose_device(settings.device)
         dtype = choose_dtype(settings.dtype, device)
-        self._compute = Compute(checkpoints, device, dtype, settings.text_cache_mib * MIB)
+        self._compute = Compute(checkpoints, device, dtype, metrics, settings.text_cache_mib * MIB)
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)
@@ -93,6 +96,7 @@ class Engine:
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._is_draining = False
+        self._show_queues()
 
     async def start(self) -> None:
         """Start the device's thread, run each model once to warm it and to measure its pace, then take work."""
@@ -211,6 +215,7 @@ class Engine:
         if self._is_draining or not self.is_healthy:
             raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
         ask.tenant = tenant
+        note(model=f"{self._compute.checkpoints[ask.digest].card.name}@{ask.digest[:12]}")
         pace = self._compute.paces[ask.digest, ask.kind]
         queue = self._queues[self._lane(ask, pace)]
         pads = ask.kind in ("readapt", "transfer") or not self._compute.encodes(ask.digest)
@@ -219,7 +224,6 @@ class Engine:
         job: Job[Ask[Any]] = Job(tenant, group, ask.num_rows, ask.num_rows * pace.ms_per_row, deadline, ask, pads)
         queue.scheduler.add(job)
         queue.has_changed.set()
-        self._observe_queues()
         self._open.add(ask.future)
         try:
             async with asyncio.timeout(deadline - monotonic()):
@@ -246,7 +250,6 @@ class Engine:
             queue.has_changed.clear()
             while (taken := queue.room.take()) is not None:
                 batch, jobs = taken
-                self._observe_queues()
                 asks = [job.payload for job in jobs if not job.payload.future.done()]
                 asks = await self._params.find(asks)
                 if asks:
@@ -285,8 +288,21 @@ class Engine:
             self._queues[batch.lane].room.end(batch)
             self._queues[batch.lane].has_changed.set()
 
-    def _observe_queues(self) -> None:
-        self._metrics.queue_cost_ms.set(sum(queue.scheduler.waiting_cost for queue in self._queues.values()))
+    def _waiting(self, kind: Kind) -> list[Job[Ask[Any]]]:
+        jobs = chain.from_iterable(queue.scheduler.waiting() for queue in self._queues.values())
+        return [job for job in jobs if job.payload.kind == kind]
+
+    def _num_waiting(self, kind: Kind) -> int:
+        return len(self._waiting(kind))
+
+    def _waiting_cost_s(self, kind: Kind) -> float:
+        return sum(job.cost for job in self._waiting(kind)) / 1000
+
+    def _show_queues(self) -> None:
+        """Counted when somebody looks, and not at each request."""
+        for kind in get_args(Kind):
+            self._metrics.queue_length.labels(kind).set_function(partial(self._num_waiting, kind))
+            self._metrics.queue_cost.labels(kind).set_function(partial(self._waiting_cost_s, kind))
 
     def _warm_up(self, warm: "asyncio.Future[None]") -> Work:
         try:

@@ -1,7 +1,7 @@
 """Which waiting jobs run next: pure bookkeeping, without clock, thread or torch."""
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -94,6 +94,10 @@ class Scheduler(Generic[Payload]):
         )
         tenant.cost += job.cost
         self.waiting_cost += job.cost
+
+    def waiting(self) -> Iterator[Job[Payload]]:
+        """All jobs that wait, in no order."""
+        return (job for tenant in self._tenants.values() for queue in tenant.waiting.values() for _, job in queue)
 
     def has(self, tenant: str) -> bool:
         """Whether anything of this tenant waits."""

@@ -13,6 +13,7 @@ from models.inputs.photo import PhotoInput
 from models.inputs.table import TableInput
 from models.inputs.text import TextInput
 from service.engine.arrays import Array
+from service.engine.ask import Kind
 
 # By size and not by the clock: the shape of a batch decides in which order sums are taken, and the same request must
 # get the same answer to the last bit after a restart. 32 glyphs of 56 x 56 are some 20 ms of two cores.
@@ -43,6 +44,16 @@ def cuts(inputs: Input, rows: Array, device_type: str) -> Iterator[tuple[npt.NDA
     step = rows_a_slice(inputs, device_type)
     for first in range(0, len(rows), step):
         yield np.arange(first, min(first + step, len(rows))), rows[first : first + step]
+
+
+def padded_rows(kind: Kind, lengths: Sequence[int], slice_rows: int) -> int:
+    """Rows that the head computes for tasks of these lengths, the padding among them; others it takes one by one."""
+    if kind in ("adapt", "readapt"):
+        return len(lengths) * max(lengths)
+    if kind != "predict":
+        return sum(lengths)
+    parts = ([stop - first for _, first, stop in piece] for piece in pieces(lengths, slice_rows))
+    return sum(len(part) * max(part) for part in parts)
 
 
 def pieces(lengths: Sequence[int], max_rows: int) -> Iterator[list[tuple[int, int, int]]]:

@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime
 from time import monotonic
 
+from service import logs
 from service.errors import ComputationFailed, Conflict, InternalError, KshotError, Overloaded, Unavailable
 from service.jobs.effects import LeaseLost, perform
-from service.logs import REQUEST_ID
 from service.metrics import Metrics
 from service.schemas import Problem
 from service.settings import Settings
@@ -32,13 +32,14 @@ class Run:
         self._tasks = tasks
         self._lease_s = settings.job_lease_s
         self._beat_s = min(MAX_BEAT_S, settings.job_lease_s / 5)
-        self._deadline = monotonic() + settings.job_timeout_s
+        self._began = monotonic()
+        self._deadline = self._began + settings.job_timeout_s
         self._metrics = metrics
         self._num_done = 0
 
     async def whole(self) -> None:
         """Do the job while it is held; cancelled, hand it back."""
-        REQUEST_ID.set(self._job.id)
+        logs.begin(request_id=self._job.id, tenant=self._job.tenant, task=self._job.task_id)
         ON_DECODED.set(self._note)
         work = asyncio.create_task(self._work(), name=f"work on {self._job.id}")
         try:
@@ -77,6 +78,10 @@ class Run:
             log.exception("the job failed")
             await self._fail(InternalError(f"The service made a mistake; its log has more under {self._job.id}."))
         self._metrics.ended_jobs.labels(state).inc()
+        seconds = monotonic() - self._began
+        self._metrics.job_seconds.labels(self._job.kind).observe(seconds)
+        fields = {"kind": self._job.kind, "state": state, "ms": round(seconds * 1000, 2)}
+        log.info("job", extra={logs.FIELDS: fields})
 
     async def _persist(self) -> None:
         """Do it, and again where a client would be told to try again."""

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.catalog import FORM
 from service.errors import PreconditionFailed, TaskNotFound, VersionErased, VersionNotFound
 from service.ids import is_id
+from service.logs import note
 from service.storage import history, queries
 from service.storage.matching import Match
 from service.storage.records import TaskRecord, VersionRecord
@@ -15,6 +16,7 @@ async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Mat
     record = await queries.get_task(session, tenant, task_id) if is_id(task_id, "task") else None
     if record is None:
         raise _no_task(task_id)
+    note(model=f"{record.model}@{record.model_digest[:12]}")
     if match is not None and record.revision not in match:
         raise _moved_on(record)
     return record

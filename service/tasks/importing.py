@@ -85,7 +85,9 @@ class Importing:
         def answer(record: TaskRecord) -> CreatedTask:
             return made_task(record, spent, examples)
 
-        return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+        return await self._writing.commit(
+            work, answer, once, status=201, location=f"/v1/tasks/{task.id}", origin="import"
+        )
 
     def _model(self, tenant: str, file: TaskFile, may_readapt: bool) -> Served:
         """The model that the task will be on."""

@@ -123,7 +123,9 @@ class Tasks:
                 self._predicting.remember(record)
                 return made_task(record, spent, examples, cut)
 
-            return await self._writing.commit(work, answer, once, status=201, location=f"/v1/tasks/{task.id}")
+            return await self._writing.commit(
+                work, answer, once, status=201, location=f"/v1/tasks/{task.id}", origin="adapt"
+            )
 
         return await until_kept(attempt)
 

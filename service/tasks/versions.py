@@ -46,4 +46,4 @@ class Versions:
             await changes.copy_version(session, tenant, task_id, source.number, number, now)
             return await self._writing.settle(session, tenant, task_id, number)
 
-        return await self._writing.commit(work, task_of, once)
+        return await self._writing.commit(work, task_of, once, origin="rollback")

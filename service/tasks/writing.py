@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import DeadlineExceeded
+from service.logs import note
 from service.metrics import Metrics
 from service.once import Receipt, answer_of
 from service.settings import Settings
@@ -74,14 +75,18 @@ class Writing:
         status: int = 200,
         location: str | None = None,
         stores_more: bool = True,
+        origin: str | None = None,
     ) -> tuple[M, int]:
         """Do the work in a transaction of its own, and store its answer with it if it must happen once.
+
+        `origin` is that of the version that it makes, if it makes one.
 
         The answer, and the revision that the task is at after it. Raises QuotaExceeded if it `stores_more` than it may.
         """
 
         async def whole(session: AsyncSession) -> tuple[M, int]:
             record = await work(session)
+            note(task=record.id)
             if stores_more:
                 await self.quotas.count(session, record.tenant)
             body = answer(record)
@@ -90,7 +95,10 @@ class Writing:
                 await once.store(session, record.tenant, record.id, told)
             return body, record.revision
 
-        return await self._database.write(whole)
+        body, revision = await self._database.write(whole)
+        if origin is not None:
+            self._metrics.versions.labels(origin).inc()
+        return body, revision
 
     async def advance(
         self,
@@ -117,7 +125,8 @@ class Writing:
             else:
                 work = partial(self._apply, state, change, match)
             stores_more = change is not None and change.forgotten is None  # to forget must always be possible
-            return await self.commit(work, answer, once, status=status, stores_more=stores_more)
+            origin = None if change is None else change.version.origin
+            return await self.commit(work, answer, once, status=status, stores_more=stores_more, origin=origin)
 
         async with self._turn(tenant, task_id, deadline):
             return await until_kept(attempt, self._metrics.lost_writes.inc)

@@ -2,8 +2,9 @@ import json
 import logging
 import subprocess
 import sys
+from contextvars import copy_context
 
-from service.logs import FIELDS, REQUEST_ID, JsonLines
+from service.logs import ABOUT, FIELDS, JsonLines, begin, note
 
 
 def line(**extra: object) -> dict[str, object]:
@@ -22,19 +23,27 @@ def test_a_record_is_one_line_of_json() -> None:
 
 
 def test_a_line_carries_the_id_of_its_request() -> None:
-    token = REQUEST_ID.set("abc")
-    try:
-        assert line()["request_id"] == "abc"
-    finally:
-        REQUEST_ID.reset(token)
-    assert "request_id" not in line()
+    def inside() -> dict[str, object]:
+        begin(request_id="abc")
+        note(tenant="acme")
+        return line()
+
+    told = copy_context().run(inside)
+    assert (told["request_id"], told["tenant"]) == ("abc", "acme")
+    note(tenant="nobody's")
+    assert ABOUT.get() is None and "tenant" not in line()
 
 
-def test_an_exception_is_told_in_the_same_line() -> None:
+def test_an_exception_is_told_in_the_same_line_without_its_message() -> None:
     try:
-        raise KeyError("k")
-    except KeyError:
-        assert "KeyError: 'k'" in str(line(exc_info=sys.exc_info())["exception"])
+        try:
+            raise KeyError("hunter2")
+        except KeyError as error:
+            raise ValueError("hunter2") from error
+    except ValueError:
+        told = str(line(exc_info=sys.exc_info())["exception"])
+    assert told.startswith("builtins.KeyError\n") and "\nbuiltins.ValueError\n" in told
+    assert "test_logs.py" in told and told.count("hunter2") == 2  # in the lines of this file
 
 
 def test_configuring_sends_lines_to_stderr() -> None:

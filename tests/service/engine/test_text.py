@@ -18,6 +18,7 @@ from service.engine.engine import Engine
 from service.engine.loading import load_checkpoints
 from service.engine.texts import ENTRY_BYTES, Texts
 from service.errors import ModelNotFound
+from service.metrics import Metrics
 from tests.service.engine.learners import Store, running, soon
 
 CARD = Card(
@@ -88,7 +89,7 @@ async def test_equal_texts_of_a_tenant_are_encoded_once(loaded: dict[str, Checkp
 
 def test_what_is_remembered_of_texts_is_bounded() -> None:
     made = {("t", "d", bytes([number])): torch.zeros(100) for number in range(10)}
-    texts = Texts(5 * (ENTRY_BYTES + 1 + 400))
+    texts = Texts(5 * (ENTRY_BYTES + 1 + 400), Metrics())
     for key, features in made.items():
         texts.put({key: features})
     assert list(texts.get(list(made))) == list(made)[5:]
