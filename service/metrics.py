@@ -72,6 +72,8 @@ class Metrics:
         self.lost_writes = self._counter("kshot_lost_writes", told)
         self.expired_tasks = self._counter("kshot_expired_tasks", "Tasks deleted by their age.")
         self.jobs = self._gauge("kshot_jobs", "Jobs in the database that are queued or running.", ["state"])
+        for state in ("queued", "running"):
+            self.jobs.labels(state)  # there before they are first counted
         self.ended_jobs = self._counter("kshot_ended_jobs", "Jobs that ended here.", ["state"])
         self.lost_jobs = self._counter("kshot_lost_jobs", "Jobs whose process vanished, found here.")
         self.job_seconds = self._histogram("kshot_job_seconds", "From the start of a job to its end.", LONG, KIND)

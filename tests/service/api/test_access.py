@@ -48,7 +48,7 @@ async def test_an_unexpected_error_is_told_without_internals(app: FastAPI, caplo
     problem = assert_problem(answer, 500, "internal_error")
     assert SECRET not in answer.text and "RuntimeError" not in answer.text
     assert answer.headers["x-request-id"] in problem["detail"]
-    assert SECRET in caplog.text
+    assert "unexpected error" in caplog.text and "RuntimeError" in caplog.text
 
 
 async def test_an_error_after_the_start_of_an_answer_breaks_it_off(metrics: Metrics) -> None:

@@ -24,11 +24,13 @@ ROW = [NUMBER, *[0.5] * (DIM - 1)]
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What was logged so far, as the service writes it."""
-    logging.getLogger("service").setLevel(logging.DEBUG)
+    formatter = caplog.handler.formatter
+    caplog.set_level(logging.DEBUG, "service")
     caplog.handler.setFormatter(JsonLines())
-    return lambda: [json.loads(line) for line in caplog.text.splitlines()]
+    yield lambda: [json.loads(line) for line in caplog.text.splitlines()]
+    caplog.handler.setFormatter(formatter)
 
 
 def forms(secret: str) -> Iterator[str]:
