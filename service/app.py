@@ -47,7 +47,7 @@ from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
 from service.sweeps import repeating
 from service.tasks import Tasks
-from service.tasks.sweeping import expire_tasks, sweep_cache
+from service.tasks.sweeping import expire_tasks, measure_tasks, sweep_cache
 
 SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
@@ -139,6 +139,8 @@ async def running(
         await stack.enter_async_context(repeating(forget, every_s=SWEEP_EVERY_S, name="forgetting old requests"))
         clear = partial(sweep_cache, database, engine, metrics)
         await stack.enter_async_context(repeating(clear, every_s=settings.sweep_interval_s, name="clearing the cache"))
+        measure = partial(measure_tasks, database)
+        await stack.enter_async_context(repeating(measure, every_s=settings.sweep_interval_s, name="measuring tasks"))
         if settings.task_ttl_s is not None:
             expire = partial(expire_tasks, database, timedelta(seconds=settings.task_ttl_s), metrics)
             await stack.enter_async_context(repeating(expire, every_s=settings.sweep_interval_s, name="expiring tasks"))

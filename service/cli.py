@@ -80,14 +80,25 @@ def serve(
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")
-def migrate() -> None:
-    """Bring the database of KSHOT_DATABASE_URL to the newest schema; harmless to repeat."""
-    from service.storage.migrate import head, upgrade
+def migrate(
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End a deployment: no process of the release before runs any more.")
+    ] = False,
+) -> None:
+    """Bring the database of KSHOT_DATABASE_URL to the newest schema; harmless to repeat.
+
+    On a database in use it stops before what processes of the release before cannot live with: replace them, then run
+    it again with --finish.
+    """
+    from service.storage.migrate import head, revision_of, upgrade
 
     url = settings_in_force().database_url
     with clear_database_errors(url):
-        upgrade(url)
-    typer.echo(f"The database is at revision {head()}.")
+        upgrade(url, finish=finish)
+        found = revision_of(url)
+    typer.echo(f"The database is at revision {found}.")
+    if found != head():
+        typer.echo("When no process of the release before is left: kshot migrate --finish")
 
 
 @app.command(epilog="Example: kshot doctor --json")

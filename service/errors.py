@@ -35,6 +35,7 @@ KshotError
 │   └── JobAbandoned              several processes were lost while they did it
 └── Unavailable              503  with Retry-After
     ├── NotReady
+    │   └── DeploymentUnfinished  the release before may still be at work, and would not understand this
     ├── DatabaseUnavailable
     ├── DeadlineExceeded
     └── ComputationFailed         the device failed on this request, or made numbers that are not finite
@@ -283,6 +284,12 @@ class NotReady(Unavailable):
     """Starting or stopping."""
 
     code, title = "not_ready", "The service is not ready"
+
+
+class DeploymentUnfinished(NotReady):
+    """Processes of the release before may still be at work, which would not understand what was asked."""
+
+    code, title = "deployment_unfinished", "A new release is still being rolled out"
 
 
 class DatabaseUnavailable(Unavailable):

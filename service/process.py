@@ -23,7 +23,8 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
     settings = Settings(auth=auth)
     if settings.database_url.startswith("sqlite") if migrate is None else migrate:
         with clear_database_errors(settings.database_url):
-            upgrade(settings.database_url)
+            # nobody shares a file of SQLite with replicas that are still to be replaced
+            upgrade(settings.database_url, finish=settings.database_url.startswith("sqlite"))
     left_out: dict[str, str] = {}
     try:
         checkpoints = load_checkpoints(model_folders(settings.models, settings.only_models), left_out)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.storage.inserts import insert_features
+from service.storage.inserts import GENERATION, insert_features
 from service.storage.jobs import delete_answers
 from service.storage.matching import Match, is_match
 from service.storage.records import ExampleRecord
@@ -63,6 +63,7 @@ async def move_task(
     if from_version is not None:
         wanted.append(Task.version == from_version)
     values = {"revision": Task.revision + 1, "updated_at": now, **changed}
+    values["measured_revision"] = Task.measured_revision + 1  # what was measured is so still, unless it is said anew
     if is_new_version:
         values["version"] = Task.version + 1
     moved = update(Task).where(*wanted).values(values).returning(Task.version)
@@ -86,7 +87,7 @@ async def copy_version(
 ) -> None:
     """Make the version `number` the same as `source`: its params and its members."""
     made: dict[str, Any] = {"number": literal(number), "origin": literal("rollback")}
-    made["created_at"] = literal(now, UtcDateTime())
+    made |= {"created_at": literal(now, UtcDateTime()), "generation": literal(GENERATION)}
     await copy_rows(session, Version, made, _of(Version, tenant, task_id), Version.number == source)
     for table in (Params, OwnParams, Transfer):
         mine = (_of(table, tenant, task_id), table.number == source)

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.storage.records import ExampleRecord, NewVersion
 from service.storage.tables import Example, Features, Membership, OwnParams, Params, Table, Transfer, Version
 
+GENERATION = 1  # of the rules that this code keeps: when one learned from another, both know when they forget
+
 
 async def insert_version(session: AsyncSession, keys: dict[str, Any], version: NewVersion, now: datetime) -> None:
     """A version and its params."""
@@ -28,6 +30,7 @@ async def insert_version(session: AsyncSession, keys: dict[str, Any], version: N
         "origin": version.origin,
         "preprocessing": None if version.preprocessing is None else dict(version.preprocessing),
         "transferred_from": [source.task_id for source in version.sources] or None,
+        "generation": GENERATION,
     }
     await insert_rows(session, Version, [keys | row])
     await insert_params(session, Params, keys, version.number, version.params)

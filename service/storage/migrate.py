@@ -5,19 +5,31 @@
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import create_engine
 
 import migrations
+from service.storage.engines import database_url
 from service.storage.failures import translated
 
+SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the schema. It blocks: call it in a thread where an event loop runs."""
+
+def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> None:
+    """Upgrade the schema as far as processes of the release before can live with; `finish` takes what they cannot.
+
+    A new database has no such processes. It blocks: call it in a thread where an event loop runs.
+    """
     with translated():
+        if revision is None:
+            revision = "head" if finish or revision_of(url) is None else expanded()
         command.upgrade(_config(url), revision)
 
 
@@ -35,10 +47,39 @@ def head() -> str:
     return revision
 
 
+def expanded() -> str:
+    """The newest revision that code of the release before can work with too."""
+    return next(script.revision for script in _scripts() if not _finishes(script))
+
+
 def old_revisions() -> frozenset[str | None]:
     """The revisions that this code has outgrown; None is a database before its first migration."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
-    return frozenset({None} | known - {head()})
+    newest = takewhile(_finishes, _scripts())
+    return unfinished_revisions() - {script.revision for script in newest} - {expanded()}
+
+
+def unfinished_revisions() -> frozenset[str | None]:
+    """The revisions at which processes of the release before may be at work."""
+    return frozenset({None, *(script.revision for script in _scripts())} - {head()})
+
+
+def revision_of(url: str) -> str | None:
+    """The revision of a database, none before its first migration."""
+    engine = create_engine(database_url(url).set(drivername=SYNCHRONOUS[database_url(url).get_backend_name()]))
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def _scripts() -> Iterator[Script]:
+    """Newest first."""
+    return ScriptDirectory.from_config(_config(None)).walk_revisions()
+
+
+def _finishes(script: Script) -> bool:
+    return getattr(script.module, "finishes", False)
 
 
 def _config(url: str | None) -> Config:

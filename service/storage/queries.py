@@ -35,6 +35,7 @@ async def insert_task(
         "num_bytes": len(version.params)
         + len(version.own_params or b"")
         + sum(len(each.input) + len(each.features or b"") for each in examples),
+        "measured_revision": 1,
         "prior": task.prior,
         "created_at": now,
         "updated_at": now,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -56,6 +57,8 @@ PrimaryKey: TypeAlias = Annotated[str, mapped_column(KEY, primary_key=True)]
 PrimaryNumber: TypeAlias = Annotated[int, mapped_column(primary_key=True, autoincrement=False)]
 OptionalJson = JSON(none_as_null=True)
 
+UNMEASURED = text("measured_revision <> revision")
+
 
 class Table(DeclarativeBase):
     """What all tables share: the names of constraints and the types of columns."""
@@ -72,6 +75,7 @@ class Task(Table):
         Index(None, "tenant", "name", "id"),
         Index(None, "tenant", "model", "id"),
         Index(None, "updated_at"),  # what has not been written for long expires
+        Index("ix_tasks_unmeasured", "tenant", "id", postgresql_where=UNMEASURED, sqlite_where=UNMEASURED),
     )
 
     tenant: Mapped[PrimaryKey]
@@ -84,9 +88,10 @@ class Task(Table):
     updated_at: Mapped[datetime]
     name: Mapped[str | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
-    # how often which label is to be expected; nothing: as the model has it
     num_examples: Mapped[int] = mapped_column(server_default="0")  # stored of it, for quotas
     num_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    measured_revision: Mapped[int] = mapped_column(server_default="0")  # at which these were so
+    # how often which label is to be expected; nothing: as the model has it
     prior: Mapped[str | dict[str, float] | None] = mapped_column(OptionalJson)
 
 
@@ -111,6 +116,8 @@ class Version(Table):
     origin: Mapped[str] = mapped_column(server_default="adapt")  # what made it: extend, forget, rollback, ...
     preprocessing: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)  # made the inputs; unknown of old rows
     transferred_from: Mapped[list[str] | None] = mapped_column(OptionalJson)  # ids of tasks, told of for good
+    # of the code that wrote it; without a default, so that code which knows of none cannot write
+    generation: Mapped[int]
 
 
 class Params(Table):

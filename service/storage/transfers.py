@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.changes import PLAIN, copy_rows, move_task
+from service.storage.inserts import GENERATION
 from service.storage.records import Source
 from service.storage.tables import (
     Example,
@@ -157,6 +158,7 @@ async def _go_on_alone(session: AsyncSession, tenant: str, task_id: str, source_
         own = and_(Version.tenant == tenant, Version.task_id == task_id, Version.number == number)
         made |= {
             "created_at": literal(now, UtcDateTime()),
+            "generation": literal(GENERATION),
             "transferred_from": literal(None, Version.transferred_from.type),
         }
         await copy_rows(session, Version, made, own)

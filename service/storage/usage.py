@@ -1,8 +1,11 @@
-"""What tenants have stored, as functions of a session: each task knows its size, so that a sum over tasks tells."""
+"""What tenants have stored, as functions of a session: each task knows its size, so that a sum over tasks tells.
+
+A task that code of before sizes has written to, or stored, moved on without being measured: then its rows are counted.
+"""
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -34,24 +37,41 @@ async def hold_tenant(session: AsyncSession, tenant: str) -> None:
 
 async def measure_task(session: AsyncSession, tenant: str, task_id: str) -> None:
     """Note how large a task has become, with all versions that are kept."""
-    num_examples = select(func.count()).select_from(Example).where(Example.task_id == task_id).scalar_subquery()
-    num_bytes = (
-        _sum(Example.input, Example.task_id == task_id)
-        + _sum(Features.data, Features.task_id == task_id)
-        + _sum(Params.data, Params.task_id == task_id)
-        + _sum(OwnParams.data, OwnParams.task_id == task_id)
-    )
-    measured = update(Task).where(Task.tenant == tenant, Task.id == task_id)
-    values = {"num_examples": num_examples, "num_bytes": num_bytes}
-    await session.execute(measured.values(values), execution_options={"synchronize_session": False})
+    await _measure(session, Task.tenant == tenant, Task.id == task_id)
 
 
-def _sum(column: InstrumentedAttribute[bytes], where: ColumnElement[bool]) -> ColumnElement[int]:
-    return select(func.coalesce(func.sum(func.length(column)), 0)).where(where).scalar_subquery()
+async def measure_stale(session: AsyncSession, limit: int) -> int:
+    """Measure tasks of any tenant that have not been since they were written, at most so many; how many it were."""
+    stale = select(Task.tenant, Task.id).where(_is_stale).limit(limit)
+    found = [(tenant, id_) for tenant, id_ in await session.execute(stale.with_for_update(skip_locked=True))]
+    if found:
+        await _measure(session, tuple_(Task.tenant, Task.id).in_(found))
+    return len(found)
 
+
+async def _measure(session: AsyncSession, *where: ColumnElement[bool]) -> None:
+    values = {"num_examples": _num_examples, "num_bytes": _num_bytes, "measured_revision": Task.revision}
+    await session.execute(update(Task).where(*where).values(values), execution_options={"synchronize_session": False})
+
+
+def _sum(column: InstrumentedAttribute[bytes], task_id: InstrumentedAttribute[str]) -> ColumnElement[int]:
+    total = select(func.coalesce(func.sum(func.length(column)), 0)).where(task_id == Task.id)
+    return total.correlate(Task).scalar_subquery()
+
+
+_num_examples = (
+    select(func.count()).select_from(Example).where(Example.task_id == Task.id).correlate(Task).scalar_subquery()
+)
+_num_bytes = (
+    _sum(Example.input, Example.task_id)
+    + _sum(Features.data, Features.task_id)
+    + _sum(Params.data, Params.task_id)
+    + _sum(OwnParams.data, OwnParams.task_id)
+)
+_is_stale = Task.measured_revision != Task.revision
 
 _USAGE = select(
     func.count(),
-    func.coalesce(func.sum(Task.num_examples), 0),
-    func.coalesce(func.sum(Task.num_bytes), 0),
+    func.coalesce(func.sum(case((_is_stale, _num_examples), else_=Task.num_examples)), 0),
+    func.coalesce(func.sum(case((_is_stale, _num_bytes), else_=Task.num_bytes)), 0),
 ).select_from(Task)

@@ -23,6 +23,7 @@ from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
 from service.tasks.adapting import Adapting, Spent, made_task, new_examples, num_slots, refuse_kind, version_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
+from service.tasks.rollout import Rollout
 from service.tasks.writing import Writing
 
 TRIED = 8  # inputs of a file that its params must answer
@@ -49,6 +50,7 @@ class Importing:
         decoding: Decoding,
         adapting: Adapting,
         writing: Writing,
+        rollout: Rollout,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -56,6 +58,7 @@ class Importing:
         self._decoding = decoding
         self._adapting = adapting
         self._writing = writing
+        self._rollout = rollout
 
     async def import_task(
         self, tenant: str, data: bytes, deadline: float, *, may_readapt: bool = False, once: Once | None = None
@@ -66,6 +69,8 @@ class Importing:
         on the newest digest of the model. Raises InvalidRequest, ModelUnavailable or CannotReadapt.
         """
         file, arrays = await self._decoding.in_thread(partial(codec.unpack_task, data, self._settings))
+        if file.prior is not None:
+            await self._rollout.refuse_unless_over("prior")
         model, spent = self._model(tenant, file, may_readapt), Spent()
         await self._writing.quotas.look(tenant, tasks=1, examples=len(file.support))
         sent = await self._checked(file, arrays, model)

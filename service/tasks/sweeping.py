@@ -5,11 +5,12 @@ from itertools import islice
 
 from service.engine.engine import Engine
 from service.metrics import Metrics
-from service.storage import history, transfers
+from service.storage import history, transfers, usage
 from service.storage.database import Database
 
 MAX_LOOKED_UP = 1_000  # cached tasks in one statement
 MAX_EXPIRED = 100  # tasks deleted in one transaction
+MAX_MEASURED = 100  # tasks measured in one transaction
 
 
 async def sweep_cache(database: Database, engine: Engine, metrics: Metrics) -> None:
@@ -35,3 +36,10 @@ async def expire_tasks(database: Database, ttl: timedelta, metrics: Metrics) -> 
     while num_deleted == MAX_EXPIRED:
         num_deleted = await database.write(lambda session: transfers.delete_expired(session, before, MAX_EXPIRED))
         metrics.expired_tasks.inc(num_deleted)
+
+
+async def measure_tasks(database: Database) -> None:
+    """Measure the tasks that code of before quotas has written; replicas may do so at once."""
+    num_measured = MAX_MEASURED
+    while num_measured == MAX_MEASURED:
+        num_measured = await database.write(lambda session: usage.measure_stale(session, MAX_MEASURED))

@@ -15,6 +15,7 @@ from service.schemas import (
     CreatedTask,
     CreatePredictions,
     CreateTask,
+    Kind,
     Predictions,
     Task,
     TaskPage,
@@ -44,6 +45,7 @@ from service.tasks.importing import Importing
 from service.tasks.predicting import Predicting
 from service.tasks.readapting import Readapting
 from service.tasks.retrying import until_kept
+from service.tasks.rollout import Rollout
 from service.tasks.support import SupportSets
 from service.tasks.transferring import Transferring, refuse_transfer
 from service.tasks.versions import Versions
@@ -62,13 +64,16 @@ class Tasks:
         self._adapting = Adapting(engine, self._decoding)
         self._transferring = Transferring(database, engine)
         self._writing = Writing(database, settings, metrics)
+        self._rollout = Rollout(database)
         self.quotas = self._writing.quotas
         self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
         self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._transferring, self._writing)
         self.versions = Versions(database, catalog, self._writing)
         self.readapting = Readapting(catalog, self._adapting, self._writing)
         self.exporting = Exporting(database, engine, catalog, self._decoding)
-        self.importing = Importing(settings, engine, catalog, self._decoding, self._adapting, self._writing)
+        self.importing = Importing(
+            settings, engine, catalog, self._decoding, self._adapting, self._writing, self._rollout
+        )
         self.evaluating = Evaluating(database, engine, catalog, self._decoding, self._predicting, settings)
 
     def close(self) -> None:
@@ -83,8 +88,7 @@ class Tasks:
         )
         refuse_names(names, model)
         kind = kind_of(request.support, model)
-        if request.transfer:
-            refuse_transfer(model, kind)
+        await self._refuse_news(request, model, kind)
         refuse_prior(request, kind, await self._decoding.targets(request.support, model, kind, names=names))
         return model
 
@@ -101,8 +105,7 @@ class Tasks:
         model, spent = self._catalog.of(tenant).chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
-        if request.transfer:
-            refuse_transfer(model, kind)
+        await self._refuse_news(request, model, kind)
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
@@ -128,6 +131,14 @@ class Tasks:
             )
 
         return await until_kept(attempt)
+
+    async def _refuse_news(self, request: CreateTask, model: Served, kind: Kind) -> None:
+        """Raise for a transfer that the model cannot do, and for what the release before does not know."""
+        if request.transfer:
+            refuse_transfer(model, kind)
+            await self._rollout.refuse_unless_over("transfer")
+        if request.prior is not None:
+            await self._rollout.refuse_unless_over("prior")
 
     async def is_slow(self, tenant: str, task_id: str) -> bool:
         """Whether the task is of a model that adapts in jobs only. Raises TaskNotFound or ModelUnavailable."""
@@ -163,6 +174,8 @@ class Tasks:
         """Change the task's name, metadata or prior, whichever was sent; the task and its revision."""
         columns = {"name": "name", "metadata": "metadata_", "prior": "prior"}
         changed: dict[str, Any] = {columns[field]: getattr(request, field) for field in request.model_fields_set}
+        if request.prior is not None:
+            await self._rollout.refuse_unless_over("prior")
 
         async def work(session: AsyncSession) -> TaskRecord:
             if await changes.move_task(session, tenant, task_id, datetime.now(UTC), match=match, **changed) is None:

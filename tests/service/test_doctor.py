@@ -18,7 +18,9 @@ from tests.service.samples import opened
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version
 
 JUNK = "3608bca1e44ea6c4d268eb6db02260269892c0b42b86bbf1e77a6fa16c3c9282"  # SHA-256 of xyz
-VERSIONS = "tenant, task_id, {}, model_digest, num_support, support_digest, dtype, libraries, seed, created_at"
+VERSIONS = (
+    "tenant, task_id, {}, model_digest, num_support, support_digest, dtype, libraries, seed, created_at, generation"
+)
 TRANSFERS = "INSERT INTO transfers (tenant, task_id, number, source_id, source_version)"
 OWN_PARAMS = "INSERT INTO own_params (tenant, task_id, number, digest, data)"
 BREAKS = {

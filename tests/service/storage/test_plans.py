@@ -23,6 +23,7 @@ async def fill(session: AsyncSession) -> None:
     task |= {"revision": 1, "metadata_": {}, "created_at": NOW, "updated_at": NOW}
     version = {"tenant": "default", "number": 1, "model_digest": "d" * 64, "output_dim": 2, "num_support": 2}
     version |= {"support_digest": "s", "dtype": "float32", "libraries": {}, "seed": 0, "created_at": NOW, "labels": []}
+    version |= {"generation": 1}
     params = {"tenant": "default", "number": 1, "digest": "", "data": bytes(500)}
     await session.execute(insert(Task), [task | {"id": each.id} for each in tasks])
     await session.execute(insert(Version), [version | {"task_id": each.id} for each in tasks])
