@@ -27,6 +27,7 @@ from service.api import (
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
+from service.api.draining import Draining, Open
 from service.api.gate import Gate
 from service.api.problems import handlers
 from service.api.replays import Replay, on_replay
@@ -42,6 +43,7 @@ from service.logs import on_lost
 from service.metrics import Metrics
 from service.once import sweep
 from service.settings import Settings
+from service.stopping import Stopping
 from service.storage import history, migrate, queries
 from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
@@ -63,11 +65,13 @@ def create_app(
     It touches neither device nor database before its lifespan begins.
     """
     settings = settings or Settings()
-    metrics = Metrics()
+    metrics, stopping = Metrics(), Stopping()
+    requests = Open(stopping)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics, lambda: app.state.is_stopping(), checkpoints, left_out) as service:
+        is_stopping = partial(getattr, stopping, "has_begun")
+        async with requests.watched(), running(settings, metrics, is_stopping, checkpoints, left_out) as service:
             app.state.service = service
             try:
                 yield
@@ -85,12 +89,13 @@ def create_app(
         generate_unique_id_function=lambda route: "_".join([*route.tags[:1], route.name]),
         middleware=[
             Middleware(Access, metrics=metrics),
+            Middleware(Draining, requests=requests),
             Middleware(Admission, settings=settings, metrics=metrics),
         ],
     )
     app.state.metrics = metrics
     app.state.service = None
-    app.state.is_stopping = lambda: False  # whoever runs the app may know better, and sooner than the lifespan
+    app.state.stopping = stopping  # whoever runs the app begins it, sooner than the lifespan ends
     for resource in (tasks, support, versions, files, predictions, evaluations, jobs, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)

@@ -1,9 +1,11 @@
 """The service as a process: its socket, its signals, and the demonstration that may run beside it."""
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
+from types import FrameType
 from typing import Literal
 
 import uvicorn
@@ -14,8 +16,11 @@ from service import logs
 from service.app import create_app
 from service.engine.loading import NoSuchModel, load_checkpoints, model_folders
 from service.settings import Settings
+from service.stopping import Stopping
 from service.storage.migrate import upgrade
 from service.terminal import clear_database_errors, fail
+
+ANSWERING_S = 1.0  # before connections are cut, so that who has waited so long hears of it
 
 
 def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrate: bool | None, demo: bool) -> None:
@@ -42,7 +47,7 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
 
 
 def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
-    """Answer requests until SIGINT or SIGTERM, then finish those that were accepted."""
+    """Answer requests until SIGINT or SIGTERM; go on for a while, not ready; then finish those that were accepted."""
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -52,7 +57,27 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
         timeout_graceful_shutdown=round(settings.drain_timeout_s),
     )
     server = uvicorn.Server(config)
-    app.state.is_stopping = lambda: server.should_exit  # not ready any more, while open requests are finished
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it is done; then they are harmless
-        signal.signal(number, server.handle_exit)
-    server.run(sockets=[listener])
+    stopping: Stopping = app.state.stopping
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.force_exit = server.should_exit and number == signal.SIGINT
+        # nobody is behind a proxy who presses Ctrl-C; and who sends a signal again does not want to wait for one
+        unready_s = 0 if number == signal.SIGINT or stopping.has_begun else settings.unready_s
+        stopping.begin(unready_s=unready_s, drain_s=max(0, settings.drain_timeout_s - ANSWERING_S))
+
+    async def whole() -> None:
+        closing = asyncio.create_task(close(), name="closing")
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            closing.cancel()
+
+    async def close() -> None:
+        await stopping.until_closed()
+        server.should_exit = True
+
+    server.handle_exit = stop  # type: ignore[method-assign]  # which uvicorn installs, while it runs
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(whole())

@@ -137,7 +137,13 @@ class Settings(BaseSettings):
     statement_timeout_s: PositiveFloat = Field(10.0, description="How long one statement may run (PostgreSQL).")
     pool_size: PositiveInt = Field(8, description="Database connections.")
 
-    drain_timeout_s: PositiveFloat = Field(20.0, description="How long a stopping service finishes what it accepted.")
+    # the end
+    unready_s: Annotated[float, Field(ge=0)] = Field(
+        5.0, description="How long a service goes on after SIGTERM, not ready, so that proxies notice; 0 for none."
+    )
+    drain_timeout_s: PositiveFloat = Field(
+        20.0, description="How long it then finishes what it accepted; who waits for longer is answered 503."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the service's own log.")
 
     def max_examples_of(self, *, is_slow: bool) -> int:

@@ -48,7 +48,7 @@ async def metrics(request: Request) -> Response:
 
 async def _faults(app: FastAPI, service: Service) -> list[tuple[str, str]]:
     found = []
-    if app.state.is_stopping():
+    if app.state.stopping.has_begun:
         found.append(("service", "is stopping"))
     if not service.catalog.names():
         found.append(("models", "are missing: none is loaded"))

@@ -57,7 +57,10 @@ def serving(
 
 def environment() -> dict[str, str]:
     """This process's environment without the settings of whoever runs the tests; two cores are enough for two."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("KSHOT_")} | {"KSHOT_THREADS": "1"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("KSHOT_")} | {
+        "KSHOT_THREADS": "1",
+        "KSHOT_UNREADY_S": "0",
+    }
 
 
 def _wait_until_ready(server: Server) -> None:

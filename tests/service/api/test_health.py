@@ -29,7 +29,7 @@ async def test_before_the_start_and_after_the_end_only_livez_answers(sqlite_url:
 async def test_while_draining_requests_are_served_and_readiness_is_gone(sqlite_url: str) -> None:
     app = create_app(Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("vectors",)))
     async with app.router.lifespan_context(app), client_of(app) as client:
-        app.state.is_stopping = lambda: True
+        app.state.stopping.begin(unready_s=60, drain_s=60)
         problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
         assert problem["errors"] == [{"path": "service", "message": "is stopping"}]
         assert (await client.get("/v1/tasks")).status_code == 200

@@ -129,7 +129,7 @@ async def test_a_process_that_stops_hands_its_jobs_back(working: Life) -> None:
     task, app = await working.create("curves"), working.client._transport.app  # type: ignore[attr-defined]
     async with holding(working, task):
         job = await until(working, await accepted(working, {"support": curve(1)}, f"{task}/support"), "running")
-        app.state.is_stopping = lambda: True
+        app.state.stopping.begin(unready_s=60, drain_s=60)
         handed_back = await until(working, job, "queued")
         assert handed_back["started_at"] is not None and handed_back["progress"]["done"] == 0
     await asyncio.sleep(0.2)
