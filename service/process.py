@@ -76,7 +76,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
         await stopping.until_closed()
         server.should_exit = True
 
-    server.handle_exit = stop  # type: ignore[method-assign]  # which uvicorn installs, while it runs
+    server.handle_exit = stop  # type: ignore[assignment]  # which uvicorn installs, while it runs
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

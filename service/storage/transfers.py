@@ -47,9 +47,12 @@ class Taught:
 
 
 async def earlier_tasks(
-    session: AsyncSession, tenant: str, model_digest: str, kind: str, among: Sequence[str] | None
+    session: AsyncSession, tenant: str, model_digest: str, kind: str, form: str | None, among: Sequence[str] | None
 ) -> list[Earlier]:
-    """Tasks of this tenant on this digest of a model, newest first; only those `among` these, if any are named."""
+    """Tasks of this tenant on this digest of a model, newest first; only those `among` these, if any are named.
+
+    Where a model leaves open what its inputs are, those whose inputs are of this form.
+    """
     current = and_(Version.task_id == Task.id, Version.number == Task.version)
     columns = (Task.id, Task.version, Version.num_support, Version.labels, Version.output_dim)
     found = (
@@ -59,6 +62,8 @@ async def earlier_tasks(
         .order_by(Task.id.desc())
         .limit(MAX_LOOKED_AT)
     )
+    if form is not None:
+        found = found.where(Version.preprocessing["form"].as_string() == form)
     if among is not None:
         found = found.where(Task.id.in_(among))
     return [Earlier(Source(*row[:3]), *row[3:]) for row in await session.execute(found)]

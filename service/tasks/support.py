@@ -76,7 +76,7 @@ class SupportSets:
             _refuse_clashing(added, state.examples)
             number = state.record.version + 1
             support: list[ExampleRecord] = [*state.examples, *added]
-            others = await self._transferring.others(tenant, model, kind, targets, state.record.transferred_from)
+            others = await self._transferring.again(tenant, model, kind, targets, state.record)
             version = await self._adapting.next(
                 tenant, model, number, "extend", support, targets, deadline, spent, others=others
             )
@@ -115,7 +115,7 @@ class SupportSets:
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_too_few(left, kind)
             number, targets = state.record.version + 1, codec.targets_of(left, kind)
-            others = await self._transferring.others(tenant, model, kind, targets, state.record.transferred_from)
+            others = await self._transferring.again(tenant, model, kind, targets, state.record)
             version = await self._adapting.next(
                 tenant, model, number, "forget", left, targets, deadline, spent, others=others
             )

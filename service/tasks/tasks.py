@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import codec
-from service.catalog import Catalog, Served
+from service.catalog import FORM, Catalog, Served
 from service.engine.engine import Engine
 from service.ids import new_id
 from service.metrics import Metrics
@@ -109,12 +109,12 @@ class Tasks:
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
         rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
-        cut = Cut.of(model, rows, names)
+        cut, form = Cut.of(model, rows, names), model.made(rows).get(FORM)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior
         task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
 
         async def attempt() -> tuple[CreatedTask, int]:
-            others = await self._transferring.others(tenant, model, kind, targets) if request.transfer else []
+            others = await self._transferring.others(tenant, model, kind, targets, form) if request.transfer else []
             version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent, others=others)
             examples = new_examples([*request.support, *names], 0, rows, features)
 

@@ -14,9 +14,10 @@ from service.errors import FieldError
 from service.schemas import Kind
 from service.storage import transfers
 from service.storage.database import Database
-from service.storage.records import Source
+from service.storage.records import Source, TaskRecord
 from service.storage.transfers import Earlier, Taught
 from service.tasks.decoding import Targets
+from service.tasks.finding import form_of
 
 MAX_TASKS = 12  # that a task chooses among
 MAX_ROWS = 200  # that are read of each, the newest
@@ -40,16 +41,22 @@ class Transferring:
         self._engine = engine
 
     async def others(
-        self, tenant: str, model: Served, kind: Kind, targets: Targets, among: Sequence[str] | None = None
+        self,
+        tenant: str,
+        model: Served,
+        kind: Kind,
+        targets: Targets,
+        form: str | None,
+        among: Sequence[str] | None = None,
     ) -> list[Other]:
-        """The tenant's tasks on this digest that know labels of these, or targets; only those `among` some ids.
+        """The tenant's tasks on this digest, with inputs of this form, that know labels of these, or targets.
 
-        Those with most labels in common first, then the newest.
+        Only those `among` some ids, if any are named. Those with most labels in common first, then the newest.
         """
         if among == [] or not model.transfers or kind not in TRANSFERRED:
             return []
         async with self._database.read() as session:
-            earlier = await transfers.earlier_tasks(session, tenant, model.digest, kind, among)
+            earlier = await transfers.earlier_tasks(session, tenant, model.digest, kind, form, among)
             chosen = _nearest(earlier, targets)
             has_features = self._engine.keeps_features(model.digest)
             taught = [
@@ -61,6 +68,10 @@ class Transferring:
         blank = self._engine.blank_features(model.digest)
         made = [(each.source, _arrays(rows, targets, blank)) for each, rows in zip(chosen, taught, strict=True)]
         return [Other(source, arrays) for source, arrays in made if arrays is not None]
+
+    async def again(self, tenant: str, model: Served, kind: Kind, targets: Targets, record: TaskRecord) -> list[Other]:
+        """Those of them that the task, as it was so far, has learned from."""
+        return await self.others(tenant, model, kind, targets, form_of(record), record.transferred_from)
 
 
 def refuse_transfer(model: Served, kind: Kind) -> None:

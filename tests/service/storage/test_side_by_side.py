@@ -27,7 +27,7 @@ def revisions() -> list[str]:
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Columns]:
     """The columns of each table that code of each revision knows."""
-    url, found = f"sqlite:///{tmp_path_factory.mktemp('steps')}/kshot.db", {}
+    url, found = f"sqlite:///{tmp_path_factory.mktemp('steps')}/kshot.db", dict[str, Columns]()
     for revision in revisions():
         migrate.upgrade(url, revision)
         engine = create_engine(url)
@@ -119,9 +119,8 @@ def test_a_database_of_any_revision_is_brought_on(known: Mapping[str, Columns], 
         write(engine, columns, json.dumps(revision))
         migrate.upgrade(url, finish=True)
         migrate.check(url)
+        tables = tables_of(engine)
         with engine.connect() as connection:
-            counts = [
-                connection.execute(select(func.count()).select_from(table)).scalar() for table in tables_of(engine)
-            ]
+            counts = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
         engine.dispose()
         assert sum(counts) == len(columns)
