@@ -166,6 +166,12 @@ class ModelUnavailable(Conflict):
     code, title = "model_unavailable", "The task's model is not loaded"
 
 
+class TaskDamaged(Conflict):
+    """What is stored of the task is not what was stored: its digest or its shape is another."""
+
+    code, title = "task_damaged", "What is stored of the task is damaged"
+
+
 class CannotReadapt(Conflict):
     """What is stored of the task does not fit the model digest that it should move to."""
 

@@ -27,10 +27,13 @@ def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, o
     return save({name: np.asarray(leaf, order="C") for name, leaf in params.items()}, header)
 
 
-def unpack_params(data: bytes, layout: Mapping[str, str]) -> Params:
-    """Params from safetensors; each leaf must have the axes that the layout gives it. Raises DamagedParams."""
+def unpack_params(data: bytes, layout: Mapping[str, str], known: Mapping[str, int] | None = None) -> Params:
+    """Params from safetensors; each leaf must have the axes that the layout gives it, some of `known` sizes.
+
+    Raises DamagedParams.
+    """
     params = read_arrays(data)
-    check_params(params, layout, {})
+    check_params(params, layout, known or {})
     return params
 
 
@@ -47,7 +50,7 @@ def read_header(data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
     try:
         header: dict[str, Any] = json.loads(json.loads(data[LENGTH_BYTES:][:length])["__metadata__"][HEADER_KEY])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedParams(f"the header cannot be read: {error}") from None
     return header
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from service.codec import read_header, unpack_params
+from service.codec import DamagedParams, read_header, unpack_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
@@ -17,7 +17,7 @@ from service.engine.pace import timed
 from service.engine.slices import padded_rows
 from service.engine.transfer import transfer
 from service.engine.worker import Work
-from service.errors import ComputationFailed
+from service.errors import ComputationFailed, KshotError, TaskDamaged
 from service.logs import FIELDS
 from service.metrics import Metrics
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Made: TypeAlias = Adapted | Encoded | ScoreArrays
+REPAIR = "Roll back to another version, or adapt the task anew (readapt)."
 Deliver: TypeAlias = Callable[[Sequence[Outcome]], None]
 
 
@@ -33,31 +34,41 @@ class Abandoned(Exception):
 
 
 def run_batch(compute: Compute, asks: Sequence[Ask[Any]], deliver: Deliver, metrics: Metrics) -> Work:
-    """Answer every ask of one kind and model; if the batch raises, its halves are tried, down to the one bad task."""
+    """Answer every ask of one kind and model. A task whose params are damaged is told so, and the others computed."""
+    asks = [ask for ask in asks if not ask.future.done()]
+    if asks:
+        refused = _load_all(compute, asks)
+        deliver(refused)
+        told = {ask for ask, _ in refused}
+        yield from _run([ask for ask in asks if ask not in told], compute, deliver, metrics)
+
+
+def _run(asks: Sequence[Ask[Any]], compute: Compute, deliver: Deliver, metrics: Metrics) -> Work:
+    """If the batch raises, its halves are tried, down to the one bad task."""
     asks = [ask for ask in asks if not ask.future.done()]
     if not asks:
         return
     kind, began = asks[0].kind, monotonic()
     try:
         results, compute_ms = yield from timed(_while_wanted(_compute(compute, asks), asks))
+        answers = [_answer(*pair, began, compute_ms, metrics) for pair in zip(asks, results, strict=True)]
     except Abandoned:
         return
     except Exception as error:
-        if len(asks) == 1:
-            log.warning("%s failed alone", kind, exc_info=error, extra={FIELDS: asks[0].about})
-            metrics.failed_computations.labels(kind).inc()
-            compute.prove()
-            deliver([(asks[0], ComputationFailed(f"The {kind} failed on the device."))])
-            return
+        told = error if len(asks) == 1 else None
+        log.warning("%s of %d failed", kind, len(asks), exc_info=told, extra={FIELDS: asks[0].about} if told else None)
     else:
         _observe(compute, asks, compute_ms, metrics)
-        deliver(
-            [(ask, _answer(ask, result, began, compute_ms, metrics)) for ask, result in zip(asks, results, strict=True)]
-        )
+        deliver(list(zip(asks, answers, strict=True)))
         return
     # not inside the except: its traceback would keep the failed batch's tensors alive
+    if len(asks) == 1:
+        metrics.failed_computations.labels(kind).inc()
+        compute.prove()
+        deliver([(asks[0], ComputationFailed(f"The {kind} failed on the device."))])
+        return
     for half in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
-        yield from run_batch(compute, half, deliver, metrics)
+        yield from _run(half, compute, deliver, metrics)
 
 
 def _while_wanted(slices: Generator[None, None, Result], asks: Sequence[Ask[Any]]) -> Generator[None, None, Result]:
@@ -93,23 +104,43 @@ def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None
     if rows:
         return (yield from compute.encode(digest, rows, tenants))
     queries = [ask.work for ask in asks if isinstance(ask.work, Query)]
-    loaded: dict[object, CachedTask] = {}  # a task asked twice in a batch is loaded once
-    for query in queries:
-        if not isinstance(query.found, CachedTask):
-            query.found = loaded.get(query.wanted) or _load(compute, digest, query)
-        loaded[query.wanted] = query.found
-    asked = [(loaded[query.wanted].params, query.inputs) for query in queries]
+    asked = [(cast(CachedTask, query.found).params, query.inputs) for query in queries]
     return (yield from compute.predict(digest, asked, tenants))
 
 
-def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
-    """Stored bytes onto the device; raises ValueError if they are damaged or of another shape."""
+def _load_all(compute: Compute, asks: Sequence[Ask[Any]]) -> list[Outcome]:
+    """Put what was fetched onto the device; whose could not be put there, and why not."""
+    loaded: dict[object, CachedTask | KshotError] = {}  # a task asked twice in a batch is loaded once
+    refused: list[Outcome] = []
+    for ask in asks:
+        query = ask.work
+        if not isinstance(query, Query) or isinstance(query.found, CachedTask):
+            continue
+        if query.wanted not in loaded:
+            loaded[query.wanted] = _load(compute, ask.digest, query)
+        found = loaded[query.wanted]
+        if isinstance(found, CachedTask):
+            query.found = found
+        else:
+            refused.append((ask, type(found)(found.detail)))
+    return refused
+
+
+def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotError:
+    """Stored bytes onto the device, or what is wrong with them."""
     stored = query.found
     assert stored is not None and not isinstance(stored, CachedTask) and stored.params is not None
     if sha256(stored.params).hexdigest() != stored.params_digest:
-        raise ValueError(f"the stored params of task {query.key} do not have the digest they were stored with")
-    params = compute.params_from(unpack_params(stored.params, compute.layout(digest)))
-    header = read_header(stored.params)
+        wrong = "do not have the digest that they were stored with"
+        return _damaged(query, stored.version, wrong)
+    try:
+        arrays = unpack_params(stored.params, compute.layout(digest), compute.own_sizes[digest])
+        header, params = read_header(stored.params), compute.params_from(arrays)
+    except DamagedParams as error:
+        return _damaged(query, stored.version, f"are not of its model: {error}")
+    except Exception:
+        log.exception("params of %s cannot be put on the device", query.key)
+        return ComputationFailed("The task's params could not be put on the device.")
     return CachedTask(
         stored.version,
         stored.model_digest,
@@ -120,6 +151,11 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask:
         stored.prior,
         header.get("thresholds"),
     )
+
+
+def _damaged(query: Query, version: int, wrong: str) -> TaskDamaged:
+    log.error("params of %s, version %d: they %s", query.key, version, wrong)
+    return TaskDamaged(f"The stored params of version {version} {wrong}. {REPAIR}")
 
 
 def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:

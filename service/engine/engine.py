@@ -1,6 +1,7 @@
 """Adapt and predict for many tenants at once: what waits is batched, what is stale is read, what fails fails alone."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -21,7 +22,7 @@ from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
 from service.engine.turns import Batch, Lane
 from service.engine.worker import Work, Worker
-from service.errors import DeadlineExceeded, NotReady
+from service.errors import ComputationFailed, DeadlineExceeded, NotReady
 from service.logs import note
 from service.metrics import Metrics
 from service.settings import MIB, Settings
@@ -29,7 +30,10 @@ from service.settings import MIB, Settings
 INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as every adapt is
 BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
+FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 30.0  # between tries to get the device to work again
 WARM_UP = Batch("bulk", {"": 1.0})
+
+log = logging.getLogger(__name__)
 
 
 class _Queue:
@@ -86,13 +90,8 @@ class Engine:
             "bulk": _Queue("bulk", settings, BULK_SLICES),
             "background": _Queue("background", settings, BULK_SLICES),
         }
-        self._worker = Worker(
-            num_threads=choose_num_threads(settings),
-            slice_ms=settings.slice_ms,
-            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
-            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
-            on_end=lambda: self._loop.call_soon_threadsafe(self._give_up),
-        )
+        self._worker = self._new_worker()
+        self._healing: asyncio.Task[None] | None = None
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._is_draining = False
@@ -116,12 +115,15 @@ class Engine:
             feeder.cancel()
         await asyncio.gather(*self._feeders, return_exceptions=True)
         self._give_up()
-        await asyncio.to_thread(self._worker.stop)
+        if self._healing is not None:
+            self._healing.cancel()
+        await asyncio.to_thread(self._worker.stop, self._settings.drain_timeout_s)
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the device's thread and the feeders are alive."""
-        return self._worker.is_alive and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
+        """Whether the device's thread is alive and gets on with its work, and the feeders are alive."""
+        gets_on = self._worker.is_alive and self._worker.slice_s < self._settings.request_timeout_s
+        return gets_on and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
 
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
@@ -251,11 +253,21 @@ class Engine:
             while (taken := queue.room.take()) is not None:
                 batch, jobs = taken
                 asks = [job.payload for job in jobs if not job.payload.future.done()]
-                asks = await self._params.find(asks)
-                if asks:
+                asks = await self._found(asks)
+                if asks and self._worker.is_alive:
                     self._worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
                 else:
                     queue.room.end(batch)
+
+    async def _found(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
+        """Those that can be served now; a fault of ours must not end the feeder."""
+        try:
+            return await self._params.find(asks)
+        except Exception:
+            log.exception("a batch could not be prepared")
+            for ask in asks:
+                ask.settle(ComputationFailed("The request could not be prepared for the device."))
+            return []
 
     def _deliver(self, outcomes: Sequence[Outcome]) -> None:
         """Called from the device's thread when a batch, or a part of it, is done."""
@@ -303,6 +315,53 @@ class Engine:
         for kind in get_args(Kind):
             self._metrics.queue_length.labels(kind).set_function(partial(self._num_waiting, kind))
             self._metrics.queue_cost.labels(kind).set_function(partial(self._waiting_cost_s, kind))
+
+    def _new_worker(self) -> Worker:
+        worker = Worker(
+            num_threads=choose_num_threads(self._settings),
+            slice_ms=self._settings.slice_ms,
+            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
+            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
+            on_end=lambda: self._loop.call_soon_threadsafe(self._ended, worker),
+        )
+        return worker
+
+    def _ended(self, worker: Worker) -> None:
+        """The device's thread has ended. Unless it was told to: answer what it had, and start another."""
+        self._give_up()
+        for batch in worker.left():
+            self._end(batch)
+        if self._feeders and not self._is_draining and worker is self._worker:
+            self._healing = self._loop.create_task(self._heal(), name="starting the device's thread anew")
+
+    async def _heal(self) -> None:
+        """Start the device's thread anew, again and again until the device proves that it works."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            worker, proven = self._new_worker(), self._loop.create_future()
+            worker.start()
+            worker.put(WARM_UP, self._proof(proven))
+            try:
+                await proven
+            except Exception:
+                log.exception("the device does not work; tried again in %g s", pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+            else:
+                self._worker = worker
+                self._metrics.worker_restarts.inc()
+                log.warning("the device's thread was started anew")
+                return
+
+    def _proof(self, proven: "asyncio.Future[None]") -> Work:
+        """Work that shows that the device works, or ends its thread."""
+        try:
+            self._compute.prove()
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(proven.set_exception, RuntimeError(str(error)))
+            raise
+        self._loop.call_soon_threadsafe(proven.set_result, None)
+        yield
 
     def _warm_up(self, warm: "asyncio.Future[None]") -> Work:
         try:

@@ -33,6 +33,7 @@ class Worker:
         self._works: dict[Batch, Work] = {}
         self._changed = threading.Condition()
         self._is_stopping = False
+        self._slice_began: float | None = None
         self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="kshot-device", daemon=True)
 
@@ -40,17 +41,27 @@ class Worker:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish what was put, then end the thread; returns when it has ended."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Finish what was put, then end the thread; returns when it has ended, or will not in time."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(timeout_s)
 
     @property
     def is_alive(self) -> bool:
         """False before the start, after the stop, and if the thread died."""
         return self._thread.is_alive() and not self._has_ended
+
+    @property
+    def slice_s(self) -> float:
+        """For how long the slice has run that is running."""
+        began = self._slice_began
+        return 0.0 if began is None else perf_counter() - began
+
+    def left(self) -> list[Batch]:
+        """What was put and not finished."""
+        return list(self._works)
 
     def put(self, batch: Batch, work: Work) -> None:
         """Hand over a batch with its work."""
@@ -70,8 +81,9 @@ class Worker:
     def _work(self) -> None:
         torch.set_num_threads(self._num_threads)
         while (batch := self._next()) is not None:
-            began = perf_counter()
+            self._slice_began = began = perf_counter()
             is_over = not self._advance(self._works[batch])
+            self._slice_began = None
             ms = 1000 * (perf_counter() - began)
             with self._changed:
                 self._turns.charge(batch, ms)
