@@ -126,6 +126,8 @@ async def running(
         statement_timeout_s=settings.statement_timeout_s,
         pool_size=settings.pool_size,
         metrics=metrics,
+        pool_timeout_s=settings.pool_timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -136,7 +138,7 @@ async def running(
         stack.callback(served.close)
         keyring = None
         if settings.auth != "off":  # unset is on: who serves this app without `kshot serve` has not said otherwise
-            keyring = Keyring(database, max_staleness_s=settings.max_staleness_s)
+            keyring = Keyring(database, max_staleness_s=settings.max_staleness_s, stale_after_s=settings.stale_after_s)
             await stack.enter_async_context(
                 repeating(keyring.write_uses, every_s=SWEEP_EVERY_S, name="noting uses of keys")
             )

@@ -7,6 +7,7 @@ from time import monotonic
 
 from service.errors import DatabaseUnavailable
 from service.keys import Scope, Token, check_right, check_secret, read_token
+from service.leaving import within
 from service.storage import api_keys
 from service.storage.api_keys import StoredKey
 from service.storage.database import Database
@@ -26,9 +27,10 @@ class Known:
 class Keyring:
     """Whose request it is, by the key that it carries."""
 
-    def __init__(self, database: Database, *, max_staleness_s: float) -> None:
+    def __init__(self, database: Database, *, max_staleness_s: float, stale_after_s: float = 1.0) -> None:
         self._database = database
         self._max_staleness_s = max_staleness_s
+        self._stale_after_s = stale_after_s
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._uses: dict[str, datetime] = {}
 
@@ -55,11 +57,11 @@ class Keyring:
         known = self._known.get(token.prefix)
         if known is not None and monotonic() - known.read_at < FRESH_S:
             return known.key
-        try:
+        if known is None or monotonic() - known.read_at > self._max_staleness_s:
             return await self._read(token.prefix)
-        except DatabaseUnavailable:
-            if known is None or monotonic() - known.read_at > self._max_staleness_s:
-                raise
+        try:
+            return await within(self._stale_after_s, self._read(token.prefix))
+        except (DatabaseUnavailable, TimeoutError):
             return known.key
 
     async def _read(self, prefix: str) -> StoredKey | None:

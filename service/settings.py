@@ -134,8 +134,17 @@ class Settings(BaseSettings):
     busy_timeout_s: PositiveFloat = Field(
         5.0, description="How long to wait for a lock (SQLite busy timeout, PostgreSQL lock timeout)."
     )
-    statement_timeout_s: PositiveFloat = Field(10.0, description="How long one statement may run (PostgreSQL).")
+    statement_timeout_s: PositiveFloat = Field(
+        10.0, description="How long one statement may run (PostgreSQL); a second later we hang up."
+    )
     pool_size: PositiveInt = Field(8, description="Database connections.")
+    pool_timeout_s: PositiveFloat = Field(5.0, description="How long to wait for one of them to be free.")
+    connect_timeout_s: Annotated[float, Field(ge=2)] = Field(
+        5.0, description="How long to try to connect (PostgreSQL); at least 2."
+    )
+    stale_after_s: PositiveFloat = Field(
+        1.0, description="With KSHOT_MAX_STALENESS_S: how long to wait for the database before cached params serve."
+    )
 
     # the end
     unready_s: Annotated[float, Field(ge=0)] = Field(

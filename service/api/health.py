@@ -1,7 +1,5 @@
 """/livez, /readyz, /metrics: for whoever runs the service."""
 
-import asyncio
-
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
@@ -9,6 +7,7 @@ from prometheus_client.exposition import choose_encoder
 from service.api.deps import Running, Service
 from service.api.problems import documented
 from service.errors import DatabaseUnavailable, FieldError, NotReady
+from service.leaving import within
 from service.schemas import Health
 
 router = APIRouter(tags=["health"])
@@ -61,8 +60,7 @@ async def _faults(app: FastAPI, service: Service) -> list[tuple[str, str]]:
 
 async def _database_fault(service: Service) -> str | None:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            revision = await service.database.check()
+        revision = await within(CHECK_TIMEOUT_S, service.database.check())
     except (DatabaseUnavailable, TimeoutError):
         return "does not answer"
     if revision in service.old_revisions:

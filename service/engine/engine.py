@@ -83,6 +83,7 @@ class Engine:
             self._cache,
             timeout_s=settings.statement_timeout_s,
             max_staleness_s=settings.max_staleness_s,
+            stale_after_s=settings.stale_after_s,
             metrics=metrics,
         )
         self._queues: dict[Lane, _Queue] = {

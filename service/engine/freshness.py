@@ -1,8 +1,7 @@
 """Reads see writes: before a batch runs, one read says which of its tasks are gone, changed, or as cached."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
@@ -10,15 +9,16 @@ from typing import Any, TypeAlias, TypeVar
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
 from service.errors import ComputationFailed, DatabaseUnavailable, TaskNotFound
+from service.leaving import within
 from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 # (tenant, task, cached version or None) for each task of a batch -> those that exist; ONE statement
-Fetch: TypeAlias = Callable[[Sequence[tuple[str, str, int | None]]], Awaitable[Mapping[Key, Fetched]]]
+Fetch: TypeAlias = Callable[[Sequence[tuple[str, str, int | None]]], Coroutine[Any, Any, Mapping[Key, Fetched]]]
 # (tenant, task, version) -> those that exist and were not erased; ONE statement
 Version: TypeAlias = tuple[str, str, int]
-FetchVersions: TypeAlias = Callable[[Sequence[Version]], Awaitable[Mapping[Version, Fetched]]]
+FetchVersions: TypeAlias = Callable[[Sequence[Version]], Coroutine[Any, Any, Mapping[Version, Fetched]]]
 Wanted: TypeAlias = tuple[str, str, int | None]
 
 SLOW = "The database does not answer in time."
@@ -53,6 +53,7 @@ class CurrentParams:
         *,
         timeout_s: float,
         max_staleness_s: float,
+        stale_after_s: float,
         metrics: Metrics,
     ) -> None:
         self._fetch = fetch
@@ -60,6 +61,7 @@ class CurrentParams:
         self._timeout_s = timeout_s
         self._cache = cache
         self._max_staleness_s = max_staleness_s
+        self._stale_after_s = min(stale_after_s, timeout_s)
         self._metrics = metrics
 
     async def find(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
@@ -85,7 +87,9 @@ class CurrentParams:
         if not keys:
             return {}
         kept = {key: self._cache.get(key) for key in keys}
-        stored = await self._read(self._fetch([(*key, task.version if task else None) for key, task in kept.items()]))
+        reading = self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
+        may_wait_s = self._stale_after_s if all(map(self._may_serve, kept.values())) else self._timeout_s
+        stored = await self._read(reading, may_wait_s)
         if isinstance(stored, DatabaseUnavailable):
             return {(*key, None): self._while_away(task, stored) for key, task in kept.items()}
         if isinstance(stored, ComputationFailed):
@@ -96,15 +100,16 @@ class CurrentParams:
         """Past the cache, which keeps what is current: a stated version is asked for rarely, and may be erased."""
         if not wanted:
             return {}
-        stored = await self._read(self._fetch_versions(list(wanted)))
+        stored = await self._read(self._fetch_versions(list(wanted)), self._timeout_s)
         if isinstance(stored, Exception):
             return dict.fromkeys(wanted, stored)
         return {each: stored.get(each) or VersionGone() for each in wanted}
 
-    async def _read(self, reading: Awaitable[Result]) -> Result | DatabaseUnavailable | ComputationFailed:
+    async def _read(
+        self, reading: Coroutine[Any, Any, Result], may_wait_s: float
+    ) -> Result | DatabaseUnavailable | ComputationFailed:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await reading
+            return await within(may_wait_s, reading)
         except TimeoutError:
             return DatabaseUnavailable(SLOW, retry_after_s=1)
         except DatabaseUnavailable as error:
@@ -126,6 +131,9 @@ class CurrentParams:
         return stored
 
     def _while_away(self, kept: CachedTask | None, error: Exception) -> Found:
+        """What is cached, if it may serve."""
+        return kept if kept is not None and self._may_serve(kept) else error
+
+    def _may_serve(self, kept: CachedTask | None) -> bool:
         """With the database away, cached params may serve for KSHOT_MAX_STALENESS_S after they were last checked."""
-        is_fresh = kept is not None and monotonic() - kept.checked_at < self._max_staleness_s
-        return kept if kept is not None and is_fresh else error
+        return kept is not None and monotonic() - kept.checked_at < self._max_staleness_s

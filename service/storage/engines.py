@@ -3,11 +3,14 @@
 import math
 import select
 import sqlite3
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from service.storage.patience import connect
 
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -20,6 +23,7 @@ DRIVERS = {
 # Every statement goes by a key. On small or unanalysed tables the planner would rather read them whole, and keep to it
 # while they grow; the costs it then names would also set off the JIT compiler.
 BY_KEY = ["-c enable_seqscan=off", "-c enable_hashjoin=off", "-c enable_mergejoin=off", "-c jit=off"]
+HANG_UP_AFTER_S = 1.0  # that a statement should have ended
 
 
 def database_url(text: str) -> URL:
@@ -32,17 +36,16 @@ def database_url(text: str) -> URL:
     return url.set(drivername=DRIVERS[url.drivername])
 
 
-def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
+def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool: Mapping[str, float]) -> AsyncEngine:
     """Connections that write, each transaction with BEGIN IMMEDIATE; or that only read, each statement by itself."""
     engine = create_async_engine(
         url,
         # isolation_level None keeps pysqlite from opening and closing transactions behind our back
         connect_args={"isolation_level": None, "timeout": busy_timeout_s, "factory": partial(_connect_sqlite, writes)},
-        pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=busy_timeout_s,
         hide_parameters=True,
         skip_autocommit_rollback=not writes,
+        **(dict(pool) | ({"pool_size": 1} if writes else {})),
     )
     if writes:
         event.listen(engine.sync_engine, "begin", begin_immediate)
@@ -67,8 +70,10 @@ def begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: float, pool_size: int) -> AsyncEngine:
-    """Connections that give up on a lock, a statement or a dead peer instead of waiting for ever."""
+def postgresql_engine(
+    url: URL, *, busy_timeout_s: float, statement_timeout_s: float, connect_timeout_s: float, pool: Mapping[str, float]
+) -> AsyncEngine:
+    """Connections that give up on a lock, a statement or a silent peer instead of waiting for ever."""
     limits = {
         "lock_timeout": busy_timeout_s,
         "statement_timeout": statement_timeout_s,
@@ -80,17 +85,18 @@ def postgresql_engine(url: URL, *, busy_timeout_s: float, statement_timeout_s: f
         url,
         connect_args={
             "options": f"{options} {given}".strip(),  # the later wins: an operator's own
-            "connect_timeout": max(2, math.ceil(busy_timeout_s)),
+            "connect_timeout": math.ceil(connect_timeout_s),
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
             "tcp_user_timeout": math.ceil(1000 * statement_timeout_s),  # a peer that vanished with a query in flight
             "application_name": "kshot",
+            # the server should be the first to give up: the connection is then kept
+            "async_creator_fn": partial(connect, statement_timeout_s + HANG_UP_AFTER_S),
         },
-        pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=busy_timeout_s,
         hide_parameters=True,
+        **pool,
     )
     event.listen(engine.sync_engine, "checkout", refuse_dropped)
     return engine

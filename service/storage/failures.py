@@ -18,6 +18,7 @@ LOST_RACES = {
     2067,
     787,
 }  # unique and foreign keys: PostgreSQL's states, SQLite's extended codes
+CLOSED = "This connection is closed"
 SQLITE_ERROR = 1  # SQLite's code for a statement that is wrong in itself
 
 
@@ -48,9 +49,30 @@ def unavailable() -> DatabaseUnavailable:
     return DatabaseUnavailable("the database does not answer; try again shortly", retry_after_s=RETRY_AFTER_S)
 
 
+def reason(error: DatabaseUnavailable) -> str:
+    """What the driver said, in one line."""
+    cause = error.__cause__
+    while isinstance(cause, DatabaseUnavailable):
+        cause = cause.__cause__
+    return str(getattr(cause, "orig", cause)).partition("\n")[0]
+
+
+def is_full(error: DatabaseUnavailable) -> bool:
+    """Whether the server refused another connection: it is there, and those that exist go on."""
+    return "too many connections" in reason(error) or "connection slots" in reason(error)
+
+
+def is_no_table(error: exc.DBAPIError) -> bool:
+    """Whether a table is missing: the database is there, and nobody has migrated it."""
+    return _code(error) == "42P01" or "no such table" in str(error.orig)
+
+
 def _is_outage(error: exc.SQLAlchemyError) -> bool:
-    if isinstance(error, exc.TimeoutError):  # no connection became free
+    # no connection became free; or it was lost, and what came after it found it so
+    if isinstance(error, exc.TimeoutError | exc.PendingRollbackError | exc.ResourceClosedError):
         return True
+    if isinstance(error, exc.InvalidRequestError):  # each connection that the pool made was dropped at once
+        return str(error) == CLOSED
     if not isinstance(error, exc.DBAPIError):
         return False
     if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from service.errors import DatabaseUnavailable
 from service.storage.failures import translated, unavailable
 
 R = TypeVar("R")
@@ -65,7 +66,10 @@ class GroupCommit:
             try:
                 results = await self._commit([waiting.work for waiting in group])
             except BaseException as error:
-                _fail(group if isinstance(error, Exception) else [*group, *self._waiting], error)
+                if isinstance(error, DatabaseUnavailable) or not isinstance(error, Exception):
+                    group += self._waiting  # for the same lock, and must not again
+                    self._waiting.clear()
+                _fail(group, error)
                 if not isinstance(error, Exception):
                     raise
             else:
