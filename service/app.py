@@ -120,15 +120,7 @@ async def running(
         Served(found.digest, found.card, found.inputs, found.takes_names) for found in checkpoints.values()
     ]
     catalog = Catalog(served_models, left_out)
-    database = Database(
-        settings.database_url,
-        busy_timeout_s=settings.busy_timeout_s,
-        statement_timeout_s=settings.statement_timeout_s,
-        pool_size=settings.pool_size,
-        metrics=metrics,
-        pool_timeout_s=settings.pool_timeout_s,
-        connect_timeout_s=settings.connect_timeout_s,
-    )
+    database = _database(settings, metrics)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         engine = Engine(checkpoints, _fetch_from(database), _fetch_versions_from(database), settings, metrics)
@@ -155,6 +147,18 @@ async def running(
         old_revisions = migrate.old_revisions()
         gate = Gate(settings)
         yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, gate, old_revisions)
+
+
+def _database(settings: Settings, metrics: Metrics) -> Database:
+    return Database(
+        settings.database_url,
+        busy_timeout_s=settings.busy_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+        pool_size=settings.pool_size,
+        metrics=metrics,
+        pool_timeout_s=settings.pool_timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+    )
 
 
 @asynccontextmanager
