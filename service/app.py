@@ -27,6 +27,7 @@ from service.api import (
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.deps import Service, tenant
+from service.api.door import Door
 from service.api.draining import Draining, Open
 from service.api.gate import Gate
 from service.api.problems import handlers
@@ -67,6 +68,7 @@ def create_app(
     settings = settings or Settings()
     metrics, stopping = Metrics(), Stopping()
     requests = Open(stopping)
+    door = Door(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -90,10 +92,11 @@ def create_app(
         middleware=[
             Middleware(Access, metrics=metrics),
             Middleware(Draining, requests=requests),
-            Middleware(Admission, settings=settings, metrics=metrics),
+            Middleware(Admission, settings=settings, metrics=metrics, door=door),
         ],
     )
     app.state.metrics = metrics
+    app.state.door = door
     app.state.service = None
     app.state.stopping = stopping  # whoever runs the app begins it, sooner than the lifespan ends
     for resource in (tasks, support, versions, files, predictions, evaluations, jobs, models, limits):

@@ -1,20 +1,24 @@
 """The service as a process: its socket, its signals, and the demonstration that may run beside it."""
 
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from types import FrameType
-from typing import Literal
+from typing import Literal, cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from models.card import DamagedCheckpoint
 from service import logs
+from service.api.turnstile import Turnstile
 from service.app import create_app
 from service.engine.loading import NoSuchModel, load_checkpoints, model_folders
+from service.errors import Overloaded
 from service.settings import Settings
 from service.stopping import Stopping
 from service.storage.migrate import upgrade
@@ -48,8 +52,10 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
 
 def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM; go on for a while, not ready; then finish those that were accepted."""
+    refused = app.state.metrics.requests.labels("unknown", "POST", Overloaded.status)
     config = uvicorn.Config(
         app,
+        http=cast(type[asyncio.Protocol], partial(Turnstile, app.state.door, refused)),  # called, to make one
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -79,5 +85,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     server.handle_exit = stop  # type: ignore[assignment]  # which uvicorn installs, while it runs
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    gc.collect()
+    gc.freeze()  # torch and the models stay: to look through them again and again would hold up every request
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(whole())

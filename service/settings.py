@@ -123,6 +123,10 @@ class Settings(BaseSettings):
 
     # admission
     max_in_flight: PositiveInt = Field(1_024, description="Requests being served at once.")
+    max_wait_ms: PositiveFloat = Field(
+        250.0,
+        description="Estimated wait of a short prediction; beyond it such requests answer 429, before they are read.",
+    )
     max_in_flight_mib: PositiveInt = Field(
         512,
         description="Body bytes being served at once; and as many of exports, each of which takes about three times "

@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.door import ENTERED, Door
 from service.api.problems import answer
 from service.errors import BodyTooLarge, DeadlineExceeded, KshotError, Overloaded
 from service.metrics import Metrics
@@ -19,8 +20,9 @@ RETRY_AFTER_S = 1.0
 class Admission:
     """ASGI middleware that guards /v1/. What it refuses is answered at once; what it admits carries a deadline."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, door: Door) -> None:
         self._app = app
+        self._door = door
         self._max_requests = settings.max_in_flight
         self._max_body_bytes = settings.max_body_mib * MIB
         self._max_bytes = max(settings.max_in_flight_mib * MIB, self._max_body_bytes)
@@ -33,26 +35,35 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer`, `at_end`."""
         if scope["type"] != "http" or not _is_guarded(scope):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         deadline = monotonic() + self._timeout_s
         body = _Body(self, _declared_bytes(scope), deadline, receive)
-        try:
-            self._admit(body)
-        except KshotError as error:
-            self._metrics.shed.labels(f"admission_{error.code}").inc()
-            return await answer(error)(scope, receive, send)
-        at_end = ExitStack()
-        scope.setdefault("state", {}).update(deadline=deadline, hold_answer=body.hold_answer, at_end=at_end.callback)
-        try:
-            with at_end:
-                await self._app(scope, body.receive, send)
-        finally:
-            self._release(body)
+        with ExitStack() as at_end:
+            try:
+                self._enter(scope, at_end)
+                self._admit(body)
+            except KshotError as error:
+                await answer(error)(scope, receive, send)
+                return
+            at_end.callback(self._release, body)
+            scope["state"].update(deadline=deadline, hold_answer=body.hold_answer, at_end=at_end.callback)
+            await self._app(scope, body.receive, send)
+
+    def _enter(self, scope: Scope, at_end: ExitStack) -> None:
+        """Take a place, unless the server has asked for one already."""
+        if ENTERED not in scope.setdefault("state", {}) and (place := self._door.enter(scope)) is not None:
+            at_end.callback(place.leave)
 
     def _admit(self, body: "_Body") -> None:
-        if self._num_requests >= self._max_requests:
-            raise Overloaded(f"{self._num_requests} requests are being served already.", retry_after_s=RETRY_AFTER_S)
-        self.hold(body.num_bytes, body.num_bytes)
+        try:
+            if self._num_requests >= self._max_requests:
+                detail = f"{self._num_requests} requests are being served already."
+                raise Overloaded(detail, retry_after_s=RETRY_AFTER_S)
+            self.hold(body.num_bytes, body.num_bytes)
+        except KshotError as error:
+            self._metrics.shed.labels(f"admission_{error.code}").inc()
+            raise
         self._num_requests += 1
         self._metrics.in_flight.inc()
 

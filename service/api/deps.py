@@ -79,6 +79,7 @@ async def tenant(
     """Whose request this is. Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises."""
     found = await _authenticated(request, service, sent)
     note(tenant=found)
+    request.app.state.door.learn(request.scope, found)
     service.gate.enter(found)
     request.state.at_end(service.gate.leave, found)
     return found

@@ -31,6 +31,7 @@ INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as ev
 BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
 FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 30.0  # between tries to get the device to work again
+MAX_SETTLED = 4  # answers handed over before the event loop looks up
 WARM_UP = Batch("bulk", {"": 1.0})
 
 log = logging.getLogger(__name__)
@@ -275,7 +276,10 @@ class Engine:
         self._loop.call_soon_threadsafe(self._settle, outcomes)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        for ask, answer in outcomes:
+        """A few at a time: each wakes a request that has an answer to write, and new ones must be heard in between."""
+        if len(outcomes) > MAX_SETTLED:
+            self._loop.call_soon(self._settle, outcomes[MAX_SETTLED:])
+        for ask, answer in outcomes[:MAX_SETTLED]:
             if (
                 isinstance(ask.work, Query)
                 and ask.work.version is None

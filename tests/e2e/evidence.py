@@ -67,9 +67,10 @@ class Evidence:
         served = f"{known.model}@{current.model_digest[:12]}"
         alike = kshot.adapt(served, **rows([member.example for member in current.members]))
         for one, other in zip(answers.predictions, kshot.predict(alike, queries).predictions, strict=True):
-            assert _numbers(one) == pytest.approx(_numbers(other), rel=1e-4, abs=1e-5)
+            assert numbers(one) == pytest.approx(numbers(other), rel=1e-4, abs=1e-5)
         kshot.delete(alike)
 
 
-def _numbers(answer: Response) -> dict[str, Any]:
+def numbers(answer: Response) -> dict[str, Any]:
+    """What an answer says in numbers."""
     return answer.scores if isinstance(answer, Classification) else answer.model_dump()

@@ -12,6 +12,7 @@ from starlette.types import Message
 
 from service.api.access import Access
 from service.api.admission import Admission
+from service.api.door import Door
 from service.api.problems import handlers
 from service.metrics import Metrics
 from service.settings import MIB, Settings
@@ -26,7 +27,8 @@ class Tiny:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.num_read = 0
-        admission = Middleware(Admission, settings=Settings(**settings), metrics=self.metrics)
+        given = Settings(**settings)
+        admission = Middleware(Admission, settings=given, metrics=self.metrics, door=Door(given, self.metrics))
         self.app = FastAPI(
             middleware=[Middleware(Access, metrics=self.metrics), admission], exception_handlers=handlers(self.metrics)
         )

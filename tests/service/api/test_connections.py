@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from service.api.access import Access
 from service.api.admission import Admission
+from service.api.door import Door
 from service.api.problems import handlers
 from service.metrics import Metrics
 from service.settings import MIB, Settings
@@ -27,9 +28,10 @@ def metrics() -> Metrics:
 
 @pytest.fixture(params=["h11", "httptools"])
 def connection(request: pytest.FixtureRequest, metrics: Metrics) -> Iterator[HTTPConnection]:
+    settings = Settings(max_body_mib=1)
     layers = [
         Middleware(Access, metrics=metrics),
-        Middleware(Admission, settings=Settings(max_body_mib=1), metrics=metrics),
+        Middleware(Admission, settings=settings, metrics=metrics, door=Door(settings, metrics)),
     ]
     app = FastAPI(middleware=layers, exception_handlers=handlers(metrics))
 

@@ -1,0 +1,65 @@
+"""How many requests may be inside at once, so that the last of them waits no longer than it may."""
+
+from collections import Counter, deque
+from typing import Final
+
+LEAST: Final = 16  # that are always let in; with fewer inside, how fast they are answered does not tell what could be
+WINDOW_S: Final = 0.25  # of what was answered, measured together
+NUM_WINDOWS: Final = 8  # of which the best counts: to be held up now and then is no measure of what can be done
+
+
+class Crowd:
+    """Little's law: what is inside takes as long as so many took to be answered lately. It is told the time.
+
+    Tenants share the room: who has less than an equal part of it inside is let in though it is full.
+    """
+
+    def __init__(self, *, max_wait_s: float, most: int) -> None:
+        self.num_inside = 0
+        self._max_wait_s = max_wait_s
+        self._most = most
+        self._inside: Counter[str] = Counter()
+        self._rates: deque[float] = deque(maxlen=NUM_WINDOWS)
+        self._began_at = 0.0
+        self._num_answered = self._peak = 0  # in this window
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """Of answers, while there was enough to do; none before that."""
+        return max(self._rates, default=None)
+
+    @property
+    def limit(self) -> float:
+        """Requests that may be inside."""
+        rate = self.rate_per_s
+        return self._most if rate is None else min(self._most, max(LEAST, rate * self._max_wait_s))
+
+    def has_room(self, tenant: str) -> bool:
+        """Whether a request of this tenant may come in."""
+        limit = self.limit
+        if self.num_inside < limit:
+            return True
+        num_tenants = len(self._inside) + (tenant not in self._inside)
+        return self._inside.get(tenant, 0) < limit / num_tenants
+
+    def enter(self, tenant: str) -> None:
+        """One more is inside, until it leaves."""
+        self.num_inside += 1
+        self._inside[tenant] += 1
+        self._peak = max(self._peak, self.num_inside)
+
+    def leave(self, tenant: str, now: float) -> None:
+        """One has been answered."""
+        self.num_inside -= 1
+        self._inside[tenant] -= 1
+        if not self._inside[tenant]:
+            del self._inside[tenant]
+        self._measure(now)
+
+    def _measure(self, now: float) -> None:
+        self._num_answered += 1
+        elapsed_s = now - self._began_at
+        if elapsed_s >= WINDOW_S:
+            if self._peak >= LEAST and elapsed_s < 2 * WINDOW_S:
+                self._rates.append(self._num_answered / elapsed_s)
+            self._began_at, self._num_answered, self._peak = now, 0, self.num_inside

@@ -1,0 +1,94 @@
+"""Who is let in by the head of a request alone: short requests, while they would be answered in time."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+from typing import Final
+
+from starlette.types import Scope
+
+from service.api.crowd import Crowd
+from service.errors import Overloaded
+from service.logs import FIELDS
+from service.metrics import Metrics
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SHORT_BODY_BYTES: Final = 64 * 1024
+SHORT: Final = "/predictions"
+MAX_KNOWN: Final = 10_000  # credentials whose tenant is remembered
+STRANGERS: Final = ""  # share the part of one tenant
+TELL_EVERY_S: Final = 1.0
+ENTERED: Final = "entered"  # in the state of a request that the server has asked about at the door
+DETAIL: Final = "More is being asked than can be answered in time."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a short request holds while it is inside."""
+
+    tenant: str
+    crowd: Crowd
+
+    def leave(self) -> None:
+        """It has been answered."""
+        self.crowd.leave(self.tenant, monotonic())
+
+
+class Door:
+    """Before a body is read, or a key is looked up: whose request it is, is remembered from the last one that was."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = monotonic) -> None:
+        self._crowd = Crowd(max_wait_s=settings.max_wait_ms / 1000, most=settings.max_in_flight)
+        self._shed = metrics.shed.labels("crowded")
+        self._clock = clock
+        self._tenants: dict[int, str] = {}
+        self._told_at = clock()
+        self._num_refused = 0  # since that was told
+        self._refused_per_s = 0.0
+
+    def enter(self, scope: Scope) -> Place | None:
+        """A place for a short request, none for another. Raises Overloaded."""
+        if not _is_short(scope):
+            return None
+        tenant = self._tenants.get(_credential(scope), STRANGERS)
+        if not self._crowd.has_room(tenant):
+            raise Overloaded(DETAIL, retry_after_s=self._refuse())
+        self._crowd.enter(tenant)
+        return Place(tenant, self._crowd)
+
+    def learn(self, scope: Scope, tenant: str) -> None:
+        """The credential of this request was found to be of this tenant."""
+        if len(self._tenants) >= MAX_KNOWN:
+            self._tenants.clear()
+        self._tenants[_credential(scope)] = tenant
+
+    def _refuse(self) -> float:
+        """Count it; after how many seconds it may come again: those who were refused are spread over what they take."""
+        self._shed.inc()
+        self._num_refused += 1
+        elapsed_s = self._clock() - self._told_at
+        if elapsed_s >= TELL_EVERY_S:
+            self._refused_per_s = self._num_refused / elapsed_s
+            fields = {"num_refused": self._num_refused, "num_inside": self._crowd.num_inside}
+            log.warning("refused short requests", extra={FIELDS: fields})  # not each: that would cost more than it
+            self._told_at, self._num_refused = self._clock(), 0
+        spread = ceil(self._refused_per_s / (self._crowd.rate_per_s or 1.0))
+        return 1.0 + self._num_refused % max(1, min(spread, 30))
+
+
+def _is_short(scope: Scope) -> bool:
+    """Whether it only predicts, and about little."""
+    path: str = scope["path"]
+    if scope["method"] != "POST" or not path.endswith(SHORT):
+        return False
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return length.isdigit() and len(length) < 19 and int(length) <= SHORT_BODY_BYTES
+
+
+def _credential(scope: Scope) -> int:
+    """What tells keys apart, without keeping one: a salted hash that no other process would make."""
+    return hash(next((value for name, value in scope["headers"] if name == b"authorization"), None))

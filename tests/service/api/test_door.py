@@ -1,0 +1,143 @@
+"""Who is let in by the head of a request: over a real connection, where a refusal must leave all as it was."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from functools import partial
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
+
+from service.api.access import Access
+from service.api.admission import Admission
+from service.api.door import Door
+from service.api.problems import handlers
+from service.api.turnstile import Turnstile
+from service.metrics import Metrics
+from service.settings import Settings
+from tests.service.api.live import live
+from tests.service.api.serving import assert_problem, client_of
+
+SHORT, LONG = "/v1/tasks/a/predictions", "/v1/tasks"
+MOST = 3
+
+
+class Slow:
+    """An app that answers when it may, behind a door for three."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.metrics, self.may_answer, self.num_inside = Metrics(), False, 0
+        given = Settings(max_in_flight=MOST, **settings)
+        self.door = Door(given, self.metrics)
+        layers = [
+            Middleware(Access, metrics=self.metrics),
+            Middleware(
+                Admission, settings=given.model_copy(update={"max_in_flight": 10}), metrics=self.metrics, door=self.door
+            ),
+        ]
+        self.app = FastAPI(middleware=layers, exception_handlers=handlers(self.metrics))
+
+        @self.app.post("/v1/{path:path}")
+        async def answer(request: Request) -> int:
+            self.door.learn(request.scope, request.headers.get("authorization", "default"))
+            length = len(await request.body())
+            self.num_inside += 1
+            while not self.may_answer:
+                await asyncio.sleep(0.001)
+            self.num_inside -= 1
+            return length
+
+    async def inside(self, count: int) -> None:
+        while self.num_inside < count:
+            await asyncio.sleep(0.001)
+
+    def shed(self) -> float:
+        return self.metrics.registry.get_sample_value("kshot_shed_requests_total", {"reason": "crowded"}) or 0
+
+
+async def test_only_short_predictions_are_counted_at_the_door() -> None:
+    slow = Slow()
+    async with client_of(slow.app) as client:
+        asked = [asyncio.create_task(client.post(SHORT, content=b"x")) for _ in range(MOST)]
+        asked += [asyncio.create_task(client.post(LONG, content=b"x"))]
+        asked += [asyncio.create_task(client.post(SHORT, content=b"x" * 70_000))]
+        await slow.inside(5)
+        refused = await client.post(SHORT, content=b"x")
+        assert_problem(refused, 429, "overloaded")
+        assert refused.headers["retry-after"] == "1" and slow.shed() == 1
+        slow.may_answer = True
+        assert [(await each).json() for each in asked] == [1, 1, 1, 1, 70_000]
+        assert (await client.post(SHORT, content=b"x")).status_code == 200
+
+
+async def test_another_tenant_is_let_in_beside_a_flood() -> None:
+    slow = Slow()
+    loud, quiet = {"Authorization": "loud"}, {"Authorization": "quiet"}
+    async with client_of(slow.app) as client:
+        slow.may_answer = True
+        for each in (loud, quiet):
+            assert (await client.post(SHORT, headers=each)).status_code == 200
+        slow.may_answer = False
+        asked = [asyncio.create_task(client.post(SHORT, headers=loud, content=b"")) for _ in range(MOST)]
+        await slow.inside(MOST)
+        assert (await client.post(SHORT, headers=loud)).status_code == 429
+        asked += [asyncio.create_task(client.post(SHORT, headers=quiet))]
+        await slow.inside(MOST + 1)
+        slow.may_answer = True
+        assert {(await each).status_code for each in asked} == {200}
+
+
+async def test_who_is_refused_is_told_to_come_back_at_different_times() -> None:
+    slow = Slow()
+    slow.door._refused_per_s = 30.0
+    async with client_of(slow.app) as client:
+        asked = [asyncio.create_task(client.post(SHORT)) for _ in range(MOST)]
+        await slow.inside(MOST)
+        times = {(await client.post(SHORT)).headers["retry-after"] for _ in range(40)}
+        assert len(times) == 30 and {"1", "30"} <= times
+        slow.may_answer = True
+        await asyncio.gather(*asked)
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Slow, str]]:
+    slow = Slow()
+    refused = slow.metrics.requests.labels("unknown", "POST", 429)
+    with live(slow.app, partial(Turnstile, slow.door, refused)) as url:
+        yield slow, url
+
+
+async def test_a_refusal_by_the_server_leaves_its_connection_usable(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    async with httpx.AsyncClient(base_url=url) as client:
+        asked = [asyncio.create_task(client.post(SHORT, content=b"x")) for _ in range(MOST)]
+        while slow.num_inside < MOST:
+            await asyncio.sleep(0.01)
+        connection = HTTPConnection(str(urlsplit(url).hostname), urlsplit(url).port, timeout=20)
+        for size in (0, 1, 60_000):
+            connection.request("POST", SHORT, b"x" * size)
+            answer = connection.getresponse()
+            assert json.loads(answer.read())["code"] == "overloaded"
+            assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+            assert answer.headers["content-type"] == "application/problem+json" and answer.headers["x-request-id"]
+        first = connection.sock
+        slow.may_answer = True
+        assert [(await each).json() for each in asked] == [1] * MOST
+        connection.request("POST", SHORT, b"xyz")
+        assert json.loads(connection.getresponse().read()) == 3 and connection.sock is first
+        connection.close()
+    counted = {"route": "unknown", "method": "POST", "status": "429"}
+    assert slow.shed() == slow.metrics.registry.get_sample_value("kshot_http_requests_total", counted) == 3
+
+
+def test_a_client_that_is_refused_on_its_last_request_sees_the_connection_end(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    for _ in range(MOST):
+        slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
+    answer = httpx.post(f"{url}{SHORT}", content=b"x", headers={"Connection": "close"})
+    assert answer.status_code == 429 and answer.headers["connection"] == "close"
