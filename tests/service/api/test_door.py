@@ -110,6 +110,7 @@ def served() -> Iterator[tuple[Slow, str]]:
     refused = slow.metrics.requests.labels("unknown", "POST", 429)
     with live(slow.app, partial(Turnstile, slow.door, refused)) as url:
         yield slow, url
+        slow.may_answer = True
 
 
 async def test_a_refusal_by_the_server_leaves_its_connection_usable(served: tuple[Slow, str]) -> None:
