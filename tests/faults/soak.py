@@ -32,6 +32,7 @@ from tests.faults.zygote import Zygote
 SMALL = {"KSHOT_CACHE_MIB": "8", "KSHOT_TEXT_CACHE_MIB": "1", "KSHOT_IDEMPOTENCY_TTL_S": "900", "MALLOC_ARENA_MAX": "2"}
 SAMPLE_EVERY_S = 5.0
 DRAWN = lives(5, is_drawn_anew=True)
+DIFFERENCE = "difference"
 WARM = 0.2  # of the requests: caches fill, and the allocator finds its size
 COUNTED = re.compile(r'kshot_http_requests_total\{.*route="/v1/.*status="(\d+)".*\} (\S+)')
 HEAD = ("of one process", "after a fifth", "in the middle", "at the end", "most")
@@ -57,6 +58,7 @@ def main(
 ) -> None:
     """Go on until so many requests have been answered; write the table."""
     folder.mkdir(parents=True, exist_ok=True)
+    assert not (folder / DIFFERENCE).exists(), "a client found a difference in this run"
     samples = read(folder / "samples.jsonl")
     if not samples or samples[-1].num_requests < requests:
         samples += soak(folder, requests, clients, samples)
@@ -81,6 +83,7 @@ def soak(folder: Path, requests: int, clients: int, before: Sequence[Sample]) ->
                 samples.append(sample(service.url, service.pid, life, first, errors))
                 print(json.dumps(asdict(samples[-1])), file=file, flush=True)
                 if not all(each.is_alive for each in asking):
+                    (folder / DIFFERENCE).touch()  # a run that found one is not to be gone on with
                     raise AssertionError("a client found a difference")
     return samples
 
