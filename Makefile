@@ -23,7 +23,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("kshot needs Python 3.11 or newer; choose one with PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[photos,text,train,bench,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[photos,text,otel,train,bench,dev]'
 	@touch $@
 
 run: $(INSTALLED)

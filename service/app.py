@@ -51,6 +51,7 @@ from service.storage.records import Fetched, Wanted
 from service.sweeps import repeating
 from service.tasks import Tasks
 from service.tasks.sweeping import expire_tasks, measure_tasks, sweep_cache
+from service.tracing import Tracing
 
 SWEEP_EVERY_S = 60.0
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
@@ -66,14 +67,18 @@ def create_app(
     It touches neither device nor database before its lifespan begins.
     """
     settings = settings or Settings()
-    metrics, stopping = Metrics(), Stopping()
+    metrics, tracing, stopping = Metrics(), Tracing(settings.traces_endpoint), Stopping()
     requests = Open(stopping)
     door = Door(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         is_stopping = partial(getattr, stopping, "has_begun")
-        async with requests.watched(), running(settings, metrics, is_stopping, checkpoints, left_out) as service:
+        async with (
+            tracing.sending(),
+            requests.watched(),
+            running(settings, metrics, tracing, is_stopping, checkpoints, left_out) as service,
+        ):
             app.state.service = service
             try:
                 yield
@@ -90,7 +95,7 @@ def create_app(
         exception_handlers=handlers(metrics) | {Replay: on_replay},
         generate_unique_id_function=lambda route: "_".join([*route.tags[:1], route.name]),
         middleware=[
-            Middleware(Access, metrics=metrics),
+            Middleware(Access, metrics=metrics, tracing=tracing),
             Middleware(Draining, requests=requests),
             Middleware(Admission, settings=settings, metrics=metrics, door=door),
         ],
@@ -110,6 +115,7 @@ def create_app(
 async def running(
     settings: Settings,
     metrics: Metrics,
+    tracing: Tracing,
     is_stopping: Callable[[], bool],
     checkpoints: Checkpoints | None,
     left_out: Mapping[str, str] | None = None,
@@ -146,7 +152,7 @@ async def running(
         if settings.task_ttl_s is not None:
             expire = partial(expire_tasks, database, timedelta(seconds=settings.task_ttl_s), metrics)
             await stack.enter_async_context(repeating(expire, every_s=settings.sweep_interval_s, name="expiring tasks"))
-        accepted = await stack.enter_async_context(_jobs(database, served, settings, metrics, is_stopping))
+        accepted = await stack.enter_async_context(_jobs(database, served, settings, metrics, tracing, is_stopping))
         old_revisions = migrate.old_revisions()
         gate = Gate(settings)
         yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, gate, old_revisions)
@@ -166,7 +172,12 @@ def _database(settings: Settings, metrics: Metrics) -> Database:
 
 @asynccontextmanager
 async def _jobs(
-    database: Database, served: Tasks, settings: Settings, metrics: Metrics, is_stopping: Callable[[], bool]
+    database: Database,
+    served: Tasks,
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
+    is_stopping: Callable[[], bool],
 ) -> AsyncIterator[Jobs]:
     """Jobs, accepted and done, and what is done about them now and then."""
     wake = asyncio.Event()
@@ -175,7 +186,7 @@ async def _jobs(
     async with (
         repeating(expire, every_s=SWEEP_EVERY_S, name="forgetting old jobs"),
         repeating(look, every_s=settings.job_lease_s / 5, name="looking for lost jobs"),
-        Runner(database, served, settings, metrics, wake, is_stopping).running(),
+        Runner(database, served, settings, metrics, tracing, wake, is_stopping).running(),
     ):
         yield Jobs(database, served, settings, wake, is_stopping)
 

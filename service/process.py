@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.stopping import Stopping
 from service.storage.migrate import upgrade
 from service.terminal import clear_database_errors, fail
+from service.tracing import MissingExtra
 
 ANSWERING_S = 1.0  # before connections are cut, so that who has waited so long hears of it
 
@@ -40,7 +41,10 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
     except (DamagedCheckpoint, NoSuchModel) as error:
         fail(f"A model cannot be served: {error}")
     logs.configure("warning" if demo else settings.log_level)  # the demonstration has the terminal to itself
-    app = create_app(settings, checkpoints, left_out)
+    try:
+        app = create_app(settings, checkpoints, left_out)
+    except MissingExtra as error:
+        fail(str(error))
     demonstration = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--url", url]) if demo else None
     try:
         serve(app, listener, settings)

@@ -1,5 +1,6 @@
 """Every knob of the service, with its unit. Each is read from the environment as KSHOT_<NAME>."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, DirectoryPath, Field, PositiveFloat, PositiveInt
@@ -158,6 +159,17 @@ class Settings(BaseSettings):
         20.0, description="How long it then finishes what it accepted; who waits for longer is answered 503."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the service's own log.")
+    otel_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Where traces are sent by OTLP over HTTP, such as `http://collector:4318`; by default to "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`, or nowhere.",
+    )
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """Where traces are sent."""
+        return self.otel_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
 
     def max_examples_of(self, *, is_slow: bool) -> int:
         """Support examples of a task, of most models or of those of high effort."""

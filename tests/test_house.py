@@ -77,6 +77,7 @@ def test_nothing_is_ever_unpickled(path: Path) -> None:
         ("service.cli", {"torch", "fastapi", "sqlalchemy", "sklearn"}),
         ("service.codec", {"torch", "fastapi", "sqlalchemy"}),
         ("service.schemas", {"torch", "fastapi", "sqlalchemy"}),
+        ("service.tracing", {"opentelemetry"}),
         ("service.storage.queries", {"torch", "fastapi"}),
     ],
 )

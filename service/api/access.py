@@ -13,6 +13,7 @@ from service import logs
 from service.api.problems import answer
 from service.errors import InternalError
 from service.metrics import Metrics
+from service.tracing import CURRENT, Trace, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -21,13 +22,15 @@ VALID_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds: logged only when debugging
 CLIENT_LEFT = 499  # as nginx writes it; never sent
+OFF = Tracing()
 
 
 class Access:
     """ASGI middleware round everything else."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, tracing: Tracing = OFF) -> None:
         self._app = app
+        self._tracing = tracing
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +39,9 @@ class Access:
             return await self._app(scope, receive, send)
         request_id = _request_id(scope)
         token = logs.begin(request_id=request_id)
+        trace = self._tracing.begin("request", scope["headers"])
+        if trace is not None:
+            CURRENT.set(trace)
         started, status = perf_counter(), CLIENT_LEFT
 
         async def send_with_id(message: Message) -> None:
@@ -55,15 +61,18 @@ class Access:
                 detail = f"The service made a mistake; its log has more under the request id {request_id}."
                 await answer(InternalError(detail))(scope, receive, send_with_id)
         finally:
-            self._record(scope, status, perf_counter() - started)
+            self._record(scope, status, perf_counter() - started, trace)
             logs.ABOUT.reset(token)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, trace: Trace | None) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(route, method, status).inc()
         self._metrics.request_seconds.labels(route, method).observe(seconds)
         fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+        if trace is not None:
+            attributes = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+            trace.end(f"{method} {route}", logs.about(), has_failed=status >= 500, **attributes)
         log.log(logging.DEBUG if route in QUIET else logging.INFO, "request", extra={logs.FIELDS: fields})
 
 

@@ -10,6 +10,7 @@ from service.engine.arrays import Array, LabelledArrays
 from service.engine.cache import CachedTask, Thresholds
 from service.fields import Prior
 from service.logs import about
+from service.tracing import CURRENT, Trace
 
 Result = TypeVar("Result")
 Key: TypeAlias = tuple[str, str]  # tenant, task
@@ -81,6 +82,9 @@ class Ask(Generic[Result]):
     added_at: float = field(default_factory=monotonic)
     tenant: str = ""
     about: Mapping[str, Any] = field(default_factory=about)  # for the log
+    trace: Trace | None = field(default_factory=CURRENT.get)
+    fetched: tuple[float, float] | None = None  # when its params were read from the database
+    began_at: float | None = None  # its batch
 
     @property
     def kind(self) -> Kind:
@@ -95,6 +99,16 @@ class Ask(Generic[Result]):
     def num_rows(self) -> int:
         """Support rows, new rows or query rows."""
         return len(self.work.inputs if isinstance(self.work, Query) else self.work.rows)
+
+    def record(self) -> None:
+        """Tell the request's trace where the time went, now that it is over."""
+        if self.trace is not None:
+            now = monotonic()
+            self.trace.record("queue", self.added_at, self.began_at or now, kind=self.kind)
+            if self.fetched is not None:
+                self.trace.record("fetch", *self.fetched)
+            if self.began_at is not None:
+                self.trace.record("compute", self.began_at, now, kind=self.kind, rows=self.num_rows)
 
     def settle(self, answer: Answer[Result] | Exception) -> None:
         """Give the caller its answer, unless it has left."""

@@ -49,6 +49,8 @@ def _run(asks: Sequence[Ask[Any]], compute: Compute, deliver: Deliver, metrics: 
     if not asks:
         return
     kind, began = asks[0].kind, monotonic()
+    for ask in asks:
+        ask.began_at = began
     try:
         results, compute_ms = yield from timed(_while_wanted(_compute(compute, asks), asks))
         answers = [_answer(*pair, began, compute_ms, metrics) for pair in zip(asks, results, strict=True)]
@@ -58,7 +60,7 @@ def _run(asks: Sequence[Ask[Any]], compute: Compute, deliver: Deliver, metrics: 
         told = error if len(asks) == 1 else None
         log.warning("%s of %d failed", kind, len(asks), exc_info=told, extra={FIELDS: asks[0].about} if told else None)
     else:
-        _observe(compute, asks, compute_ms, metrics)
+        _observe(compute, asks, began, compute_ms, metrics)
         deliver(list(zip(asks, answers, strict=True)))
         return
     # not inside the except: its traceback would keep the failed batch's tensors alive
@@ -83,14 +85,19 @@ def _while_wanted(slices: Generator[None, None, Result], asks: Sequence[Ask[Any]
         yield
 
 
-def _observe(compute: Compute, asks: Sequence[Ask[Any]], compute_ms: float, metrics: Metrics) -> None:
+def _observe(compute: Compute, asks: Sequence[Ask[Any]], began: float, compute_ms: float, metrics: Metrics) -> None:
     kind, digest, lengths = asks[0].kind, asks[0].digest, [ask.num_rows for ask in asks]
     num_rows = sum(lengths)
     compute.paces[digest, kind].observe(num_rows, compute_ms)
     metrics.compute_seconds.labels(kind).observe(compute_ms / 1000)
     metrics.batch_tasks.labels(kind).observe(len(asks))
     metrics.batch_rows.labels(kind).observe(num_rows)
-    metrics.padding_rows.labels(kind).inc(padded_rows(kind, lengths, compute.slice_rows[digest]) - num_rows)
+    num_padding = padded_rows(kind, lengths, compute.slice_rows[digest]) - num_rows
+    metrics.padding_rows.labels(kind).inc(num_padding)
+    traces = [ask.trace for ask in asks if ask.trace is not None]
+    if traces:
+        told = {"kind": kind, "tasks": len(asks), "rows": num_rows, "padding": num_padding, "device_ms": compute_ms}
+        traces[0].record_batch("batch", traces, began, **told)
 
 
 def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None, Sequence[Made]]:

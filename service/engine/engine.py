@@ -236,6 +236,7 @@ class Engine:
             raise DeadlineExceeded("The request waited longer than it may.", retry_after_s=1) from None
         finally:
             self._open.discard(ask.future)
+            ask.record()
             if ask.future.cancelled():  # the caller left; perhaps before the job's turn
                 queue.scheduler.remove(job)
 

@@ -70,7 +70,7 @@ class CurrentParams:
         queries = [ask.work for ask in asks if isinstance(ask.work, Query) and ask.work.found is None]
         found = await self._look_up({query.key for query in queries if query.version is None}, now)
         found |= await self._look_up_versions({(*query.key, query.version) for query in queries if query.version})
-        served = []
+        served, read_at = [], monotonic()
         for ask in asks:
             if isinstance(ask.work, Query) and ask.work.found is None:
                 answer = found[ask.work.wanted]
@@ -80,6 +80,7 @@ class CurrentParams:
                     ask.settle(answer)
                     continue
                 ask.work.found, ask.work.read_at, ask.work.num_drops = answer, now, self._cache.num_drops
+                ask.fetched = now, read_at
             served.append(ask)
         return served
 

@@ -16,6 +16,7 @@ from service.storage.claims import ClaimedJob
 from service.storage.database import Database
 from service.tasks import Tasks
 from service.tasks.decoding import ON_DECODED
+from service.tracing import CURRENT, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,15 @@ MAX_BEAT_S = 1.0  # how often to say that a job is held, and to hear that it is 
 class Run:
     """A claimed job, until this process has nothing more to do with it."""
 
-    def __init__(self, job: ClaimedJob, database: Database, tasks: Tasks, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        job: ClaimedJob,
+        database: Database,
+        tasks: Tasks,
+        settings: Settings,
+        metrics: Metrics,
+        tracing: Tracing,
+    ) -> None:
         self._job = job
         self._held = job.tenant, job.id, job.fence
         self._database = database
@@ -35,11 +44,14 @@ class Run:
         self._began = monotonic()
         self._deadline = self._began + settings.job_timeout_s
         self._metrics = metrics
+        self._tracing = tracing
         self._num_done = 0
+        self._has_failed = False
 
     async def whole(self) -> None:
         """Do the job while it is held; cancelled, hand it back."""
         logs.begin(request_id=self._job.id, tenant=self._job.tenant, task=self._job.task_id)
+        CURRENT.set(trace := self._tracing.begin("job"))
         ON_DECODED.set(self._note)
         work = asyncio.create_task(self._work(), name=f"work on {self._job.id}")
         try:
@@ -51,6 +63,8 @@ class Run:
             raise
         finally:
             await _end(work)
+            if trace is not None:
+                trace.end(f"job {self._job.kind}", logs.about(), has_failed=self._has_failed)
 
     def _note(self, num_decoded: int) -> None:
         self._num_done = num_decoded
@@ -95,6 +109,7 @@ class Run:
                 await asyncio.sleep(pause_s)
 
     async def _fail(self, error: KshotError) -> None:
+        self._has_failed = True
         problem, now = Problem.of(error).model_dump(), datetime.now(UTC)
         try:
             await self._database.write(lambda session: claims.end_job(session, *self._held, now, problem=problem))

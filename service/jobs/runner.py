@@ -15,6 +15,7 @@ from service.storage import claims
 from service.storage.claims import ClaimedJob
 from service.storage.database import Database
 from service.tasks import Tasks
+from service.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Runner:
         tasks: Tasks,
         settings: Settings,
         metrics: Metrics,
+        tracing: Tracing,
         wake: asyncio.Event,
         is_stopping: Callable[[], bool],
     ) -> None:
@@ -37,6 +39,7 @@ class Runner:
         self._tasks = tasks
         self._settings = settings
         self._metrics = metrics
+        self._tracing = tracing
         self._wake = wake
         self._is_stopping = is_stopping
         self._runs: dict[asyncio.Task[None], bool] = {}  # and whether each is slow
@@ -84,7 +87,7 @@ class Runner:
         return None
 
     def _start(self, job: ClaimedJob) -> None:
-        run = Run(job, self._database, self._tasks, self._settings, self._metrics)
+        run = Run(job, self._database, self._tasks, self._settings, self._metrics, self._tracing)
         task = asyncio.create_task(run.whole(), name=job.id)
         self._runs[task] = job.is_slow
         task.add_done_callback(self._ended)

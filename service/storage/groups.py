@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -50,7 +51,8 @@ class GroupCommit:
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(work, future))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_all(), name="group commit")
+            # in no request's context: what is noted there would be noted of the first of many
+            self._writing = asyncio.create_task(self._write_all(), name="group commit", context=Context())
         return await future
 
     async def close(self) -> None:

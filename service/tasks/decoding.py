@@ -15,6 +15,7 @@ from service.engine.arrays import Array
 from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
 from service.settings import Settings
+from service.tracing import span
 
 # inputs a thread decodes before another request has its turn
 TURN = {"image": 8, "text": 256, "vector": 1_024, "table": 512}
@@ -23,6 +24,7 @@ ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default
 
 Result = TypeVar("Result")
 Targets: TypeAlias = codec.Targets
+Decode: TypeAlias = Callable[..., tuple[Array, list[FieldError]]]  # inputs, and the place of the `first` of them
 
 
 class Decoding:
@@ -108,9 +110,15 @@ class Decoding:
             deadline=deadline,
             path=path,
         )
+        with span("decode"):
+            rows = await self._decoded(inputs, decode, min(TURN[modality] for modality in model.card.modalities))
+        forms = model.forms(rows)
+        codec.refuse(list(codec.misfits(forms, form or (forms or [""])[0], path)))
+        return rows
+
+    async def _decoded(self, inputs: Sequence[Input], decode: Decode, turn: int) -> Array:
         parts: list[Array] = []
         wrong: list[FieldError] = []
-        turn = min(TURN[modality] for modality in model.card.modalities)
         for first in range(0, len(inputs), turn):
             rows, errors = await self.in_thread(partial(decode, inputs[first : first + turn], first=first))
             ON_DECODED.get()(min(first + turn, len(inputs)))
@@ -119,7 +127,4 @@ class Decoding:
             if len(wrong) >= MAX_LISTED:
                 break
         codec.refuse(wrong)
-        rows = np.concatenate(parts)
-        forms = model.forms(rows)
-        codec.refuse(list(codec.misfits(forms, form or (forms or [""])[0], path)))
-        return rows
+        return np.concatenate(parts)

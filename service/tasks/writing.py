@@ -27,6 +27,7 @@ from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.finding import find_task, why_not
 from service.tasks.quotas import Quotas
 from service.tasks.retrying import Lost, until_kept
+from service.tracing import span
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -84,21 +85,22 @@ class Writing:
         The answer, and the revision that the task is at after it. Raises QuotaExceeded if it `stores_more` than it may.
         """
 
-        async def whole(session: AsyncSession) -> tuple[M, int]:
+        async def whole(session: AsyncSession) -> tuple[M, TaskRecord]:
             record = await work(session)
-            note(task=record.id)
             if stores_more:
                 await self.quotas.count(session, record.tenant)
             body = answer(record)
             if once is not None:
                 told = answer_of(body, status=status, revision=record.revision, location=location)
                 await once.store(session, record.tenant, record.id, told)
-            return body, record.revision
+            return body, record
 
-        body, revision = await self._database.write(whole)
+        with span("store"):
+            body, record = await self._database.write(whole)
+        note(task=record.id)
         if origin is not None:
             self._metrics.versions.labels(origin).inc()
-        return body, revision
+        return body, record.revision
 
     async def advance(
         self,
@@ -139,12 +141,13 @@ class Writing:
         return await find_task(session, tenant, task_id)
 
     async def _state(self, tenant: str, task_id: str, match: Match) -> State:
-        async with self._database.read() as session:
-            record = await find_task(session, tenant, task_id, match)
-            examples = await queries.get_support(session, tenant, task_id, record.version)
-            if len(examples) != record.num_support:
-                raise Lost  # it was written between two statements
-            return State(record, examples, await history.next_ordinal(session, tenant, task_id))
+        with span("fetch"):
+            async with self._database.read() as session:
+                record = await find_task(session, tenant, task_id, match)
+                examples = await queries.get_support(session, tenant, task_id, record.version)
+                if len(examples) != record.num_support:
+                    raise Lost  # it was written between two statements
+                return State(record, examples, await history.next_ordinal(session, tenant, task_id))
 
     async def _apply(self, state: State, change: Change, match: Match, session: AsyncSession) -> TaskRecord:
         tenant, task_id, now = state.record.tenant, state.record.id, datetime.now(UTC)

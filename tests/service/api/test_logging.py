@@ -15,7 +15,7 @@ from service.app import create_app
 from service.keys import Token
 from service.logs import JsonLines
 from service.settings import Settings
-from tests.service.api.serving import client_of, serving, vectors
+from tests.service.api.serving import client_of, curve, serving, vectors
 from tests.service.samples import make_key
 
 DIM = 64
@@ -123,3 +123,13 @@ async def test_one_line_a_request(sqlite_url: str, lines: Callable[[], list[dict
             await client.get("/v1/tasks", headers={"X-Request-ID": f"number-{number}"})
     told = [line["request_id"] for line in lines() if line["message"] == "request"]
     assert told == [f"number-{number}" for number in range(5)]
+
+
+async def test_a_line_is_about_its_own_request(database_url: str, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    async with serving(database_url, "vectors", "curves") as client:
+        bodies = [{"model": "vectors", "support": vectors(DIM)}, {"model": "curves", "support": curve()}] * 4
+        made = await asyncio.gather(*(client.post("/v1/tasks", json=body) for body in bodies))
+    told = {line["request_id"]: line for line in lines() if line["message"] == "request" and line["method"] == "POST"}
+    for answer in made:
+        line, task = told[answer.headers["x-request-id"]], answer.json()
+        assert (line["task"], line["model"].partition("@")[0]) == (task["id"], task["model"])

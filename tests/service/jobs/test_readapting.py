@@ -14,6 +14,7 @@ from service.jobs.effects import LeaseLost, perform
 from service.jobs.run import Run
 from service.storage import claims
 from service.storage.tables import JobBody
+from service.tracing import Tracing
 from tests.service.api.serving import assert_problem, curve
 from tests.service.jobs.asking import accepted, ask, get
 from tests.service.jobs.test_accepting import FAR, claim
@@ -111,7 +112,7 @@ async def test_the_revision_is_minded_at_once_and_when_its_turn_has_come(accepti
 async def work(life: Life, job: dict[str, Any]) -> dict[str, Any]:
     """The job, which is the only one that waits, when it has been done."""
     service = life.service
-    run = Run(await claim(life), service.database, service.tasks, service.settings, service.metrics)
+    run = Run(await claim(life), service.database, service.tasks, service.settings, service.metrics, Tracing())
     await asyncio.create_task(run.whole())
     return await get(life, job)
 
