@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.heads.head import Head
 from models.heads.held_out import NEVER, order_key, without
-from models.types import Classes, Gaussian, Logits, Rows, Support, Values
+from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values
 
 MAX_FOLDS = 3  # of a classification: shots are few
 MAX_VALUE_FOLDS = 6
@@ -100,26 +100,33 @@ def _told(
     head: Head, own: Lesson, others: Sequence[Lesson], folds: Int64[Tensor, "S"], num_ways: int
 ) -> Generator[None, None, Float[Tensor, "S"]]:
     """Log-probability of each example, adapted to all but its fold; where nothing is known of a label, by guessing."""
-    yield
-    num_folds, num_own = int(folds.max()) + 1, len(own.rows)
-    told = own.with_others(others)
-    is_value = own.target.is_floating_point()
-    if num_folds == 0 or (is_value and num_folds == 1 and not others):
-        return torch.full((num_own,), -torch.inf, device=own.rows.device)
-    held = torch.zeros(num_folds, len(told.rows), dtype=torch.bool, device=own.rows.device)
-    held[:, :num_own] = folds == torch.arange(num_folds, device=folds.device).unsqueeze(1)
-    support = without(support_of(told, num_ways, num_folds), held)
-    scores = head.predict(head.adapt(support), _repeated(own.rows, num_folds))
-    at = (folds.clamp(min=0), torch.arange(num_own, device=folds.device))
+    num_folds, lesson = int(folds.max()) + 1, own.with_others(others)
+    found = own.rows.new_full((len(own.rows),), -torch.inf, dtype=torch.float32)
+    if own.target.is_floating_point() and num_folds == 1 and not others:
+        return found
+    whole, rows = support_of(lesson, num_ways), _repeated(own.rows, 1)
+    for fold in range(num_folds):
+        is_held = folds == fold
+        left_out = torch.cat([is_held, is_held.new_zeros(len(lesson.rows) - len(is_held))])
+        support = without(whole, left_out.unsqueeze(0))
+        params = head.start(support)
+        for params in head.steps(support, params):  # noqa: B007, B020 - the last is the answer
+            yield
+        found = torch.where(is_held, _chances(head.predict(params, rows), own, lesson, left_out), found)
+    return found
+
+
+def _chances(scores: Scores, own: Lesson, told: Lesson, left_out: Bool[Tensor, "R"]) -> Float[Tensor, "S"]:
+    """Log-probability of each example by these scores, of who was told all but what is left out."""
     if isinstance(scores, Gaussian):
-        variance = scores.variance[at].clamp(min=TINY)
-        miss = (own.target - scores.mean[at]).square() / variance
+        variance = scores.variance[0].clamp(min=TINY)
+        miss = (own.target - scores.mean[0]).square() / variance
         return -(miss + variance.log() + math.log(2 * math.pi)).sum(-1) / 2
     assert isinstance(scores, Logits)
-    kept = told.target.unsqueeze(0).masked_fill(held, NEVER)
-    is_known = (kept.unsqueeze(1) == own.target.unsqueeze(1)).any(-1)[at]
-    chance = scores.values[at].log_softmax(-1).gather(-1, own.target.unsqueeze(-1)).squeeze(-1)
-    return torch.where(is_known, chance, -math.log(num_ways))
+    kept = told.target.masked_fill(left_out, NEVER)
+    is_known = (kept == own.target.unsqueeze(1)).any(-1)
+    chance = scores.values[0].log_softmax(-1).gather(-1, own.target.unsqueeze(-1)).squeeze(-1)
+    return torch.where(is_known, chance, -math.log(scores.values.shape[-1]))
 
 
 def _repeated(values: Shaped[Tensor, "R *F"], num_tasks: int) -> Rows:

@@ -10,6 +10,7 @@ from models.heads.head import mask_absent
 
 TINY = 1e-6  # a task without rows: its layer stays as it is
 PAUSE = 4  # steps between two layers that are handed out
+LARGE = 2**24  # multiplications of a step from which on each is handed out, and before them the first layer
 
 
 def fit(
@@ -22,7 +23,7 @@ def fit(
     num_steps: int,
     independent: Bool[Tensor, "T"] | None = None,
 ) -> Iterator[tuple[Float[Tensor, "T N D"], Float[Tensor, "T N"]]]:
-    """What is added to a layer with the outputs `offset`: weights and intercepts, after every fourth step.
+    """What is added to a layer with the outputs `offset`: weights and intercepts, after every fourth step, or each.
 
     The steps go towards the minimum of cross-entropy + penalty / 2 * squared weights, summed over rows that count by
     their `shares` (none for padding). A Newton step would factor a matrix of ways times features. The curvature of
@@ -39,6 +40,9 @@ def fit(
     inverse = _inverse(felt @ felt.mT if is_dual else felt.mT @ felt, penalty)
     change = before = rows.new_zeros((len(rows), seen.shape[2], ways.shape[1]))
     bias = bias_before = change[:, :1] * 0
+    is_large = seen.numel() * ways.shape[1] > LARGE
+    if is_large:
+        yield rows.new_zeros((*ways.shape, rows.shape[2])), bias.squeeze(1)
     for k in range(num_steps):
         momentum = k / (k + 3)
         ahead, bias_ahead = (now + momentum * (now - then) for now, then in ((change, before), (bias, bias_before)))
@@ -46,7 +50,7 @@ def fit(
         push = surplus if is_dual else felt.mT @ surplus
         before, change = change, ahead - inverse @ (push + penalty * ahead)
         bias_before, bias = bias, bias_ahead - 2 / total * (roots * surplus).sum(1, keepdim=True)
-        if (k + 1) % PAUSE == 0 or k + 1 == num_steps:
+        if is_large or (k + 1) % PAUSE == 0 or k + 1 == num_steps:
             weight = (felt.mT @ change if is_dual else change).mT
             yield weight, (bias - centre @ weight.mT).squeeze(1)
 

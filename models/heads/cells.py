@@ -3,6 +3,7 @@
 A cell is three numbers, see models.inputs.table: its kind, and a number or the code of a text in two parts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,17 @@ class Cells:
     quantile: Float[Tensor, "T R L"]
     code: Float[Tensor, "T R L 3"]
     missing: Bool[Tensor, "T R L"]
+
+    def cut(self, rows: slice) -> "Cells":
+        """Some of the rows."""
+        parts = (self.standard, self.quantile, self.code, self.missing)
+        return Cells(*(part[:, rows] for part in parts))
+
+    @classmethod
+    def joined(cls, each: Sequence["Cells"]) -> "Cells":
+        """Cuts of rows, one after another."""
+        parts = ([getattr(one, name) for one in each] for name in ("standard", "quantile", "code", "missing"))
+        return cls(*(torch.cat(part, 1) for part in parts))
 
 
 @dataclass(frozen=True)

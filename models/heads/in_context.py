@@ -5,14 +5,13 @@ do so for tables; here the network does not see rows, but how columns hang toget
 kernels that rows attend to each other by, as in amortised Gaussian processes (Liu et al. 2020).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from models.heads.cells import NUM_GAPS, Cells, Columns, cells_of, columns_of, gaps, products
+from models.heads.cells import Cells, Columns, cells_of, columns_of, gaps, products
 from models.heads.evidence import (
     NUM_EVIDENCE,
     NUM_KERNELS,
@@ -24,13 +23,14 @@ from models.heads.evidence import (
     gathered,
 )
 from models.heads.head import Head, classes_of, mask_absent
+from models.heads.traits import NUM_SIZES, NUM_TRAITS, Sums, sizes_of, traits_of
 from models.inputs.table import MISSING
 from models.types import Logits, Rows, Support, TaskParams
 
-NUM_TRAITS = 2 + 3 * NUM_GAPS + 2  # of a column
-NUM_SIZES = 5  # of a task
 NUM_NOTES = 8
-MAX_PAIRS = 2**24  # of rows, column by column, that are held against each other at once
+MAX_PAIRS = 2**24  # of rows, column by column, of the tasks that are adapted together
+STEP_CELLS = 2**19  # of them that are held against each other in one step
+STEP_SOLVED = 2**25  # multiplications of one step, or those of one kernel
 
 
 class InContext(Head):
@@ -88,28 +88,48 @@ class InContext(Head):
         }
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
-        """One step: columns weighed, values solved for, and all that predicts judged by rows that are left out."""
+        """Columns weighed, values solved for, and all that predicts judged by rows that are left out.
+
+        Some tasks after others, and of each some rows and some kernels after others: before the last step nothing is
+        changed.
+        """
         own, mask = self.start(support), support.rows.mask
         num = max(1, MAX_PAIRS // (mask.shape[1] ** 2 * own["keys"].shape[2]))
-        pieces = [slice(first, first + num) for first in range(0, len(mask), num)]
-        made = [self._adapted({name: leaf[piece] for name, leaf in own.items()}, mask[piece]) for piece in pieces]
+        made = []
+        for first in range(0, len(mask), num):
+            piece = slice(first, first + num)
+            made.append((yield from self._adapted({name: leaf[piece] for name, leaf in own.items()}, mask[piece], own)))
         yield {name: torch.cat([params[name] for params in made]) for name in own}
 
-    def _adapted(self, own: TaskParams, mask: Bool[Tensor, "T S"]) -> TaskParams:
+    def _adapted(
+        self, own: TaskParams, mask: Bool[Tensor, "T S"], unchanged: TaskParams
+    ) -> Generator[TaskParams, None, TaskParams]:
         keys, members, ways = own["keys"] * mask[..., None, None], own["members"], own["ways"]
-        columns, cells = columns_of(keys, mask), cells_of(keys, keys, mask)
-        apart = gaps(cells, cells, columns.worded)
-        sizes = _sizes(members, ways, columns)
-        each, pooled = self._columns(_traits(apart, cells, members, mask, columns), sizes, columns)
+        columns, parts, pieces = columns_of(keys, mask), [], _pieces(keys)
+        for rows in pieces:
+            parts.append(cells_of(keys[:, rows], keys, mask))
+            yield unchanged
+        cells, sums = Cells.joined(parts), Sums(members, mask)
+        for rows in pieces:
+            sums.add(gaps(cells.cut(rows), cells, columns.worded), rows)
+            yield unchanged
+        sizes = sizes_of(members, ways, columns)
+        each, pooled = self._columns(traits_of(sums, cells, mask, columns), sizes, columns)
         weights = (self.level + self.weigh(each)).exp() * columns.present.unsqueeze(-1)
         weights = weights / columns.present.sum(1)[:, None, None].clamp(min=1)
-        found = attention(apart, products(cells, cells), weights)
+        naive = weights[..., -1] * columns.present.sum(1, keepdim=True)
+        alone = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        kernels, others = [], []
+        for rows in pieces:
+            part = cells.cut(rows)
+            found = attention(gaps(part, cells, columns.worded), products(part, cells), weights)
+            kernels.append(found.kernels)
+            others.append(gathered(found, members, naive, alone[rows]))
+            yield unchanged
         task = torch.cat([pooled, sizes], -1)
         noise = (self.noise(task) + self.quiet).exp()
-        values, left_out = fitted(found.kernels, members, mask, noise)
-        alone = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-        others = gathered(found, members, weights[..., -1] * columns.present.sum(1, keepdim=True), alone)
-        evidence = _about(torch.cat([left_out, others], -1), ways)
+        values, left_out = yield from _fitted(torch.cat(kernels, 1), members, mask, noise, unchanged)
+        evidence = _about(torch.cat([left_out, torch.cat(others, 1)], -1), ways)
         judged = self.judge(torch.cat([task, _judgement(evidence * self.scale.exp(), members, ways)], -1))
         mix = (self.scale + self.mixed(judged)).exp()
         places = torch.stack([cells.standard, cells.quantile], -1)
@@ -175,51 +195,27 @@ def _silent(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def _sizes(members: Float[Tensor, "T S N"], ways: Bool[Tensor, "T N"], columns: Columns) -> Float[Tensor, "T Z"]:
-    """How large a task is."""
-    counts = members.sum(1)
-    fewest = counts.masked_fill(~ways, torch.inf).amin(1)
-    num_columns = columns.present.sum(1).clamp(min=1)
-    worded = (columns.worded & columns.present).sum(1) / num_columns
-    logs = [counts.sum(1).log(), ways.sum(1).float().log(), num_columns.float().log(), fewest.log1p()]
-    return torch.stack([*(log - 2 for log in logs), worded], -1)
+def _pieces(keys: Float[Tensor, "T S L 3"]) -> list[slice]:
+    """Cuts of the rows, as many a step as are to be held against all."""
+    num_tasks, num_rows, num_columns = keys.shape[:3]
+    step = max(1, STEP_CELLS // max(1, num_tasks * num_rows * num_columns))
+    return [slice(first, first + step) for first in range(0, num_rows, step)]
 
 
-def _traits(
-    apart: Sequence[Float[Tensor, "T S S L"]],
-    cells: Cells,
+def _fitted(
+    kernels: Float[Tensor, "T S S K"],
     members: Float[Tensor, "T S N"],
     mask: Bool[Tensor, "T S"],
-    columns: Columns,
-) -> Float[Tensor, "T L F"]:
-    """Of each column: what it is, how far rows are apart in it, and how much less rows of one class are."""
-    others = ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-    pairs = (mask.unsqueeze(1) & mask.unsqueeze(2) & others).float()
-    same = (members @ members.mT) * pairs
-    unlike = pairs - same
-
-    def total(chosen: Float[Tensor, "T S S"]) -> Float[Tensor, "T L 4"]:
-        return torch.stack([torch.einsum("trs,trsl->tl", chosen, part) for part in apart], -1)
-
-    def mean(chosen: Float[Tensor, "T S S"]) -> Float[Tensor, "T L 4"]:
-        return (total(chosen) + everywhere) / (chosen.sum((1, 2)) + 1)[:, None, None]
-
-    everywhere = total(pairs) / pairs.sum((1, 2)).clamp(min=1)[:, None, None]
-    near, far = mean(same), mean(unlike)
-    ratio = ((far + 1e-2) / (near + 1e-2)).log()
-    strength = (far - near) / (everywhere + 1e-2) * mask.sum(1)[:, None, None].sqrt()
-    by_gap = torch.cat([everywhere, ratio, 0.3 * strength], -1)
-    hole = (cells.missing & mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
-    tails = cells.standard.pow(4).mul(mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True) / 10
-    shared = _shared(cells, mask, columns)
-    return torch.cat([by_gap, torch.stack([columns.worded.float(), hole, tails, shared], -1)], -1)
-
-
-def _shared(cells: Cells, mask: Bool[Tensor, "T S"], columns: Columns) -> Float[Tensor, "T L"]:
-    """How much of a column others repeat: its mean squared correlation with them."""
-    rows = F.normalize(cells.quantile * mask.unsqueeze(-1), dim=1)
-    squared = (rows.mT @ rows).square().sum(-1) / columns.present.sum(1, keepdim=True).clamp(min=1)
-    return squared * 3
+    noise: Float[Tensor, "T K"],
+    unchanged: TaskParams,
+) -> Generator[TaskParams, None, tuple[Float[Tensor, "T K S N"], Float[Tensor, "T S N K"]]]:
+    """What each kernel makes of the classes, some kernels a step."""
+    step, made = max(1, STEP_SOLVED // mask.numel() // mask.shape[1] ** 2), []
+    for first in range(0, NUM_KERNELS, step):
+        some = slice(first, first + step)
+        made.append(fitted(kernels[..., some], members, mask, noise[:, some]))
+        yield unchanged
+    return torch.cat([values for values, _ in made], 1), torch.cat([left_out for _, left_out in made], -1)
 
 
 def _about(evidence: Float[Tensor, "T R N E"], ways: Bool[Tensor, "T N"]) -> Float[Tensor, "T R N E"]:
