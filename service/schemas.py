@@ -17,6 +17,7 @@ MAX_PLACE = 2**31 - 1  # in a text
 MAX_VERSION = 2**31 - 1
 LIKELY = 0.5  # from here on a label of several is given
 
+# Of answers, other words than these are passed on: what a later release has stored is read by this one beside it.
 Kind: TypeAlias = Literal["classification", "regression", "multilabel", "frames"]
 Origin: TypeAlias = Literal["adapt", "extend", "forget", "rollback", "readapt", "import"]
 Effort: TypeAlias = Literal["fast", "high"]
@@ -163,7 +164,7 @@ class Task(Response):
     model: str
     model_digest: str
     name: str | None
-    kind: Kind
+    kind: Kind | str
     labels: list[str] | None
     version: int
     revision: int
@@ -217,7 +218,7 @@ class TaskVersion(Response):
     num_support: int
     support_digest: str | None
     created_at: datetime
-    origin: Origin
+    origin: Origin | str
     available: bool
     transferred_from: list[str]
 
@@ -381,7 +382,7 @@ class Job(Response):
     """
 
     id: str
-    kind: JobKind
+    kind: JobKind | str
     state: JobState
     task: str
     progress: Progress

@@ -1,11 +1,9 @@
 """Stored jobs -> what goes over the wire."""
 
-from typing import cast
-
 from pydantic import ValidationError
 
 from service.once import completed
-from service.schemas import CreatedTask, Job, JobKind, Problem, Progress
+from service.schemas import CreatedTask, Job, Problem, Progress
 from service.storage.jobs import JobRecord
 from service.storage.requests import StoredAnswer
 
@@ -16,7 +14,7 @@ def job_of(record: JobRecord) -> Job:
     """A job as it is now."""
     return Job(
         id=record.id,
-        kind=cast(JobKind, record.kind),
+        kind=record.kind,
         state=record.state,
         task=record.task_id,
         progress=Progress(done=record.num_done, total=record.num_total),

@@ -248,7 +248,7 @@ def refuse_prior(request: CreateTask, kind: Kind, targets: Targets) -> None:
     codec.refuse(list(codec.wrong_prior(request.prior, kind, labels)))
 
 
-def refuse_kind(kind: Kind, model: Served) -> None:
+def refuse_kind(kind: str, model: Served) -> None:
     """Raise CannotReadapt unless the model can do this kind of task."""
     if kind not in model.card.kinds:
         raise CannotReadapt(

@@ -6,7 +6,7 @@ from typing import cast
 from service.codec import Role
 from service.engine.arrays import Forecast
 from service.forecasts import Expected, ExpectedAccuracy, ExpectedR2, Suspect
-from service.schemas import Kind, Origin, SupportExample, Task, TaskVersion
+from service.schemas import SupportExample, Task, TaskVersion
 from service.storage.records import ExampleRecord, Member, TaskRecord, VersionRecord
 
 
@@ -17,7 +17,7 @@ def task_of(record: TaskRecord) -> Task:
         model=record.model,
         model_digest=record.model_digest,
         name=record.name,
-        kind=cast(Kind, record.kind),
+        kind=record.kind,
         labels=record.labels,
         version=record.version,
         revision=record.revision,
@@ -67,7 +67,7 @@ def version_of(record: VersionRecord) -> TaskVersion:
         num_support=record.num_support,
         support_digest=record.support_digest or None,
         created_at=record.created_at,
-        origin=cast(Origin, record.origin),
+        origin=record.origin,
         available=record.is_available,
         transferred_from=record.transferred_from,
     )

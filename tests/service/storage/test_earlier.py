@@ -1,0 +1,31 @@
+"""Which earlier tasks a new one may learn from."""
+
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.storage import queries, transfers
+from service.storage.database import Database
+from service.storage.records import NewTask, NewVersion
+from tests.service.storage.samples import NOW, new_examples, new_task, new_version
+
+
+async def test_inputs_of_another_form_are_not_learned_from(database: Database) -> None:
+    """A vector of three columns is no vector of five, nor a text one, though a model takes them all."""
+    ids: dict[str | None, str] = {}
+    for form in ("text", "vector of 3", "vector of 5", None):
+        task, made_by = new_task(), {"name": "mixed"} | ({} if form is None else {"form": form})
+        version = replace(new_version(), preprocessing=made_by)
+        await database.write(partial(_store, task, version))
+        ids[form] = task.id
+    async with database.read() as session:
+        for form in ("text", "vector of 3"):
+            found = await transfers.earlier_tasks(session, "default", "d" * 64, "classification", form, None)
+            assert [each.source.task_id for each in found] == [ids[form]]
+        found = await transfers.earlier_tasks(session, "default", "d" * 64, "classification", None, None)
+        assert {each.source.task_id for each in found} == set(ids.values())
+
+
+async def _store(task: NewTask, version: NewVersion, session: AsyncSession) -> None:
+    await queries.insert_task(session, task, version, new_examples(), NOW)
