@@ -42,5 +42,7 @@ check: $(INSTALLED)
 # Each command stops at the first fault, and writes its counts into the page.
 faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills --results docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.replicas --results docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.rolling --results docs/reliability.md
 
 fuzz: $(INSTALLED)

@@ -1,0 +1,104 @@
+"""Clients that do to their own tasks all that may be done, and know what each must be: what they read, they wrote."""
+
+import asyncio
+from collections import Counter
+from random import Random
+from time import monotonic
+
+import httpx
+
+from service.client import AsyncClient
+from service.errors import TaskNotFound, Unavailable
+from service.schemas import Task
+
+MODEL = "curves"
+LAST_S = 60.0
+
+
+class Counted(httpx.AsyncHTTPTransport):
+    """Sends requests, and counts what came of them."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=False)
+        self.answers: Counter[int] = Counter()
+        self.num_lost = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        try:
+            response = await super().handle_async_request(request)
+        except httpx.TransportError:
+            self.num_lost += 1
+            raise
+        self.answers[response.status_code] += 1
+        return response
+
+
+class Writer:
+    """One client, which has a task at a time. Any error that it did not ask for ends it."""
+
+    def __init__(self, url: str, sent: Counted, seed: int) -> None:
+        self.done: Counter[str] = Counter()
+        self.longest_s = 0.0
+        self._kshot = AsyncClient(url, transport=sent, timeout_s=LAST_S)
+        self._rng = Random(seed)
+        self._task: Task | None = None
+        self._ids: list[str] = []
+        self._name = ""
+
+    async def live(self, over: asyncio.Event) -> None:
+        """Work until it is over."""
+        while not over.is_set():
+            began, task = monotonic(), self._task
+            kind = "adapt" if task is None else self._rng.choice(KINDS)
+            await getattr(self, f"_{kind}")(*([] if task is None else [task]))
+            self.done[kind] += 1
+            self.longest_s = max(self.longest_s, monotonic() - began)
+
+    async def _adapt(self) -> None:
+        made = await self._kshot.adapt(MODEL, [[x] for x in self._numbers(3)], targets=self._numbers(3))
+        self._task, self._ids, self._name = made, list(made.example_ids), ""
+
+    async def _predict(self, task: Task) -> None:
+        answer = await self._kshot.predict(task.id, [[0.5]])
+        assert answer.version == task.version, f"{answer.version} was read, {task.version} was written"
+
+    async def _get(self, task: Task) -> None:
+        found = await self._kshot.get(task.id)
+        assert (found.version, found.num_support, found.name or "") == (task.version, task.num_support, self._name)
+
+    async def _extend(self, task: Task) -> None:
+        made = await self._kshot.extend(task.id, [[x] for x in self._numbers(1)], targets=self._numbers(1))
+        assert made.version == task.version + 1
+        self._task, self._ids = made, [*self._ids, *made.example_ids]
+
+    async def _forget(self, task: Task) -> None:
+        if len(self._ids) > 1:
+            self._task = await self._kshot.forget(task.id, self._ids.pop())
+            assert self._task.version == task.version + 1
+
+    async def _update(self, task: Task) -> None:
+        self._name = f"name {self._rng.random()}"
+        await self._kshot.update(task.id, name=self._name)
+
+    async def _delete(self, task: Task) -> None:
+        while self._task is not None:
+            try:
+                await self._kshot.delete(task.id)
+            except TaskNotFound:
+                pass
+            except Unavailable:  # as docs/client.md says, it is not sent again by itself
+                self.done["delete, asked again"] += 1
+                continue
+            self._task = None
+        try:
+            await self._kshot.predict(task.id, [[0.5]])
+        except TaskNotFound:
+            return
+        raise AssertionError("a deleted task predicts")
+
+    def _numbers(self, count: int) -> list[float]:
+        return [self._rng.uniform(-3, 3) for _ in range(count)]
+
+
+KINDS = ("predict", "predict", "predict", "get", "extend", "extend", "forget", "update", "delete")
