@@ -21,9 +21,10 @@ def lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any
 
 
 def print_csv(lines: Sequence[dict[str, Any]]) -> None:
-    """A line of CSV a prediction."""
-    rows = [_flat(line) for line in lines]
-    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    """A line of CSV a prediction; where a text was cut, all have a column that tells it."""
+    rows = [{**_flat(line), **({"truncated": "true"} if "truncated" in line else {})} for line in lines]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 

@@ -142,6 +142,8 @@ def test_what_labels_mean_and_several_labels(kshot: Kshot, tmp_path: Path) -> No
     assert [row["label"] for row in csv.DictReader(io.StringIO(by_text))] == ["card_lost", "music"]
     cut = kshot("predict", task, "--text", SAID[0], "--text", "card " * 99, "--json")
     assert [json.loads(line).get("truncated") for line in cut.stdout.splitlines()] == [None, True]
+    cut = kshot("predict", task, "--text", SAID[0], "--text", "card " * 99, "--csv")
+    assert [row["truncated"] for row in csv.DictReader(io.StringIO(cut.stdout))] == ["", "true"]
     refused(kshot("predict", task, SAID[0]), "There is no file", "--text")
     asked.write_text("\n".join(["message,kind", *(f"{said},{label}" for said, label in zip(SAID, NAMES, strict=True))]))
     columns = ["--text-column", "message", "--label-column", "kind"]
