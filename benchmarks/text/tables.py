@@ -22,8 +22,9 @@ asked about); the others that see texts as features get those of the frozen base
 answering all queries, without encoding (SetFit: with it; one draw, 5 iterations, a quarter of its paper's). Logistic \
 regression is scikit-learn's, with that of four penalties which does best on ten texts an intent that are neither \
 shown nor asked. How much of the delta is kept, what the head is fitted on and its form were chosen on CLINC150's \
-training and validation splits: its figures are of intents that the encoder never saw, by choices that saw them; HWU64 \
-and SGD played no part in them."""
+training and validation splits, the depths of the features and the weight of names on CLINC150's validation split and \
+HWU64's training split: the figures of both are of intents that the encoder never saw, by choices that saw them; SGD \
+played no part in them."""
 TITLES = {
     "clinc150": "CLINC150, 150 intents, none trained on",
     "hwu64": "HWU64, 64 intents, none trained on",
