@@ -23,7 +23,7 @@ from service.errors import DatabaseUnavailable
 from service.storage.database import Database
 from service.storage.migrate import upgrade
 from tests.conftest import administer, on_server, running_postgresql
-from tests.e2e.server import START_TIMEOUT_S, environment
+from tests.e2e.server import environment
 from tests.faults.balancer import balancing
 from tests.faults.replicas import NUM_CLIENTS, Fleet, Load, say
 from tests.faults.zygote import MODELS, Zygote
@@ -31,6 +31,7 @@ from tests.faults.zygote import MODELS, Zygote
 OLD = "d0876ea"  # the last commit before tasks learned from others, had priors, and knew how large they are
 ROOT = Path(__file__).parents[2]
 LABELS = "pqrs"
+TIMEOUT_S = 600.0  # of a start, on a machine that does much else
 
 
 class Release:
@@ -70,7 +71,7 @@ class Release:
             assert process.stdout is not None
             found = re.search(r"http://\S+:\d+", process.stdout.readline())
             assert found, "no address in the first line"
-            with httpx.Client(verify=False, timeout=START_TIMEOUT_S) as http:
+            with httpx.Client(verify=False, timeout=TIMEOUT_S) as http:
                 while http.get(f"{found[0]}/readyz").status_code != 200:
                     pass
             yield found[0], process
@@ -153,7 +154,7 @@ async def migrated(database_url: str, *, finish: bool) -> None:
 
 async def roll(zygote: Zygote, database_url: str, old: Release, part_s: float) -> str:
     """All of a deployment; the block of the page."""
-    async with balancing() as (balancer, url), httpx.AsyncClient(verify=False, timeout=START_TIMEOUT_S) as http:
+    async with balancing() as (balancer, url), httpx.AsyncClient(verify=False, timeout=TIMEOUT_S) as http:
         first, second = old.serving(), old.serving()
         replicas = [await asyncio.to_thread(each.__enter__) for each in (first, second)]
         balancer.replicas += [address for address, _ in replicas]
