@@ -25,6 +25,7 @@ from benchmarks.page import command, put, table
 from benchmarks.seen import OK, Measured
 from benchmarks.served import Served, serving
 from benchmarks.stub import Kind, Stub, serving_stub
+from benchmarks.witness import Witness, wait_ms, watching
 
 TIMES = 3.0
 ASKED, NUM_PIECES = (0.9, 1.0, TIMES), 3
@@ -59,6 +60,7 @@ class Found:
     rows: list[list[str]]
     memory: tuple[float, float]
     echo_per_s: float
+    witness_ms: float
 
 
 def main(
@@ -76,19 +78,23 @@ def main(
         served = stack.enter_context(serving(Path(folder), database, log_level="info"))
         os.sched_setaffinity(0, others or {core})
         stub, echo = (stack.enter_context(serving_stub(kind)) for kind in STUBS)
+        witness = stack.enter_context(watching(core))
         requests = predictions(served.url, model, NUM_TASKS)
-        found = uvloop.run(look(served, stub, echo, requests, seconds))
+        found = uvloop.run(look(served, stub, echo, witness, requests, seconds))
     text = f"{_caption(model, found, load, seconds)}\n\n{table(HEAD, found.rows)}"
     put(page, f"overload, {model}", text)
     typer.echo(text)
 
 
-async def look(served: Served, stub: Stub, echo: Stub, requests: Sequence[bytes], seconds: float) -> Found:
+async def look(
+    served: Served, stub: Stub, echo: Stub, witness: Witness, requests: Sequence[bytes], seconds: float
+) -> Found:
     """All runs of one model."""
     order = popular(len(requests), NUM_DRAWN)
     asking = _Asking(served, stub, requests, order)
     bare = await Run(echo.url, requests, order, FIRST_CLIENTS).closed_loop(WARM_S, 2.0)
     capacity = await asking.capacity()
+    witness.gaps_s()  # those while capacity was looked for
     runs: dict[float, list[Measured]] = {times: [] for times in ASKED}
     for _ in range(NUM_PIECES):
         for times, own in runs.items():
@@ -97,7 +103,13 @@ async def look(served: Served, stub: Stub, echo: Stub, requests: Sequence[bytes]
     over = runs[TIMES]
     memory = over[0].server.before.resident_mib, over[-1].server.after.resident_mib
     at_capacity = float(np.mean([each.seen.per_s() for each in runs[1.0]]))
-    return Found(capacity, [row(times, own, at_capacity) for times, own in runs.items()], memory, bare.per_s())
+    return Found(
+        capacity,
+        [row(times, own, at_capacity) for times, own in runs.items()],
+        memory,
+        bare.per_s(),
+        wait_ms(witness.gaps_s(), 0.99),
+    )
 
 
 @dataclass(frozen=True)
@@ -160,13 +172,16 @@ def _caption(model: str, found: Found, load: float, seconds: float) -> str:
         f"{seconds:g} s a row in {NUM_PIECES} pieces that alternate. The service has one core; the generator has "
         f"another and always sends {TIMES:g} times the capacity, what is not for the service to a stub; from an echo "
         f"it gets {found.echo_per_s / found.capacity:.0f} times the capacity. Memory of the service before and after, "
-        f"MiB: {found.memory[0]:.0f}, {found.memory[1]:.0f}."
+        f"MiB: {found.memory[0]:.0f}, {found.memory[1]:.0f}. A process that only wakes had to wait for the "
+        f"service's core for up to {found.witness_ms:.0f} ms (p99 of any moment): others' part of every latency."
     )
 
 
 def _priority() -> str:
-    is_real_time = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
-    return "all that is measured before all else that runs (`chrt -r 1`), " if is_real_time else ""
+    """The part of the machine that is asked for, where sessions share it (autogroups of Linux)."""
+    file = Path("/proc/self/autogroup")
+    nice = file.read_text().split()[-1] if file.is_file() else "0"
+    return "" if nice == "0" else f"beside others on the machine at nice {nice} of the session, "
 
 
 if __name__ == "__main__":

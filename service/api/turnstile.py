@@ -1,7 +1,7 @@
 """uvicorn's connections, but that who is not let in is answered at once: a refusal must cost next to nothing.
 
-Under three times what can be served there are two refusals an answer. Through the application each would cost a tenth
-of a prediction; here it is a look at the head and one write.
+Under three times what can be served there are two refusals an answer. Through the application each would cost much of
+what a prediction does; here it is a look at the head and one write.
 """
 
 from functools import partial

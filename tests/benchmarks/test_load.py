@@ -14,6 +14,7 @@ from benchmarks.seen import Seen
 from benchmarks.stub import REFUSAL, Answering, Kind, serving_stub
 from benchmarks.usage import usage_of
 from benchmarks.wire import Messages, body_of, request, response, status_of
+from benchmarks.witness import wait_ms, watching
 
 REQUESTS = [request("/v1/tasks/a/predictions", {"inputs": [[number]]}) for number in range(3)]
 ORDER = np.arange(3)
@@ -132,3 +133,12 @@ def test_messages_are_cut_wherever_they_arrive_broken(size: int) -> None:
     assert cut == sent
     assert [status_of(each) for each in cut] == [200, 200, 204, 429]
     assert body_of(request("/x", {"a": 1}, key="k")) == b'{"a":1}'
+
+
+def test_whoever_comes_while_a_core_is_away_waits_for_what_is_left_of_that() -> None:
+    gaps = np.array([0.0] * 900 + [0.1])  # a second, of which a tenth of a second it was away
+    assert wait_ms(gaps, 0.8) == 0
+    assert wait_ms(gaps, 0.95) == pytest.approx(50, abs=2)
+    assert wait_ms(gaps, 0.99) == pytest.approx(90, abs=2)
+    with watching(0) as witness:
+        assert len(witness.gaps_s()) >= 0
