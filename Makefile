@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check faults fuzz
+.PHONY: help install run test check faults fuzz lock container
 
 help:
 	@echo "make run      install, start the service on 127.0.0.1:$(PORT) (PORT=...) and watch it learn digits"
@@ -15,6 +15,8 @@ help:
 	@echo "make check    format, lint, types, import rules, migrations"
 	@echo "make faults   kill and break services for real, and write what came of it into docs/reliability.md"
 	@echo "make fuzz     send them what nobody should"
+	@echo "make lock     pin what the image installs, with hashes, by pyproject.toml (UPGRADE=1: the newest there is)"
+	@echo "make container  build the image; with PostgreSQL and API keys adapt, ask, stop, start and ask again (Docker)"
 	@echo "make install  only create $(VENV) (PYTHON=... picks the interpreter, 3.11 or newer)"
 
 install: $(INSTALLED)
@@ -46,3 +48,24 @@ faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.rolling --results docs/reliability.md
 
 fuzz: $(INSTALLED)
+
+# All but torch, then torch for CUDA with what it needs besides; for CPUs see lock/cpu.txt. By uv, as pip-tools knows one
+# platform at a time.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+	--generate-hashes --no-annotate -c constraints.txt $(if $(UPGRADE),--upgrade)
+lock: $(INSTALLED)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.8
+	$(COMPILE) --config-file lock/uv.toml --extra photos --extra text --extra otel --no-emit-package torch \
+		-o lock/requirements.txt pyproject.toml
+	echo torch | $(COMPILE) --no-config -c lock/requirements.txt -o lock/cuda.txt -
+
+# In a project of its own, which is gone afterwards.
+CHECKED := KSHOT_AUTH=on PORT=$(PORT) POSTGRES_PASSWORD=check COMPOSE_PROJECT_NAME=kshot-check
+container:
+	$(CHECKED) docker compose up --build --wait
+	rm -f /tmp/kshot-check.json
+	$(CHECKED) tests/e2e/with_key.sh http://127.0.0.1:$(PORT) /tmp/kshot-check.json
+	$(CHECKED) docker compose stop
+	$(CHECKED) docker compose up --wait
+	$(CHECKED) tests/e2e/with_key.sh http://127.0.0.1:$(PORT) /tmp/kshot-check.json
+	$(CHECKED) docker compose down --volumes

@@ -1,15 +1,17 @@
 """Against a running service, before and after a restart: python3 restart.py URL STATE_FILE, twice.
 
 The first run adapts a task of every model that answers at once, and writes down what each answers; the second asks the
-same again and fails unless every answer is the same to the last digit. Standard library only, so that it runs outside
-any environment.
+same again and fails unless every answer is the same to the last digit. With KSHOT_API_KEY the key is sent, and without
+it nothing must be answered. Standard library only, so that it runs outside any environment.
 """
 
 import base64
 import json
+import os
 import random
 import struct
 import sys
+import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 
 NUM_WAYS, NUM_SHOTS, NUM_QUERIES = 3, 4, 7
 ANY_DIM = 5  # of a model that takes any
+KEY = os.environ.get("KSHOT_API_KEY")
 THINGS = ("play a song", "wake me at six", "what is the weather")
 
 
@@ -28,9 +31,19 @@ def quick(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def call(url: str, body: object = None) -> Any:
     """One JSON request."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {KEY}"} if KEY else {})
+    request = urllib.request.Request(url, data, headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
+
+
+def refuses_strangers(url: str) -> bool:
+    """Whether a request without a key is refused."""
+    try:
+        urllib.request.urlopen(url, timeout=60).close()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code == 401
+    return False
 
 
 def drawing(way: int, rng: random.Random) -> dict[str, str]:
@@ -71,6 +84,8 @@ def bodies(model: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def main(url: str, state: Path) -> None:
     """Write down the answers, or compare them with those written down."""
+    if KEY and not refuses_strangers(f"{url}/v1/models"):
+        sys.exit("it answers without a key")
     models = {model["name"]: model for model in quick(call(f"{url}/v1/models")["items"])}
     if not state.exists():
         tasks = {name: call(f"{url}/v1/tasks", bodies(model)[0])["id"] for name, model in models.items()}
