@@ -104,11 +104,15 @@ def create_app(
     app.state.door = door
     app.state.service = None
     app.state.stopping = stopping  # whoever runs the app begins it, sooner than the lifespan ends
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
     for resource in (tasks, support, versions, files, predictions, evaluations, jobs, models, limits):
         app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
-    return app
 
 
 @asynccontextmanager
