@@ -17,6 +17,7 @@ KshotError
 ├── MethodNotAllowed         405
 ├── Conflict                 409
 │   ├── ModelUnavailable          the task's model digest is not loaded here
+│   ├── TaskDamaged               what is stored of the task is not what was stored
 │   ├── CannotReadapt             the task's inputs do not fit the other model digest
 │   ├── ExampleExists             the task has an example of this id
 │   ├── TooFewLabels              forgetting this would leave nothing to learn from

@@ -16,6 +16,7 @@ from service.errors import (
     CannotReadapt,
     Conflict,
     ModelUnavailable,
+    TaskDamaged,
     TaskNotFound,
     UnsupportedMediaType,
     VersionErased,
@@ -44,7 +45,7 @@ class WeightsQuery(schemas.Request):
 @router.get(
     "/{task_id}/weights",
     response_class=Response,
-    responses={**SENT, **documented(TaskNotFound, VersionNotFound, VersionErased)},
+    responses={**SENT, **documented(TaskNotFound, VersionNotFound, VersionErased, TaskDamaged)},
     dependencies=[Depends(query_once)],
 )
 async def weights(

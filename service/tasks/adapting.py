@@ -6,8 +6,6 @@ from functools import partial
 from importlib.metadata import version as library_version
 from typing import Any, Self, cast
 
-import numpy as np
-
 from service import codec
 from service.catalog import Served
 from service.engine.arrays import Adapted, Array, Forecast, LabelledArrays
@@ -18,6 +16,7 @@ from service.ids import new_id
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.answers import expected_of, suspects_of, task_of
+from service.tasks.damage import rows_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.transferring import Other
 
@@ -276,15 +275,11 @@ def new_examples(
 
 
 def stored_rows(examples: Sequence[ExampleRecord], model: Served) -> Array:
-    """The inputs [S *X] of stored examples, as this model takes them."""
-    return _array([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
+    """The inputs [S *X] of stored examples, as this model takes them. Raises TaskDamaged."""
+    return rows_of([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
 
 
 def stored_features(examples: Sequence[ExampleRecord], blank: Array) -> Array | None:
     """What their version's model made of stored examples [S *F], if that is stored of all; `blank` is of none."""
     features = [example.features for example in examples if example.features is not None]
-    return _array(features, blank.dtype, blank.shape[1:]) if len(features) == len(examples) else None
-
-
-def _array(rows: Sequence[bytes], dtype: str | np.dtype[np.generic], shape: Sequence[int]) -> Array:
-    return np.frombuffer(b"".join(rows), dtype).reshape(len(rows), *shape)
+    return rows_of(features, blank.dtype, blank.shape[1:]) if len(features) == len(examples) else None

@@ -13,11 +13,12 @@ from service import codec
 from service.catalog import Catalog, Served
 from service.engine.arrays import Array
 from service.engine.engine import Engine
-from service.errors import ComputationFailed, VersionErased, VersionNotFound
+from service.errors import VersionErased, VersionNotFound
 from service.storage import history, queries, transfers
 from service.storage.database import Database
 from service.storage.records import ExampleRecord, WholeVersion
 from service.tasks.adapting import stored_features, stored_rows
+from service.tasks.damage import refuse_damaged
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
 from service.tasks.retrying import Lost, until_kept
@@ -94,11 +95,10 @@ class Exporting:
 
 
 def params_of(version: WholeVersion) -> dict[str, Any]:
-    """The params of a version, as they were stored. Raises VersionErased."""
+    """The params of a version, as they were stored. Raises VersionErased or TaskDamaged."""
     if version.params is None:
         raise VersionErased(f"Version {version.number} used an example that has been forgotten since.")
-    if sha256(version.params).hexdigest() != version.params_digest:
-        raise ComputationFailed("The stored params do not have the digest that they were stored with.")
+    refuse_damaged(version)
     return codec.read_arrays(version.params)
 
 

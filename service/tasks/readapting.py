@@ -12,16 +12,19 @@ from service.catalog import FORM, Catalog, Served
 from service.errors import CannotReadapt, ModelNotFound, ModelUnavailable
 from service.once import Receipt
 from service.schemas import CreatedTask, Kind, Readapt, Task
+from service.storage.database import Database
 from service.storage.matching import Match
-from service.storage.records import ExampleRecord
+from service.storage.records import ExampleRecord, TaskRecord
 from service.tasks.adapting import Adapting, Spent, made_task, refuse_kind, stored_rows
+from service.tasks.damage import is_damaged
 from service.tasks.writing import Change, State, Writing
 
 
 class Readapting:
     """Moves tasks to newer models, for one tenant at a time. The digest that a task is on need not be loaded."""
 
-    def __init__(self, catalog: Catalog, adapting: Adapting, writing: Writing) -> None:
+    def __init__(self, database: Database, catalog: Catalog, adapting: Adapting, writing: Writing) -> None:
+        self._database = database
         self._catalog = catalog
         self._adapting = adapting
         self._writing = writing
@@ -38,7 +41,8 @@ class Readapting:
     ) -> tuple[CreatedTask, int]:
         """Make the next version on another digest of the model; the task and its revision.
 
-        A task that is on that digest already stays as it is, so that asking again is harmless.
+        A task that is on that digest already stays as it is, so that asking again is harmless; but where its params are
+        damaged, they are made anew.
         """
         spent = Spent()
         kept: list[ExampleRecord] = []
@@ -47,7 +51,7 @@ class Readapting:
             nonlocal kept
             kept = state.examples
             model = self._target(tenant, state.record.model, request.model_digest)
-            if model.digest == state.record.model_digest:
+            if model.digest == state.record.model_digest and not await self._is_damaged(state.record):
                 return None
             kind = cast(Kind, state.record.kind)
             refuse_kind(kind, model)
@@ -68,6 +72,10 @@ class Readapting:
             match=match,
             once=once,
         )
+
+    async def _is_damaged(self, record: TaskRecord) -> bool:
+        async with self._database.read() as session:
+            return await is_damaged(session, record.tenant, record.id, record.version)
 
     def is_slow(self, task: Task) -> bool:
         """Whether to adapt the task takes so long that it is always a job, by what is loaded here of its model."""

@@ -1,5 +1,6 @@
 """Which earlier tasks of the tenant a task may learn from, and what they were taught."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -10,14 +11,17 @@ from service import codec
 from service.catalog import TRANSFERRED, Served
 from service.engine.arrays import Array, OtherArrays
 from service.engine.engine import Engine
-from service.errors import FieldError
+from service.errors import FieldError, TaskDamaged
 from service.schemas import Kind
 from service.storage import transfers
 from service.storage.database import Database
 from service.storage.records import Source, TaskRecord
 from service.storage.transfers import Earlier, Taught
+from service.tasks.damage import rows_of
 from service.tasks.decoding import Targets
 from service.tasks.finding import form_of
+
+log = logging.getLogger(__name__)
 
 MAX_TASKS = 12  # that a task chooses among
 MAX_ROWS = 200  # that are read of each, the newest
@@ -66,7 +70,7 @@ class Transferring:
                 for each in chosen
             ]
         blank = self._engine.blank_features(model.digest)
-        made = [(each.source, _arrays(rows, targets, blank)) for each, rows in zip(chosen, taught, strict=True)]
+        made = [(each.source, _unless_damaged(rows, targets, blank)) for each, rows in zip(chosen, taught, strict=True)]
         return [Other(source, arrays) for source, arrays in made if arrays is not None]
 
     async def again(self, tenant: str, model: Served, kind: Kind, targets: Targets, record: TaskRecord) -> list[Other]:
@@ -93,6 +97,15 @@ def _nearest(earlier: Sequence[Earlier], targets: Targets) -> list[Earlier]:
     return [each for _, each in ranked[:MAX_TASKS]]
 
 
+def _unless_damaged(taught: Sequence[Taught], targets: Targets, blank: Array) -> OtherArrays | None:
+    """Nothing is learned from a task that is damaged."""
+    try:
+        return _arrays(taught, targets, blank)
+    except TaskDamaged as error:
+        log.warning("nothing is learned from another task: %s", error)
+        return None
+
+
 def _arrays(taught: Sequence[Taught], targets: Targets, blank: Array) -> OtherArrays | None:
     """What is of use of these rows, newest first; nothing if none is."""
     if isinstance(targets, codec.Measured):
@@ -110,4 +123,4 @@ def _arrays(taught: Sequence[Taught], targets: Targets, blank: Array) -> OtherAr
 
 
 def _features(rows: Sequence[Taught], blank: Array) -> Array:
-    return np.frombuffer(b"".join(row.data for row in rows), blank.dtype).reshape(len(rows), *blank.shape[1:])
+    return rows_of([row.data for row in rows], blank.dtype, blank.shape[1:])

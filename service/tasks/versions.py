@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog import Catalog
+from service.errors import TaskDamaged
 from service.once import Once
 from service.schemas import Rollback, Task, VersionList
 from service.storage import changes, history
@@ -12,6 +13,7 @@ from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import TaskRecord
 from service.tasks.answers import task_of, version_of
+from service.tasks.damage import is_damaged
 from service.tasks.finding import find_task, find_version, why_not
 from service.tasks.writing import Writing
 
@@ -42,6 +44,8 @@ class Versions:
             if number is None:
                 raise await why_not(session, tenant, task_id, match)
             source = await find_version(session, tenant, task_id, request.version)
+            if await is_damaged(session, tenant, task_id, source.number):
+                raise TaskDamaged(f"What is stored of version {source.number} is damaged; roll back to another.")
             self._catalog.get(source.model_digest)  # raises ModelUnavailable: the task could not be asked any more
             await changes.copy_version(session, tenant, task_id, source.number, number, now)
             return await self._writing.settle(session, tenant, task_id, number)

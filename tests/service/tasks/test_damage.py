@@ -1,0 +1,90 @@
+"""Rows that are damaged under the service: that task alone says so, nobody answers 500, and the ways to repair it."""
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from service.codec import pack_params
+from tests.service.api.serving import assert_problem
+from tests.service.tasks.life import Life
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FLIPPED, CUT, FOREIGN = "flipped", "cut", "foreign"
+
+
+async def damage(life: Life, task: str, how: str, table: str = "params", version: int | None = None) -> None:
+    """Change the stored bytes of a task, as a disk may."""
+    async with life.service.database.read() as session:
+        column = "input" if table == "examples" else "data"
+        key = {"task": task.rpartition("/")[2]}
+        where = "task_id = :task" + ("" if version is None else f" AND number = {version}")
+        found = await session.execute(text(f"SELECT {column} FROM {table} WHERE {where}"), key)
+        data = bytes(found.first()[0])  # type: ignore[index]
+    params = {name: leaf[..., :-1] for name, leaf in (await life.params(task)).items()}
+    made = {FLIPPED: data[:-1] + bytes([data[-1] ^ 1]), CUT: data[:-5], FOREIGN: pack_params(params, {})}[how]
+    digest = ", digest = :digest" if how == FOREIGN else ""
+
+    async def change(session: Any) -> None:
+        values = key | {"data": made} | ({"digest": sha256(made).hexdigest()} if digest else {})
+        await session.execute(text(f"UPDATE {table} SET {column} = :data{digest} WHERE {where}"), values)
+
+    await life.service.database.write(change)
+
+
+async def predict(life: Life, task: str) -> Any:
+    return await life.client.post(f"{task}/predictions", json={"inputs": [life.vector(0.0)["input"]]})
+
+
+@pytest.mark.parametrize("how", [FLIPPED, CUT, FOREIGN])
+async def test_damaged_params_are_told_of_that_task_alone_and_repaired(life: Life, how: str) -> None:
+    tasks = [await life.create() for _ in range(5)]
+    expected = [(await predict(life, task)).json()["predictions"] for task in tasks]
+    for key, version in life.service.engine.cached_versions().items():
+        life.service.engine.drop(key, version)
+    await damage(life, tasks[2], how)
+    answers = await asyncio.gather(*(predict(life, task) for task in tasks))
+    assert [answer.status_code for answer in answers] == [200, 200, 409, 200, 200]
+    problem = assert_problem(answers[2], 409, "task_damaged")
+    assert "digest" in problem["detail"] or "model" in problem["detail"]
+    assert [each.json()["predictions"] for each in answers if each.status_code == 200] == expected[:2] + expected[3:]
+    if how != FOREIGN:  # of which the digest is right: only the model knows better
+        for path in ("weights", "export"):
+            assert_problem(await life.client.get(f"{tasks[2]}/{path}"), 409, "task_damaged")
+        assert_problem(await life.client.post(f"{tasks[2]}/rollback", json={"version": 1}), 409, "task_damaged")
+        assert (await life.client.post(f"{tasks[2]}/readapt", json={})).json()["version"] == 2
+    else:
+        assert (await life.extend(tasks[2], life.vector(0.0, "a"))).status_code == 201
+    assert (await predict(life, tasks[2])).status_code == 200
+    assert (await life.client.post(f"{tasks[0]}/readapt", json={})).json()["version"] == 1  # nothing was wrong with it
+
+
+async def test_the_way_back_to_a_version_that_is_whole(life: Life) -> None:
+    task = await life.create()
+    expected = (await predict(life, task)).json()["predictions"]
+    await life.extend(task, life.vector(2.0))
+    await damage(life, task, FLIPPED, version=2)
+    assert_problem(await predict(life, task), 409, "task_damaged")
+    assert (await life.client.post(f"{task}/rollback", json={"version": 1})).status_code == 200
+    assert (await predict(life, task)).json()["predictions"] == expected
+
+
+@pytest.mark.parametrize("model, table", [("vectors", "examples"), ("glyphs", "examples"), ("glyphs", "features")])
+async def test_examples_that_are_cut_are_no_mistake_of_ours(life: Life, model: str, table: str) -> None:
+    task, other = await life.create(model), await life.create(model)
+    await damage(life, task, CUT, table)
+    example = (await life.client.get(f"{task}/support")).json()["items"][0]["id"]
+    for answer in (
+        await life.client.delete(f"{task}/support/{example}"),
+        await life.client.get(f"{task}/export"),
+        await life.client.post(f"{task}/support", json={"support": [life.vector(0.0, "a")]})
+        if model == "vectors"
+        else await life.client.get(f"{task}/export"),
+    ):
+        assert_problem(answer, 409, "task_damaged")
+    assert (await life.client.get(task)).json()["version"] == 1
+    assert (await life.client.get(f"{other}/export")).status_code == 200
+    assert (await life.client.delete(task)).status_code == 204
