@@ -46,6 +46,7 @@ faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills --results docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.replicas --results docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.rolling --results docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.outages --results docs/reliability.md
 
 fuzz: $(INSTALLED)
 
