@@ -1,6 +1,7 @@
 """Kinds of fields: what a text, a number, metadata may be, and how a field that is not so is told to its sender."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
@@ -15,6 +16,9 @@ MAX_OUTPUTS = 1_024
 MAX_CELLS = 1_024  # of one row
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 16
+
+NOT_BLANK = re.compile(r"[^\s\ufeff]")
+PATTERN = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"  # the same in ECMA's words, and no U+0000
 
 MESSAGES = {
     "missing": "is missing",
@@ -86,6 +90,11 @@ def _known(error: ErrorDetails, model: type[BaseModel] | None) -> str:
     return "" if model is None else f"; there are {', '.join(model.model_fields)}"
 
 
+def _whole(value: Any) -> Any:
+    """The integer that 3.0 is, to JSON and to OpenAPI."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _storable(text: str) -> str:
     if "\0" in text:  # PostgreSQL has no way to store it
         raise PydanticCustomError("null_character", "must not contain the character U+0000")
@@ -99,7 +108,7 @@ def _addressable(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if not NOT_BLANK.search(text):
         raise PydanticCustomError("blank", "must not be blank")
     return text
 
@@ -127,6 +136,7 @@ def _parts(value: JsonValue) -> Iterator[JsonValue]:
 
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+WHOLE = BeforeValidator(_whole)  # outermost, or the document would not tell the bounds
 Cells: TypeAlias = Annotated[  # a row of a table that is not numbers alone
     list[
         Annotated[
@@ -142,11 +152,19 @@ Cells: TypeAlias = Annotated[  # a row of a table that is not numbers alone
 ]
 Text: TypeAlias = Annotated[
     str,
-    Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[^\\u0000]*$"}),
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": PATTERN}),
     AfterValidator(_storable),
     AfterValidator(_not_blank),
 ]
 Id: TypeAlias = Annotated[Text, AfterValidator(_addressable)]
+Cursor: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="The next_cursor of an earlier page.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    ),
+]
 Metadata: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_small_metadata)]
 Share: TypeAlias = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
 Prior: TypeAlias = Annotated[

@@ -4,10 +4,10 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from service.fields import MAX_ROWS
+from service.fields import MAX_ROWS, WHOLE
 from service.schemas import MAX_VERSION, Example, Request, Response, Timing
 
-VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
+VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True), WHOLE]
 
 
 class CreateEvaluation(Request):

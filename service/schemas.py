@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, T
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import KshotError
-from service.fields import MAX_ROWS, Cells, Id, Metadata, Number, Prior, Target, Text, an_object, by_type
+from service.fields import MAX_ROWS, WHOLE, Cells, Id, Metadata, Number, Prior, Target, Text, an_object, by_type
 from service.forecasts import Expected, Suspect
 
 MAX_LABELS = 1_024  # of one example
@@ -74,8 +74,8 @@ class Slot(Request):
     """A slot of a text: its name, its first character and the one behind its last, counted in Unicode code points."""
 
     name: Text
-    start: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True)]
-    end: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True)]
+    start: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True), WHOLE]
+    end: Annotated[int, Field(ge=0, le=MAX_PLACE, strict=True), WHOLE]
 
 
 class Example(Request):
@@ -133,7 +133,7 @@ class UpdateTask(Request):
 class Rollback(Request):
     """Go back to an earlier version."""
 
-    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True), WHOLE]
 
 
 class Readapt(Request):
@@ -146,7 +146,7 @@ class CreatePredictions(Request):
     """Queries to a task; `top` keeps only the n best labels in the scores, `coverage` asks for sets of labels."""
 
     inputs: Annotated[list[Input], Field(min_length=1, max_length=MAX_ROWS)]
-    top: Annotated[int, Field(ge=1, strict=True)] | None = None
+    top: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = None
     coverage: Annotated[float, Field(ge=0.5, le=0.99, strict=True)] | None = None
 
 

@@ -9,7 +9,7 @@ from service.schemas import Job
 from service.storage.requests import StoredAnswer
 
 PreferHeader = Annotated[
-    list[str] | None,
+    str | None,
     Header(alias="Prefer", description="`respond-async`: answer 202 with a job at once, and do the work later."),
 ]
 
@@ -27,9 +27,10 @@ ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def prefers_async(prefer: PreferHeader = None) -> bool:
+def prefers_async(request: Request, prefer: PreferHeader = None) -> bool:
     """Whether the client would rather have a job than wait. Other preferences are ignored, as they may be."""
-    names = (each.partition(";")[0].partition("=")[0] for line in prefer or () for each in line.split(","))
+    lines = request.headers.getlist("Prefer")  # which `prefer` only documents: it is the last of several
+    names = (each.partition(";")[0].partition("=")[0] for line in lines for each in line.split(","))
     return any(name.strip().lower() == "respond-async" for name in names)
 
 

@@ -11,6 +11,7 @@ from service import schemas
 from service.api.deps import Running, Tenant, no_query, query_once
 from service.api.problems import ANY, documented
 from service.errors import JobFinished, JobNotFound, Overloaded
+from service.fields import Cursor
 from service.ids import is_id
 from service.jobs.answers import RETRY_AFTER_S
 from service.schemas import Job, JobPage, JobState
@@ -27,7 +28,7 @@ class PageQuery(schemas.Request):
     """Which jobs, and how many of them."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, Field(max_length=200, description="The next_cursor of an earlier page.")] | None = None
+    cursor: Cursor | None = None
     state: JobState | None = None
 
 

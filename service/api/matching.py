@@ -8,9 +8,10 @@ from fastapi import Depends, Header
 from service.errors import FieldError, InvalidRequest
 from service.storage.matching import Match
 
-TAG: Final = re.compile(r'(W/)?"[!#-~]*"')
+TAG: Final = r'(W/)?"[!#-~]*"'  # which may hold a comma
 OURS: Final = re.compile(r'"[1-9][0-9]{0,8}"')
 MAX_TAGS: Final = 16
+PATTERN: Final = rf"^(\*|{TAG}([ \t]*,[ \t]*{TAG}){{0,{MAX_TAGS - 1}}})$"
 
 ETAG: dict[str, Any] = {"ETag": {"description": "Moves with every write to the task.", "schema": {"type": "string"}}}
 
@@ -22,15 +23,22 @@ def etag(revision: int) -> dict[str, str]:
 
 def if_match(
     header: Annotated[
-        str | None, Header(alias="If-Match", description="The ETag of the task as the client knows it, or *.")
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The ETag of the task as the client knows it, or *.",
+            examples=['"3"'],
+            json_schema_extra={"pattern": PATTERN},
+        ),
     ] = None,
 ) -> Match:
     """The revisions that the client will write to; none if it does not mind. Other servers' tags match nothing."""
-    if header is None or header.strip() == "*":
-        return None
-    tags = [tag.strip() for tag in header.split(",")]
-    if len(tags) > MAX_TAGS or not all(TAG.fullmatch(tag) for tag in tags):
+    told = "*" if header is None else header.strip()
+    if not re.fullmatch(PATTERN, told):
         raise InvalidRequest.at([FieldError("header.If-Match", "expected the ETag of the task, in its quotes, or *")])
+    if told == "*":
+        return None
+    tags = [found[0] for found in re.finditer(TAG, told)]
     return frozenset(int(tag[1:-1]) for tag in tags if OURS.fullmatch(tag))
 
 

@@ -22,6 +22,7 @@ from service.errors import (
     TooFewLabels,
     VersionNotFound,
 )
+from service.fields import Cursor
 from service.schemas import MAX_VERSION, CreatedTask, ExtendSupport, SupportPage
 
 router = APIRouter(prefix="/v1/tasks/{task_id}/support", tags=["support"], responses=documented(*ANY))
@@ -31,7 +32,7 @@ class SupportQuery(schemas.Request):
     """Which examples, and how many of them."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, Field(max_length=200, description="The next_cursor of an earlier page.")] | None = None
+    cursor: Cursor | None = None
     version: Annotated[int, Field(ge=1, le=MAX_VERSION, description="By default the current one.")] | None = None
 
 

@@ -13,7 +13,7 @@ from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
 from service.api.uploads import json_or_form, takes_either
 from service.errors import ModelNotFound, PreconditionFailed, TaskNotFound
-from service.fields import Text
+from service.fields import Cursor, Text
 from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=documented(*ANY))
@@ -25,7 +25,7 @@ class PageQuery(schemas.Request):
     """Which tasks, and how many of them."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, Field(max_length=200, description="The next_cursor of an earlier page.")] | None = None
+    cursor: Cursor | None = None
     model: Text | None = None
     name: Text | None = None
 

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from service.api.deps import Running, json_body, media_type, takes
 from service.api.forms import FORM, Part, boundary_of, max_parts, parts_of
+from service.api.openapi import REFERENCE, sent_as_text
 from service.errors import FieldError, InvalidRequest
 from service.fields import field_errors
 from service.settings import Settings
@@ -58,9 +59,8 @@ def json_or_form(model: type[M], files: str) -> Callable[[Request, Running], Awa
 def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_or_form`."""
     extra = takes(model)
-    names = [name for name in model.model_fields if name != files]
-    types = dict.fromkeys(INTEGERS, "integer") | {"transfer": "boolean"}
-    fields = {name: {"type": types.get(name, "string")} for name in names}
+    described = model.model_json_schema(ref_template=REFERENCE)["properties"]
+    fields = {name: sent_as_text(described[name]) for name in model.model_fields if name != files}
     schema: dict[str, Any] = {
         "type": "object",
         "description": LABELLED if _is_labelled(files) else ASKED,
