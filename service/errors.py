@@ -15,6 +15,7 @@ KshotError
 │   ├── VersionNotFound
 │   └── JobNotFound
 ├── MethodNotAllowed         405
+├── BodyTimeout              408  the body was too long in coming
 ├── Conflict                 409
 │   ├── ModelUnavailable          the task's model digest is not loaded here
 │   ├── TaskDamaged               what is stored of the task is not what was stored
@@ -153,6 +154,12 @@ class MethodNotAllowed(KshotError):
     """The path exists, the method does not."""
 
     status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class BodyTimeout(KshotError):
+    """The body did not arrive in the time that it may take; the connection is closed."""
+
+    status, code, title = 408, "body_timeout", "The body took too long to arrive"
 
 
 class Conflict(KshotError):

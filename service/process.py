@@ -64,6 +64,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        root_path=settings.root_path,
         timeout_graceful_shutdown=round(settings.drain_timeout_s),
     )
     server = uvicorn.Server(config)

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         2_000, description="The same of high effort, which compares each example with every other."
     )
     max_inputs: PositiveInt = Field(1_024, description="Inputs of one prediction or evaluation.")
+    score_digits: Annotated[int, Field(ge=1, le=9)] | None = Field(
+        None, description="Decimals of the scores of labels and slots in answers; by default all, in single precision."
+    )
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
     max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
 
@@ -133,6 +136,10 @@ class Settings(BaseSettings):
         description="Body bytes being served at once; and as many of exports, each of which takes about three times "
         "its bytes of memory.",
     )
+    body_timeout_s: PositiveFloat = Field(
+        10.0,
+        description="A body that takes longer to arrive answers 408; each 64 KiB that came give another second.",
+    )
     decode_threads: PositiveInt = Field(2, description="Threads that decode images and texts.")
 
     # the database
@@ -157,6 +164,9 @@ class Settings(BaseSettings):
     )
     drain_timeout_s: PositiveFloat = Field(
         20.0, description="How long it then finishes what it accepted; who waits for longer is answered 503."
+    )
+    root_path: Annotated[str, Field(pattern=r"^(/[^/?#]+)*$")] = Field(
+        "", description="The path below which a proxy shows the service, and which it takes off: `/kshot`, say."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the service's own log.")
     otel_endpoint: str | None = Field(

@@ -1,15 +1,15 @@
 """Who is let in, decided before a body is read: so many requests and so many bytes at once, and no body too large."""
 
-import asyncio
 from contextlib import ExitStack
 from time import monotonic
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.body import Body
 from service.api.door import ENTERED, Door
 from service.api.problems import answer
-from service.errors import BodyTooLarge, DeadlineExceeded, KshotError, Overloaded
+from service.errors import BodyTooLarge, KshotError, Overloaded
 from service.metrics import Metrics
 from service.settings import MIB, Settings
 
@@ -27,6 +27,7 @@ class Admission:
         self._max_body_bytes = settings.max_body_mib * MIB
         self._max_bytes = max(settings.max_in_flight_mib * MIB, self._max_body_bytes)
         self._timeout_s = settings.request_timeout_s
+        self._body_timeout_s = settings.body_timeout_s
         self._metrics = metrics
         self._num_requests = 0
         self._num_bytes = 0
@@ -38,7 +39,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         deadline = monotonic() + self._timeout_s
-        body = _Body(self, _declared_bytes(scope), deadline, receive)
+        body = Body(self, scope, receive, deadline, self._body_timeout_s)
         with ExitStack() as at_end:
             try:
                 self._enter(scope, at_end)
@@ -55,7 +56,7 @@ class Admission:
         if ENTERED not in scope.setdefault("state", {}) and (place := self._door.enter(scope)) is not None:
             at_end.callback(place.leave)
 
-    def _admit(self, body: "_Body") -> None:
+    def _admit(self, body: Body) -> None:
         try:
             if self._num_requests >= self._max_requests:
                 detail = f"{self._num_requests} requests are being served already."
@@ -67,7 +68,7 @@ class Admission:
         self._num_requests += 1
         self._metrics.in_flight.inc()
 
-    def _release(self, body: "_Body") -> None:
+    def _release(self, body: Body) -> None:
         self._num_requests -= 1
         self._metrics.in_flight.dec()
         self._num_bytes -= body.num_bytes
@@ -90,48 +91,6 @@ class Admission:
             raise Overloaded(f"{self._num_bytes} bytes are being served already.", retry_after_s=RETRY_AFTER_S)
         self._num_bytes += more
         self._metrics.in_flight_bytes.set(self._num_bytes)
-
-
-class _Body:
-    """The body of one admitted request: its bytes are counted, and it must arrive before the deadline."""
-
-    def __init__(self, admission: Admission, declared: int, deadline: float, receive: Receive) -> None:
-        self.num_bytes = declared
-        self.num_answered = 0
-        self._received = 0
-        self._is_complete = False
-        self._admission = admission
-        self._deadline = deadline
-        self._receive = receive
-
-    def hold_answer(self, num_bytes: int) -> None:
-        """Count a large answer in until it has been sent. Raises Overloaded."""
-        self._admission.hold_answer(num_bytes)
-        self.num_answered += num_bytes
-
-    async def receive(self) -> Message:
-        """The next part. Raises BodyTooLarge, Overloaded or DeadlineExceeded, which the app's handlers answer."""
-        if self._is_complete:  # what comes now is the disconnect
-            return await self._receive()
-        try:
-            async with asyncio.timeout(self._deadline - monotonic()):
-                message = await self._receive()
-        except TimeoutError:
-            raise DeadlineExceeded("The body took too long to arrive.", retry_after_s=RETRY_AFTER_S) from None
-        self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)
-        self._received += len(message.get("body", b""))
-        if self._received > self.num_bytes:
-            self._admission.hold(self._received - self.num_bytes, self._received)
-            self.num_bytes = self._received
-        return message
-
-
-def _declared_bytes(scope: Scope) -> int:
-    """Content-Length; zero for a chunked body, which is counted as it comes."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
 
 
 def _is_guarded(scope: Scope) -> bool:

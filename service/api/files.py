@@ -13,6 +13,7 @@ from service.api.problems import ANY, documented
 from service.api.replays import HEADERS, OnceKey
 from service.api.tasks import LOCATION
 from service.errors import (
+    BodyTimeout,
     CannotReadapt,
     Conflict,
     ModelUnavailable,
@@ -86,7 +87,7 @@ async def file_body(request: Request) -> bytes:
     status_code=201,
     responses={
         201: {"headers": TASK_ETAG | LOCATION | HEADERS},
-        **documented(UnsupportedMediaType, ModelUnavailable, CannotReadapt),
+        **documented(BodyTimeout, UnsupportedMediaType, ModelUnavailable, CannotReadapt),
     },
     openapi_extra={
         "requestBody": {

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
+    BodyTimeout,
     BodyTooLarge,
     DeadlineExceeded,
     Forbidden,
@@ -31,7 +32,7 @@ from service.schemas import Problem
 
 # every route below /v1 may answer these
 ANY = (Unauthenticated, Forbidden, InvalidRequest, BodyTooLarge, Overloaded, InternalError, NotReady)
-BODY = (InvalidBody, UnsupportedMediaType)  # and these, if it takes a body
+BODY = (InvalidBody, BodyTimeout, UnsupportedMediaType)  # and these, if it takes a body
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 MEDIA_TYPE = "application/problem+json"
@@ -42,6 +43,8 @@ def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Respo
     headers = dict(headers or {})
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, BodyTimeout):
+        headers["Connection"] = "close"  # the rest of the body is not waited for
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     return Response(Problem.of(error).model_dump_json(), error.status, headers, MEDIA_TYPE)
@@ -51,7 +54,7 @@ def handlers(metrics: Metrics) -> dict[Any, Any]:
     """The app's `exception_handlers`."""
 
     async def on_kshot_error(request: Request, error: KshotError) -> Response:
-        if isinstance(error, Overloaded | DeadlineExceeded):
+        if isinstance(error, Overloaded | DeadlineExceeded | BodyTimeout):
             metrics.shed.labels(error.code).inc()
         return answer(error)
 

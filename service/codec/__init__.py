@@ -23,6 +23,7 @@ from service.codec.params import (
     unpack_params,
 )
 from service.codec.priors import expecting, wrong_prior
+from service.codec.rounding import rounded
 from service.codec.support import (
     Measured,
     Sent,
@@ -74,6 +75,7 @@ __all__ = [
     "read_ordinal",
     "refuse",
     "regressions",
+    "rounded",
     "slots_of",
     "support_digest",
     "tags_of",

@@ -25,6 +25,7 @@ MAX_PINNED = 100_000  # tasks whose model this process remembers
 MAX_COUNTED = 10_000  # versions of tasks with a prior, whose examples it has counted
 MAX_MOVES = 3  # how often a predict follows a task to a new digest before it gives up
 
+AnyAnswer: TypeAlias = Classification | Multilabel | Frame | Regression
 Decode: TypeAlias = Callable[[Served, str | None], Awaitable[Array]]  # inputs at hand, for this model, of this form
 
 
@@ -48,6 +49,7 @@ class Predicting:
         self._catalog = catalog
         self._decoding = decoding
         self._max_inputs = settings.max_inputs
+        self._score_digits = settings.score_digits
         self._pinned: OrderedDict[tuple[str, str], _Pinned] = OrderedDict()
         self._shots: OrderedDict[tuple[str, str, int], list[int]] = OrderedDict()
 
@@ -64,7 +66,7 @@ class Predicting:
             return rows
 
         answer, scalar = await self.ask(tenant, task_id, decode, deadline)
-        return _predictions(task_id, answer, request, decoded[-1], truncated, scalar=scalar)
+        return self._predictions(task_id, answer, request, decoded[-1], truncated, scalar=scalar)
 
     async def predict_own(
         self, tenant: str, model: Served, name: str, request: CreatePredictions, deadline: float
@@ -74,7 +76,7 @@ class Predicting:
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
         rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
         answer = await self._engine.predict_own(tenant, model.digest, name, rows, deadline)
-        return _predictions(name, answer, request, rows, model.truncated(rows), scalar=True)
+        return self._predictions(name, answer, request, rows, model.truncated(rows), scalar=True)
 
     async def ask(self, tenant: str, task_id: str, decode: Decode, deadline: float) -> tuple[Answer[ScoreArrays], bool]:
         """Scores of the task's current version, and whether its targets are single numbers."""
@@ -115,6 +117,30 @@ class Predicting:
             self._pinned.popitem(last=False)
         return pinned
 
+    def _predictions(
+        self,
+        task: str,
+        answer: Answer[ScoreArrays],
+        request: CreatePredictions,
+        rows: Array,
+        truncated: list[int],
+        *,
+        scalar: bool,
+    ) -> Predictions:
+        """The answer as it is sent."""
+        if isinstance(answer.result, FrameScores):
+            _refuse_coverage(request.coverage, "only classifications have sets of labels")
+            found: Sequence[AnyAnswer] = frames_of(answer, request.inputs, rows, request.top)
+        else:
+            found = _told(answer, request, scalar=scalar)
+        return Predictions(
+            task=task,
+            version=answer.version,
+            predictions=codec.rounded(found, self._score_digits),
+            timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+            truncated=truncated,
+        )
+
     async def _pinned_of(self, tenant: str, task_id: str) -> _Pinned:
         found = self._pinned.get((tenant, task_id))
         if found is not None:
@@ -134,29 +160,6 @@ class Predicting:
             if len(self._shots) > MAX_COUNTED:
                 self._shots.popitem(last=False)
         return self._shots[key]
-
-
-def _predictions(
-    task: str,
-    answer: Answer[ScoreArrays],
-    request: CreatePredictions,
-    rows: Array,
-    truncated: list[int],
-    *,
-    scalar: bool,
-) -> Predictions:
-    """The answer as it is sent."""
-    if isinstance(answer.result, FrameScores):
-        _refuse_coverage(request.coverage, "only classifications have sets of labels")
-    return Predictions(
-        task=task,
-        version=answer.version,
-        predictions=frames_of(answer, request.inputs, rows, request.top)
-        if isinstance(answer.result, FrameScores)
-        else _told(answer, request, scalar=scalar),
-        timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
-        truncated=truncated,
-    )
 
 
 def _told(

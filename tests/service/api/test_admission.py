@@ -135,6 +135,12 @@ async def test_a_chunked_body_is_counted_and_cut() -> None:
     tiny.assert_empty()
 
 
+async def test_a_length_of_thousands_of_digits_is_too_large() -> None:
+    async with client_of(Tiny().app) as client:
+        answer = await client.post("/v1/echo", content=b"x", headers={"Content-Length": "9" * 5_000})
+    assert_problem(answer, 413, "body_too_large")
+
+
 async def test_a_body_that_lies_about_its_length_is_cut() -> None:
     tiny = Tiny(max_body_mib=1)
     async with client_of(tiny.app) as client:
@@ -143,8 +149,9 @@ async def test_a_body_that_lies_about_its_length_is_cut() -> None:
     tiny.assert_empty()
 
 
-async def test_a_body_that_does_not_come_ends_at_the_deadline() -> None:
-    tiny = Tiny(request_timeout_s=0.05)
+@pytest.mark.parametrize("setting", ["request_timeout_s", "body_timeout_s"])
+async def test_a_body_that_does_not_come_ends_at_the_deadline(setting: str) -> None:
+    tiny = Tiny(**{setting: 0.05})
 
     async def silence() -> Message:
         await asyncio.sleep(30)
@@ -158,9 +165,9 @@ async def test_a_body_that_does_not_come_ends_at_the_deadline() -> None:
     await tiny.app(
         {"type": "http", "method": "POST", "path": "/v1/echo", "query_string": b"", "headers": []}, silence, send
     )
-    assert sent[0]["status"] == 503
-    assert (b"retry-after", b"1") in sent[0]["headers"]
-    assert tiny.value("kshot_shed_requests_total", reason="deadline_exceeded") == 1
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert tiny.value("kshot_shed_requests_total", reason="body_timeout") == 1
     tiny.assert_empty()
 
 

@@ -9,16 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fastapi import FastAPI, Request
-from starlette.middleware import Middleware
 
-from service.api.access import Access
-from service.api.admission import Admission
-from service.api.door import Door
-from service.api.problems import handlers
 from service.metrics import Metrics
-from service.settings import MIB, Settings
-from tests.service.api.live import live
+from service.settings import MIB
+from tests.service.api.live import echoing, live
 
 
 @pytest.fixture
@@ -28,17 +22,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture(params=["h11", "httptools"])
 def connection(request: pytest.FixtureRequest, metrics: Metrics) -> Iterator[HTTPConnection]:
-    settings = Settings(max_body_mib=1)
-    layers = [
-        Middleware(Access, metrics=metrics),
-        Middleware(Admission, settings=settings, metrics=metrics, door=Door(settings, metrics)),
-    ]
-    app = FastAPI(middleware=layers, exception_handlers=handlers(metrics))
-
-    @app.post("/v1/echo")
-    async def echo(request: Request) -> int:
-        return len(await request.body())
-
+    app = echoing(metrics, max_body_mib=1)
     with live(app, request.param) as url:
         connection = HTTPConnection(str(urlsplit(url).hostname), urlsplit(url).port, timeout=20)
         connection.connect()
