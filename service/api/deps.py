@@ -162,19 +162,23 @@ def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[
         if media_type(request) != JSON:
             expected = " or ".join([JSON, *others])
             raise UnsupportedMediaType(f"Expected a body of the type {expected}, in UTF-8 and not compressed.")
-        body = await request.body()
-        check_structure(body, service.settings)
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            if found[0]["type"] == "json_invalid":
-                raise InvalidJson(
-                    f"The body is not JSON in UTF-8: {found[0]['msg'].removeprefix('Invalid JSON: ')}."
-                ) from None
-            raise InvalidRequest.at(field_errors(found, model)) from None
+        return parsed(model, await request.body(), service.settings)
 
     return read
+
+
+def parsed(model: type[M], body: bytes, settings: Settings) -> M:
+    """The model that these bytes of JSON make. Raises InvalidJson, InvalidRequest or BodyTooLarge."""
+    check_structure(body, settings)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if found[0]["type"] == "json_invalid":
+            raise InvalidJson(
+                f"The body is not JSON in UTF-8: {found[0]['msg'].removeprefix('Invalid JSON: ')}."
+            ) from None
+        raise InvalidRequest.at(field_errors(found, model)) from None
 
 
 def media_type(request: Request) -> str | None:
