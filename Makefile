@@ -49,6 +49,7 @@ faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.outages --results docs/reliability.md
 
 fuzz: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes 10 --cases 150 --results docs/reliability.md
 
 # All but torch, then torch for CUDA with what it needs besides; for CPUs see lock/cpu.txt. By uv, as pip-tools knows one
 # platform at a time.

@@ -103,7 +103,9 @@ class Settings(BaseSettings):
         None, description="Decimals of the scores of labels and slots in answers; by default all, in single precision."
     )
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
-    max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
+    max_image_megapixels: PositiveFloat = Field(
+        64.0, description="Pixels of one image, before decoding; of a PNG or WebP at most 16."
+    )
 
     # quotas of each tenant
     max_tenant_tasks: PositiveInt | None = Field(None, description="Tasks of one tenant; by default no limit.")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+WHOLE_PIXELS = 16_000_000  # of what is decoded whole, as all but JPEG is: more would take a gigabyte, and seconds
 DRAFT_PX = 512  # a JPEG is decoded at the smallest of its built-in scales that is still this large
 
 FAINTEST = 12  # grey levels of 255 between paper and ink below which an image counts as blank
@@ -29,8 +30,10 @@ def decode_image(data: bytes, max_pixels: int, *, draft_px: int = DRAFT_PX) -> I
         raise InvalidImage(f"the image has more than {max_pixels} pixels") from None
     except Exception:  # Pillow's parsers raise many types on hostile bytes
         raise InvalidImage("the bytes are not a PNG, JPEG or WebP image") from None
-    if image.width * image.height > max_pixels:
-        raise InvalidImage(f"the image is {image.width} x {image.height}; at most {max_pixels} pixels are allowed")
+    allowed = max_pixels if image.format == "JPEG" else min(max_pixels, WHOLE_PIXELS)
+    if image.width * image.height > allowed:
+        told = f"at most {allowed} pixels of a {image.format} are allowed"
+        raise InvalidImage(f"the image is {image.width} x {image.height}; {told}")
     try:
         image.draft(None, (draft_px, draft_px))
         image.load()

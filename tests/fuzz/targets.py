@@ -136,8 +136,10 @@ def _taught(made: CreateTask, kind: Kind) -> None:
 
 
 def _support(examples: Any, kind: Kind, names: Any = ()) -> None:
-    limits = {"max_examples": SETTINGS.max_examples, "max_ways": SETTINGS.max_ways}
-    codec.support_digest(np.zeros(1), codec.decode_support(examples, kind, names=names, **limits))
+    targets = codec.decode_support(
+        examples, kind, names=names, max_examples=SETTINGS.max_examples, max_ways=SETTINGS.max_ways
+    )
+    codec.support_digest(np.zeros(1), targets)
 
 
 def _decode(inputs: Any, takes: Input, modality: str) -> Any:

@@ -16,7 +16,7 @@ async def test_answers_have_as_many_decimals_as_the_setting_says(sqlite_url: str
 
 def test_what_is_best_stays_and_numbers_that_are_answers_too() -> None:
     slot = FoundSlot(name="n", start=0, end=1, text="x", score=0.12345)
-    found = [
+    found: list[Classification | Multilabel | Frame | Regression] = [
         Classification(label="b", scores={"b": 0.50049, "a": 0.49951}, unknown=0.98765, label_set=None),
         Multilabel(labels=[], scores={"a": 0.49951}),
         Frame(label="a", scores={"a": 0.98765}, slots=[slot], form="[a: x]"),

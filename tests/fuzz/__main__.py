@@ -1,0 +1,64 @@
+"""`python -m tests.fuzz TARGET... --minutes M`: so much CPU time for each; the counts go into a page, if asked."""
+
+import argparse
+import logging
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from benchmarks.page import put, table
+from service.storage.migrate import upgrade
+from tests.fuzz.running import Count, fuzz
+from tests.fuzz.targets import TARGETS
+
+WIRE = "wire"
+HEAD = ("target", "cases", "taken", "refused as they should be", "CPU, minutes", "slowest, ms", "memory, MiB more")
+
+
+def main() -> None:
+    """Fuzz, print, and write."""
+    asked = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    asked.add_argument("targets", nargs="*", metavar="TARGET", help=f"by default all: {', '.join(TARGETS)}, wire")
+    asked.add_argument("--minutes", type=float, default=10.0, help="of CPU time, for each target")
+    asked.add_argument("--cases", type=int, default=150, help="drawn for each route, of the target wire")
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--results", type=Path, help="the page that the counts are written into")
+    given = asked.parse_args()
+    warnings.simplefilter("ignore")  # Pillow's, about what is damaged
+    logging.getLogger("python_multipart").setLevel("ERROR")
+    rows = []
+    for name in given.targets or [*TARGETS, WIRE]:
+        if name == WIRE:
+            rows.append(_wire(given.cases, given.seed))
+        else:
+            rows.append(_row(name, fuzz(TARGETS[name], cpu_s=60 * given.minutes, first_seed=given.seed)))
+        sys.stdout.write(" | ".join(rows[-1]) + "\n")
+        sys.stdout.flush()
+    if given.results:
+        told = " ".join(["python -m tests.fuzz", *(word for word in sys.argv[1:])])
+        put(given.results, "fuzz", f"`{told}`: no unexpected exception in any.\n\n{table(HEAD, rows)}")
+
+
+def _row(name: str, count: Count) -> tuple[str, ...]:
+    figures = f"{count.cpu_s / 60:.1f}", f"{1_000 * count.slowest_s:.0f}", f"{count.more_mib:.0f}"
+    return (name, f"{count.num_cases:,}", f"{count.taken:,}", f"{count.refused:,}", *figures)
+
+
+def _wire(num_examples: int, seed: int) -> tuple[str, ...]:
+    from tests.fuzz.wire import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{folder}/kshot.db"
+        upgrade(url)
+        outcome = run(url, seed=seed, num_examples=num_examples)
+    broken = [*outcome.errors, *map(str, outcome.findings.values())]
+    if broken:
+        sys.exit("\n\n".join(broken))
+    taken = sum(count for status, count in outcome.statuses.items() if status < 400)
+    refused = sum(count for status, count in outcome.statuses.items() if 400 <= status < 500)
+    return (WIRE, f"{outcome.num_cases:,}", f"{taken:,}", f"{refused:,}", "", "", "")
+
+
+if __name__ == "__main__":
+    main()
