@@ -33,7 +33,7 @@ def mark(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def poisoned(mark: Path) -> bytes:
-    data = pickle.dumps(Harm(mark))
+    data = pickle.dumps(Harm(mark), protocol=2)  # the one that `torch.load` knows
     pickle.loads(data)  # it does what it is feared for
     mark.unlink()
     return data
