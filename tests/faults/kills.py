@@ -3,8 +3,10 @@
 import argparse
 import sys
 import tempfile
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import get_args
 
@@ -26,21 +28,23 @@ MOMENTS = {
 
 
 class Campaign:
-    """So many kills on one kind of database."""
+    """So many kills on one kind of database, or fewer where the time is up before."""
 
-    def __init__(self, place: Place, zygote: Zygote, rounds: int, seed: int) -> None:
-        self.name = place.name
+    def __init__(self, place: Place, zygote: Zygote, rounds: int, seed: int, duration_s: float = inf) -> None:
+        self.name, started = place.name, time.monotonic()
         url, num_migrations = place.create("kills"), max(1, rounds // MIGRATED_EVERY)
         upgrade(url)
         self.trial = Trial(url, zygote, seed)
-        for number in range(rounds - num_migrations):
+        while (done := self.trial.moments.total()) < rounds - num_migrations:
+            if time.monotonic() - started > duration_s * (1 - 1 / MIGRATED_EVERY):
+                break
             self.trial.live()
-            say(f"{self.name}: {number + 1} kills")
+            say(f"{self.name}: {done + 1} kills")
         self.trial.close()
         self.migrations = Migrations(place, "kills", zygote, seed)
-        for number in range(num_migrations):
+        while (done := self.migrations.moments.total()) < num_migrations and time.monotonic() - started < duration_s:
             self.migrations.live()
-            say(f"{self.name}: {number + 1} kills of a migration")
+            say(f"{self.name}: {done + 1} kills of a migration")
 
     def cells(self, kind: str) -> list[str]:
         """Of one kind of write, how many were answered, and of the others how many happened and how many did not."""
@@ -84,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="kills on each database")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=inf, help="stop after so long, with the kills until then")
     parser.add_argument("--results", type=Path, help="the page to write to")
     asked = parser.parse_args()
     with (
@@ -92,7 +97,9 @@ def main() -> None:
         every_place(Path(folder)) as places,
         ThreadPoolExecutor() as pool,
     ):
-        made = list(pool.map(lambda place: Campaign(place, zygote, asked.rounds, asked.seed), places))
+        made = list(
+            pool.map(lambda place: Campaign(place, zygote, asked.rounds, asked.seed, 60 * asked.minutes), places)
+        )
     text = report(made, page.command("kills", "tests.faults"))
     say(text)
     if asked.results is not None:
