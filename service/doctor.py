@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
 
+from models.card import DESCRIPTION, digest
 from service import codec
 from service.storage import audit, trainings
 from service.storage.audit import Found, StoredParams
@@ -29,6 +31,7 @@ class Examination:
     num_laws: int
     found: list[Found]
     to_retrain: list[Stale]  # models that were trained on what has been forgotten: nothing is broken
+    not_durable: list[str]  # settings of the database for which a power cut may undo what was answered
 
 
 def report(*, as_json: bool) -> None:
@@ -38,7 +41,7 @@ def report(*, as_json: bool) -> None:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         fail(f"There is no database {url.database}. KSHOT_DATABASE_URL says which to examine.")
 
-    examination = on_database(settings, examine)
+    examination = on_database(settings, partial(examine, models=settings.models))
     if as_json:
         print_json(asdict(examination))
     else:
@@ -47,8 +50,8 @@ def report(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def examine(database: Database) -> Examination:
-    """Every law over every row."""
+async def examine(database: Database, models: Path | None = None) -> Examination:
+    """Every law over every row. Of models that were in the folder `models`, only those that are there still."""
     if (revision := await database.check()) not in (head(), expanded()):
         fail(f"The database is at revision {revision or 'none'}, this kshot at {head()}: run `kshot migrate` first.")
     async with database.read() as session:
@@ -58,7 +61,17 @@ async def examine(database: Database) -> Examination:
         async for params in audit.stored_params(session):
             found += _damage(params)
         stale = await trainings.stale_models(session)
-    return Examination(rows, len(audit.LAWS) + len((DIGEST, READABLE, PAGES)), found, stale)
+        not_durable = await audit.not_durable(session)
+    num_laws = len(audit.LAWS) + len((DIGEST, READABLE, PAGES))
+    return Examination(rows, num_laws, found, _served(stale, models), not_durable)
+
+
+def _served(stale: Sequence[Stale], models: Path | None) -> list[Stale]:
+    """Those that some folder still holds; all, where nobody has said where folders are."""
+    if models is None or not stale:
+        return list(stale)
+    there = {digest(found.parent) for found in models.glob(f"*/{DESCRIPTION}")}
+    return [model for model in stale if model.model_digest in there]
 
 
 def _damage(params: StoredParams) -> Sequence[Found]:
@@ -78,8 +91,10 @@ def _show(examination: Examination) -> None:
         typer.echo(f"BROKEN: {found.law}: {' '.join((found.tenant, found.key)).strip()}")
     for stale in examination.to_retrain:
         name = f"{stale.model}@{stale.model_digest[:12]} of {stale.tenant}"
-        forgotten = f"{stale.num_tasks} tasks that it was trained on have forgotten since {stale.since}"
+        forgotten = f"{stale.num_tasks} tasks that it was trained on, or judged by, have forgotten since {stale.since}"
         typer.echo(f"RETRAIN: {name}: {forgotten}")
+    for setting in examination.not_durable:
+        typer.echo(f"AT RISK: {setting} is off: a power cut may undo what has been answered")
     rows = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in examination.rows.items())
     verdict = f"{len(examination.found)} broken" if examination.found else "whole"
     typer.echo(f"{verdict}: {examination.num_laws} laws over {rows}")

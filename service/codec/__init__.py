@@ -24,6 +24,7 @@ from service.codec.params import (
 )
 from service.codec.priors import expecting, wrong_prior
 from service.codec.rounding import rounded
+from service.codec.priors import expecting, fitted, without_others, wrong_prior
 from service.codec.support import (
     Measured,
     Sent,
@@ -59,6 +60,7 @@ __all__ = [
     "decode_inputs",
     "decode_support",
     "expecting",
+    "fitted",
     "frames",
     "labels_of",
     "least_for",
@@ -83,6 +85,7 @@ __all__ = [
     "unpack_params",
     "unpack_task",
     "width",
+    "without_others",
     "write_cursor",
     "wrong_prior",
 ]

@@ -1,6 +1,6 @@
 """How often each label of a task is to be expected: what a prior may say, and what it makes of scores."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,21 @@ def wrong_prior(prior: Prior | None, kind: Kind | str, labels: Sequence[str]) ->
             yield FieldError("prior", f"the probabilities of all labels add up to {total:g} and not to 1")
         elif not is_whole and total > 1 - LEAST:
             yield FieldError("prior", f"add up to {total:g}, which leaves nothing to the labels that are not named")
+
+
+def without_others(prior: Prior, labels: Collection[str]) -> Prior:
+    """A prior without what it says of labels that are not among these."""
+    if isinstance(prior, str):
+        return prior
+    return {label: share for label, share in prior.items() if label in labels} or "uniform"
+
+
+def fitted(prior: Prior | None, labels: Sequence[str]) -> Prior | None:
+    """A prior that a task of these labels can have, and that says of them what this one does."""
+    if prior is None or not any(wrong_prior(prior, "classification", labels)):
+        return prior
+    shares = _told(prior, labels)
+    return dict(zip(labels, (shares / shares.sum()).tolist(), strict=True))
 
 
 def expecting(

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.storage.jobs import OPEN
-from service.storage.tables import Example, Job, Membership, OwnParams, Params, Table, Task, Transfer, Version
+from service.storage.tables import Example, Features, Job, Membership, OwnParams, Params, Table, Task, Transfer, Version
+from service.storage.usage import wrongly_measured
 
 Law: TypeAlias = Select[*tuple[Any, ...]]  # rows (tenant, the rest of the key) that break it
 
 MAX_FOUND = 100  # of one law: who has more has seen enough
 PAGE = 100  # params in one read
+FLUSHED = ("fsync", "full_page_writes", "synchronous_commit")  # PostgreSQL's, on as it is shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,27 @@ async def damaged_pages(session: AsyncSession) -> list[str]:
     return [] if found == ["ok"] else found
 
 
+async def not_durable(session: AsyncSession) -> list[str]:
+    """What a power cut may undo though it has been answered: settings of PostgreSQL; our SQLite always flushes."""
+    if session.get_bind().dialect.name == "sqlite":
+        return []
+    found = text("SELECT name FROM pg_settings WHERE name = ANY(:names) AND setting = 'off' ORDER BY name")
+    return [str(name) for name in await session.scalars(found, {"names": list(FLUSHED)})]
+
+
 async def stored_params(session: AsyncSession) -> AsyncIterator[StoredParams]:
-    """The params of every version, a page at a time."""
-    key = tuple_(Params.task_id, Params.number)
-    columns = (Params.tenant, Params.task_id, Params.number, Params.digest, Params.data)
+    """The params of every version, and what it is without other tasks; a page at a time."""
+    for table in (Params, OwnParams):
+        async for params in _all_of(session, table):
+            yield params
+
+
+async def _all_of(session: AsyncSession, table: type[Params] | type[OwnParams]) -> AsyncIterator[StoredParams]:
+    key = tuple_(table.task_id, table.number)
+    columns = (table.tenant, table.task_id, table.number, table.digest, table.data)
     after: tuple[str, int] = ("", 0)
     while True:
-        wanted = select(*columns).where(key > after).order_by(Params.task_id, Params.number).limit(PAGE)
+        wanted = select(*columns).where(key > after).order_by(table.task_id, table.number).limit(PAGE)
         page = [StoredParams(*row) for row in await session.execute(wanted)]
         for params in page:
             yield params
@@ -119,10 +135,20 @@ def _in_versions() -> dict[str, Law]:
         ).where(~exists().where(Transfer.task_id == OwnParams.task_id, Transfer.number == OwnParams.number)),
         "an example supports some version": select(Example.tenant, Example.task_id, Example.ordinal).where(~is_used),
         "an example supports a version once": select(*member).where(exists().where(_overlaps)),
+        "a task is as large as it says": wrongly_measured(),
+        "inputs of a task are of one size": _unlike(Example, Example.input, Example.task_id),
+        "features of a task by one model are of one size": _unlike(
+            Features, Features.data, Features.task_id, Features.model_digest
+        ),
         "a membership ends after it begins": select(*member).where(
             Membership.until_version <= Membership.since_version
         ),
     }
+
+
+def _unlike(table: type[Example] | type[Features], column: Any, *key: Any) -> Law:
+    sizes = func.length(column)
+    return select(table.tenant, *key).group_by(table.tenant, *key).having(func.min(sizes) != func.max(sizes))
 
 
 def _in_jobs() -> dict[str, Law]:

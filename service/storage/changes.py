@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from service.fields import Prior
 from service.storage.inserts import GENERATION, insert_features
 from service.storage.jobs import delete_answers
 from service.storage.matching import Match, is_match
@@ -80,6 +81,12 @@ async def forget_example(session: AsyncSession, tenant: str, task_id: str, examp
         await _execute(session, delete(table).where(_of(table, tenant, task_id), _used(table, example_id)))
     await _execute(session, delete(Example).where(_of(Example, tenant, task_id), Example.example_id == example_id))
     await delete_answers(session, tenant, task_id)  # which name labels and ids
+
+
+async def set_prior(session: AsyncSession, tenant: str, task_id: str, prior: Prior) -> None:
+    """Change what a task that is being written says of its labels."""
+    mine = update(Task).where(Task.tenant == tenant, Task.id == task_id)
+    await _execute(session, mine.values(prior=prior))
 
 
 async def copy_version(

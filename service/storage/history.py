@@ -53,6 +53,14 @@ async def has_example(session: AsyncSession, tenant: str, task_id: str, example_
     return (await session.execute(statement.limit(1))).one_or_none() is not None
 
 
+async def stored_labels(session: AsyncSession, tenant: str, task_id: str) -> set[str]:
+    """Every label that an example of a retained version has, of those that exclude each other."""
+    found = select(Example.label).where(
+        Example.tenant == tenant, Example.task_id == task_id, Example.label.is_not(None)
+    )
+    return set(map(str, await session.scalars(found.distinct())))
+
+
 async def count_labels(session: AsyncSession, tenant: str, task_id: str, version: int) -> dict[str, int]:
     """How many examples, or names, of each label a version was adapted to; of labels that exclude each other.
 

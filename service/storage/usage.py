@@ -5,7 +5,7 @@ A task that code of before sizes has written to, or stored, moved on without bei
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -52,6 +52,12 @@ async def measure_stale(session: AsyncSession, limit: int) -> int:
 async def _measure(session: AsyncSession, *where: ColumnElement[bool]) -> None:
     values = {"num_examples": _num_examples, "num_bytes": _num_bytes, "measured_revision": Task.revision}
     await session.execute(update(Task).where(*where).values(values), execution_options={"synchronize_session": False})
+
+
+def wrongly_measured() -> Select[str, str]:
+    """Tasks of any tenant that are not as large as is noted of them, though it is since they were last written."""
+    is_wrong = or_(Task.num_examples != _num_examples, Task.num_bytes != _num_bytes)
+    return select(Task.tenant, Task.id).where(~_is_stale, is_wrong)
 
 
 def _sum(column: InstrumentedAttribute[bytes], task_id: InstrumentedAttribute[str]) -> ColumnElement[int]:

@@ -129,7 +129,7 @@ def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord]
         "provenance": provenance_of(version),
     }
     if version.prior is not None:  # readers of before know no such field
-        content["prior"] = version.prior
+        content["prior"] = codec.fitted(version.prior, version.labels or ())
     arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version).items()}
     arrays[INPUTS] = stored_rows(examples, model)
     features = stored_features(examples, blank)

@@ -14,6 +14,7 @@ from service.codec import Params, TaskFile
 from service.engine.arrays import Array
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, ComputationFailed, FieldError, InvalidRequest, ModelNotFound, ModelUnavailable
+from service.fields import Prior
 from service.ids import new_id
 from service.once import Once
 from service.schemas import CreatedTask
@@ -37,6 +38,7 @@ class _Sent:
     arrays: Params
     rows: Array
     targets: Targets
+    prior: Prior | None
 
 
 class Importing:
@@ -81,7 +83,7 @@ class Importing:
             version, features = await self._adapting.first(
                 tenant, model, sent.rows, sent.targets, deadline, spent, origin="import"
             )
-        task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata, file.prior)
+        task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata, sent.prior)
         examples = new_examples(file.support, 0, sent.rows, features)
 
         async def work(session: AsyncSession) -> TaskRecord:
@@ -128,7 +130,8 @@ class Importing:
         targets = await self._decoding.targets(file.support, model, file.kind)
         labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
-        codec.refuse(list(codec.wrong_prior(file.prior, file.kind, labels or ())))
+        prior = codec.fitted(file.prior, labels or ())  # which may be of labels that the task had once
+        codec.refuse(list(codec.wrong_prior(prior, file.kind, labels or ())))
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
         await self._decoding.in_thread(
             partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
@@ -142,7 +145,7 @@ class Importing:
         _refuse_unless(
             file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"
         )
-        return _Sent(file, arrays, rows, targets)
+        return _Sent(file, arrays, rows, targets, prior)
 
     def _as_given(self, sent: _Sent, model: Served) -> tuple[NewVersion, Array | None]:
         params = {name.removeprefix(PARAMS): leaf for name, leaf in sent.arrays.items() if name.startswith(PARAMS)}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import codec
 from service.errors import DeadlineExceeded
 from service.logs import note
 from service.metrics import Metrics
@@ -138,7 +139,17 @@ class Writing:
         if await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1):
             await transfers.forget_source(session, tenant, task_id, datetime.now(UTC))
         await usage.measure_task(session, tenant, task_id)
-        return await find_task(session, tenant, task_id)
+        return await self._without_gone_labels(session, await find_task(session, tenant, task_id))
+
+    async def _without_gone_labels(self, session: AsyncSession, record: TaskRecord) -> TaskRecord:
+        """The task, whose prior names no label any more that none of its examples has."""
+        if record.prior is None or isinstance(record.prior, str):
+            return record
+        known = await history.stored_labels(session, record.tenant, record.id)
+        prior = codec.without_others(record.prior, known)
+        if prior != record.prior:
+            await changes.set_prior(session, record.tenant, record.id, prior)
+        return replace(record, prior=prior)
 
     async def _state(self, tenant: str, task_id: str, match: Match) -> State:
         with span("fetch"):

@@ -1,11 +1,15 @@
 """Processes killed as they write, on both databases: `python -m tests.faults.kills --results docs/reliability.md`."""
 
 import argparse
+import os
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import get_args
@@ -14,7 +18,7 @@ from benchmarks import page
 from service.storage.migrate import upgrade
 from tests.faults.asking import Kind
 from tests.faults.migrations import Migrations
-from tests.faults.places import Place, every_place
+from tests.faults.places import ALEMBIC, Place, every_place
 from tests.faults.trial import NUM_WRITERS, Trial
 from tests.faults.zygote import Zygote
 
@@ -27,54 +31,89 @@ MOMENTS = {
 }
 
 
-class Campaign:
-    """So many kills on one kind of database, or fewer where the time is up before."""
+@dataclass
+class Tally:
+    """What was counted of kills on one kind of database; migrations count as writes that nobody answers."""
 
-    def __init__(self, place: Place, zygote: Zygote, rounds: int, seed: int, duration_s: float = inf) -> None:
-        self.name, started = place.name, time.monotonic()
-        url, num_migrations = place.create("kills"), max(1, rounds // MIGRATED_EVERY)
-        upgrade(url)
-        self.trial = Trial(url, zygote, seed)
-        while (done := self.trial.moments.total()) < rounds - num_migrations:
-            if time.monotonic() - started > duration_s * (1 - 1 / MIGRATED_EVERY):
-                break
-            self.trial.live()
-            say(f"{self.name}: {done + 1} kills")
-        self.trial.close()
-        self.migrations = Migrations(place, "kills", zygote, seed)
-        while (done := self.migrations.moments.total()) < num_migrations and time.monotonic() - started < duration_s:
-            self.migrations.live()
-            say(f"{self.name}: {done + 1} kills of a migration")
+    name: str
+    moments: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)  # not answered, and there
+    absent: Counter[str] = field(default_factory=Counter)
+    bits: Counter[str] = field(default_factory=Counter)
 
-    def cells(self, kind: str) -> list[str]:
-        """Of one kind of write, how many were answered, and of the others how many happened and how many did not."""
-        if kind == "migrate":
-            return ["", str(self.migrations.kept), str(self.migrations.absent)]
-        parts = ("answered", "kept", "absent")
-        return [str(sum(getattr(writer, part)[kind] for writer in self.trial.writers)) for part in parts]
+    def add(self, other: "Tally") -> None:
+        """Count what another counted."""
+        for part in ("moments", "answered", "kept", "absent", "bits"):
+            getattr(self, part).update(getattr(other, part))
 
     def told(self) -> str:
         """What was done, in a sentence or two."""
-        moments: Counter[str] = self.trial.moments + self.migrations.moments
-        each = ", ".join(f"{moments[kind]} {words}" for kind, words in MOMENTS.items())
-        num_late = self.trial.num_late + self.migrations.num_late
-        late = f" After {num_late} of them the database was still at work for the process that was gone." * bool(
-            num_late
+        each = ", ".join(f"{self.moments[kind]} {words}" for kind, words in MOMENTS.items())
+        return (
+            f"{self.name}, {self.moments.total()} kills: {each}. "
+            f"Weights were compared {self.bits['compared']:,} times with what they had been, {self.bits['noted']:,} of "
+            f"them as given over HTTP before a kill. After {self.bits['late']} kills the database was still at work "
+            "for the process that was gone."
         )
-        bits = f"Weights were compared {self.trial.bits.num_compared:,} times with what they had been"
-        noted = f"{self.trial.bits.num_noted:,} of them first given over HTTP before the kill"
-        return f"{self.name}, {moments.total()} kills: {each}.{late} {bits}, {noted}."
 
 
-def report(campaigns: list[Campaign], command: str) -> str:
+def campaign(place: Place, number: int, zygote: Zygote, rounds: int, duration_s: float = inf) -> Tally:
+    """So many kills on a database of its own, or fewer where the time is up before."""
+    name, started, tally = f"kills{number}", time.monotonic(), Tally(place.name)
+    url, num_migrations = place.create(name), max(1, rounds // MIGRATED_EVERY)
+    with ALEMBIC:
+        upgrade(url)
+    trial = Trial(url, zygote, number)
+    while (done := trial.moments.total()) < rounds - num_migrations:
+        if time.monotonic() - started > duration_s * (1 - 1 / MIGRATED_EVERY):
+            break
+        trial.live()
+        say(f"{place.name} {number}: {done + 1} kills")
+    trial.close()
+    migrated = Migrations(place, name, zygote, number)
+    while (done := migrated.moments.total()) < num_migrations and time.monotonic() - started < duration_s:
+        migrated.live()
+        say(f"{place.name} {number}: {done + 1} kills of a migration")
+    for writer in trial.writers:
+        tally.add(Tally("", answered=writer.answered, kept=writer.kept, absent=writer.absent))
+    tally.kept["migrate"], tally.absent["migrate"] = migrated.kept, migrated.absent
+    tally.moments = trial.moments + migrated.moments
+    late = trial.num_late + migrated.num_late
+    tally.bits = Counter({"compared": trial.bits.num_compared, "noted": trial.bits.num_noted, "late": late})
+    return tally
+
+
+def report(tallies: Sequence[Tally], command: str) -> str:
     """The block of the page."""
-    head = ["under way"]
-    for campaign in campaigns:
-        head += [f"{campaign.name}: answered", "not answered, happened", "not answered, absent"]
-    kinds = (*get_args(Kind), "migrate")
-    rows = [[kind, *(cell for campaign in campaigns for cell in campaign.cells(kind))] for kind in kinds]
-    told = "\n".join(campaign.told() for campaign in campaigns)
+    head, kinds = ["under way"], (*get_args(Kind), "migrate")
+    for tally in tallies:
+        head += [f"{tally.name}: answered", "not answered, happened", "not answered, absent"]
+    rows = [
+        [kind, *(str(part[kind]) for each in tallies for part in (each.answered, each.kept, each.absent))]
+        for kind in kinds
+    ]
+    told = "\n".join(tally.told() for tally in tallies)
     return f"`{command}`, {NUM_WRITERS} clients at once.\n{told}\n\n{page.table(head, rows)}"
+
+
+def every(zygote: Zygote, places: Sequence[Place], asked: argparse.Namespace) -> list[Tally]:
+    """All kills, on several databases at a time; a fault ends it as soon as it is found."""
+    tallies = {place.name: Tally(place.name) for place in places}
+    rounds = asked.rounds // asked.databases
+    with ThreadPoolExecutor(len(places) * asked.databases) as pool:
+        made = [
+            pool.submit(campaign, place, number, zygote, rounds, 60 * asked.minutes)
+            for number in range(asked.databases)
+            for place in places
+        ]
+        for each in as_completed(made):
+            if each.exception() is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+                traceback.print_exception(each.exception())
+                os._exit(1)
+            tallies[each.result().name].add(each.result())
+    return list(tallies.values())
 
 
 def say(text: str) -> None:
@@ -87,7 +126,7 @@ def main() -> None:
     """Try it, and stop at the first fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="kills on each database")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--databases", type=int, default=4, help="of each kind, at the same time")
     parser.add_argument("--minutes", type=float, default=inf, help="stop after so long, with the kills until then")
     parser.add_argument("--results", type=Path, help="the page to write to")
     asked = parser.parse_args()
@@ -95,11 +134,8 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         Zygote(Path(folder) / "log") as zygote,
         every_place(Path(folder)) as places,
-        ThreadPoolExecutor() as pool,
     ):
-        made = list(
-            pool.map(lambda place: Campaign(place, zygote, asked.rounds, asked.seed, 60 * asked.minutes), places)
-        )
+        made = every(zygote, places, asked)
     text = report(made, page.command("kills", "tests.faults"))
     say(text)
     if asked.results is not None:

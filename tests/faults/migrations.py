@@ -13,7 +13,7 @@ from sqlalchemy import MetaData, select
 from service.storage import migrate
 from tests.faults.moments import Moment
 from tests.faults.oracle import engine_for
-from tests.faults.places import Place
+from tests.faults.places import ALEMBIC, Place
 from tests.faults.trial import WAIT_S, examined, until_unused
 from tests.faults.zygote import Zygote
 
@@ -29,7 +29,9 @@ class Migrations:
         self.kept = self.absent = self.num_late = 0
         self.moments: Counter[str] = Counter()
         self._place, self._zygote, self._rng, self._old = place, zygote, Random(seed), f"{filled}_old"
-        command.downgrade(migrate._config(place.copy(filled, self._old)), OLDEST)
+        url = place.copy(filled, self._old)
+        with ALEMBIC:
+            command.downgrade(migrate._config(url), OLDEST)
         done = place.copy(self._old, f"{filled}_new")
         started = time.monotonic()
         with zygote.migrating(done) as life:

@@ -4,9 +4,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 from tests.conftest import administer, on_server, running_postgresql
+
+ALEMBIC = Lock()  # a process migrates one database at a time
 
 
 class Files:

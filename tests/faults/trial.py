@@ -28,7 +28,7 @@ ENV = {
     "KSHOT_JOB_LEASE_S": "0.5",
     "KSHOT_JOB_ATTEMPTS": "1000",
 }
-WAIT_S = 60
+WAIT_S = 120
 
 
 class Trial:

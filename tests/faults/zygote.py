@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from service.engine.loading import Checkpoints
 
 MODELS = ("vectors", "curves")
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ class Zygote:
     def serving(self, env: Mapping[str, str], dies_at: Moment | None = None) -> Iterator[Life]:
         """A service with these settings that is ready, killed at the end, or by itself at a moment once it is armed."""
         with self._child({"env": dict(env), "dies_at": dies_at}) as life:
-            assert get(f"{life.url}/readyz", timeout=TIMEOUT_S, verify=False).status_code == 200
+            end = time.monotonic() + TIMEOUT_S
+            while get(f"{life.url}/readyz", timeout=TIMEOUT_S, verify=False).status_code != 200:
+                assert time.monotonic() < end and not life.is_over()
             yield life
 
     @contextmanager

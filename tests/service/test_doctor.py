@@ -34,6 +34,10 @@ BREAKS = {
     "a membership ends after it begins": "UPDATE memberships SET until_version = 1 WHERE ordinal = 0",
     "a job that is over has an end, and only that": "UPDATE jobs SET state = 'failed'",
     "a running job is held under a fence and a lease": "UPDATE jobs SET state = 'running'",
+    "a task is as large as it says": "UPDATE tasks SET num_bytes = num_bytes + 1",
+    "inputs of a task are of one size": "UPDATE examples SET input = CAST('xyz' AS {bytes}) WHERE ordinal = 0",
+    "features of a task by one model are of one size": "UPDATE features SET data = CAST('xyz' AS {bytes}) "
+    "WHERE ordinal = 0",
     DIGEST: f"UPDATE params SET digest = '{JUNK}'",
     READABLE: f"UPDATE params SET data = CAST('xyz' AS {{bytes}}), digest = '{JUNK}'",
     "answers hang under requests of their tenant": "INSERT INTO answers (tenant, key, status, headers, body) "
@@ -107,6 +111,17 @@ def test_each_law_is_found_broken(url: str, law: str) -> None:
     assert ran.exit_code == 1, ran.output
     assert law in {found["law"] for found in json.loads(ran.output)["found"]}
     assert f"BROKEN: {law}: " in kshot("doctor").output
+
+
+def test_what_a_task_is_without_others_is_examined_as_well(url: str) -> None:
+    corrupt(url, f"{OWN_PARAMS} SELECT tenant, task_id, number, '{JUNK}', data FROM params")
+    assert f"BROKEN: {DIGEST}: " in kshot("doctor").output
+
+
+def test_settings_that_lose_what_was_answered_are_told(url: str) -> None:
+    ran = kshot("doctor")
+    assert ran.exit_code == 0
+    assert ("AT RISK: synchronous_commit is off" in ran.output) == url.startswith("postgresql")
 
 
 def test_every_law_has_its_breach() -> None:

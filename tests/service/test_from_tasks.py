@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ def test_a_model_learns_from_tasks_and_is_marked_when_they_forget(
     told = kshot("doctor")
     assert told.exit_code == 0 and "RETRAIN: vectors@" in told.output
     assert json.loads(kshot("doctor", "--json").output)["to_retrain"][0]["num_tasks"] == 1
+    rmtree(folder)
+    assert "RETRAIN" not in kshot("doctor").output
 
 
 def assert_seen_by_acme_alone(folder: Path) -> None:

@@ -90,11 +90,43 @@ async def test_it_is_read_with_the_params_and_kept_by_every_write(life: Life) ->
 
 async def test_it_goes_along_to_another_service(life: Life) -> None:
     task = await skewed(life, prior={"rare": 0.5})
+    assert (await imported(life, task))["prior"] == {"rare": 0.5}
+
+
+async def test_forgetting_a_label_takes_its_name_out_of_the_prior(life: Life) -> None:
+    task = await skewed(life)
+    added = (await life.extend(task, life.vector(0.0, "third"))).json()
+    await expect(life, task, {"rare": 0.5, "common": 0.3, "third": 0.2})
+    assert (await life.client.delete(f"{task}/support/{added['example_ids'][0]}")).status_code == 200
+    assert (await life.client.get(task)).json()["prior"] == {"rare": 0.5, "common": 0.3}
+    made = await imported(life, task)
+    assert made["prior"] == pytest.approx({"rare": 0.625, "common": 0.375})
+    query = {"inputs": [[0.1] * life.dim]}
+    answers = [
+        (await life.client.post(f"{path}/predictions", json=query)).json()["predictions"][0]["scores"]
+        for path in (task, f"/v1/tasks/{made['id']}")
+    ]
+    assert answers[0] == pytest.approx(answers[1])
+
+
+async def test_a_label_that_an_older_version_has_stays_in_the_prior_but_not_in_a_file(life: Life) -> None:
+    task = await skewed(life, prior="uniform")
+    await life.extend(task, life.vector(0.0, "third"))
+    await expect(life, task, {"third": 0.2})
+    assert (await life.client.post(f"{task}/rollback", json={"version": 1})).status_code == 200
+    assert (await life.client.get(task)).json()["prior"] == {"third": 0.2}
+    assert (await imported(life, task))["prior"] == {"rare": 0.5, "common": 0.5}
+
+
+async def imported(life: Life, task: str) -> dict[str, Any]:
+    """What becomes of the task when it is moved."""
     file = (await life.client.get(f"{task}/export")).content
     made = await life.client.post(
         "/v1/tasks/import", content=file, headers={"Content-Type": "application/octet-stream"}
     )
-    assert made.json()["prior"] == {"rare": 0.5}, made.text
+    assert made.status_code == 201, made.text
+    moved: dict[str, Any] = made.json()
+    return moved
 
 
 async def test_what_a_task_cannot_have_is_refused_and_changes_nothing(life: Life) -> None:
