@@ -1,17 +1,16 @@
 """Processes killed as they write, on both databases: `python -m tests.faults.kills --results docs/reliability.md`."""
 
 import argparse
-import os
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from threading import Event
 from typing import get_args
 
 from benchmarks import page
@@ -58,21 +57,30 @@ class Tally:
         )
 
 
-def campaign(place: Place, number: int, zygote: Zygote, rounds: int, duration_s: float = inf) -> Tally:
+class Clock:
+    """How long it may take; until then, unless somebody found a fault."""
+
+    def __init__(self, duration_s: float = inf) -> None:
+        self._started, self._duration_s, self.is_stopped = time.monotonic(), duration_s, Event()
+
+    def is_up(self, share: float = 1) -> bool:
+        """Whether this share of the time is over."""
+        return self.is_stopped.is_set() or time.monotonic() - self._started > share * self._duration_s
+
+
+def campaign(place: Place, number: int, zygote: Zygote, rounds: int, clock: Clock) -> Tally:
     """So many kills on a database of its own, or fewer where the time is up before."""
-    name, started, tally = f"kills{number}", time.monotonic(), Tally(place.name)
+    name, tally = f"kills{number}", Tally(place.name)
     url, num_migrations = place.create(name), max(1, rounds // MIGRATED_EVERY)
     with ALEMBIC:
         upgrade(url)
     trial = Trial(url, zygote, number)
-    while (done := trial.moments.total()) < rounds - num_migrations:
-        if time.monotonic() - started > duration_s * (1 - 1 / MIGRATED_EVERY):
-            break
+    while (done := trial.moments.total()) < rounds - num_migrations and not clock.is_up(1 - 1 / MIGRATED_EVERY):
         trial.live()
         say(f"{place.name} {number}: {done + 1} kills")
     trial.close()
     migrated = Migrations(place, name, zygote, number)
-    while (done := migrated.moments.total()) < num_migrations and time.monotonic() - started < duration_s:
+    while (done := migrated.moments.total()) < num_migrations and not clock.is_up():
         migrated.live()
         say(f"{place.name} {number}: {done + 1} kills of a migration")
     for writer in trial.writers:
@@ -98,20 +106,18 @@ def report(tallies: Sequence[Tally], command: str) -> str:
 
 
 def every(zygote: Zygote, places: Sequence[Place], asked: argparse.Namespace) -> list[Tally]:
-    """All kills, on several databases at a time; a fault ends it as soon as it is found."""
+    """All kills, on several databases at a time; a fault ends it soon."""
     tallies = {place.name: Tally(place.name) for place in places}
-    rounds = asked.rounds // asked.databases
+    rounds, clock = asked.rounds // asked.databases, Clock(60 * asked.minutes)
     with ThreadPoolExecutor(len(places) * asked.databases) as pool:
         made = [
-            pool.submit(campaign, place, number, zygote, rounds, 60 * asked.minutes)
+            pool.submit(campaign, place, number, zygote, rounds, clock)
             for number in range(asked.databases)
             for place in places
         ]
         for each in as_completed(made):
             if each.exception() is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
-                traceback.print_exception(each.exception())
-                os._exit(1)
+                clock.is_stopped.set()
             tallies[each.result().name].add(each.result())
     return list(tallies.values())
 
