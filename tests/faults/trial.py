@@ -86,9 +86,11 @@ class Trial:
                 life.stop(signal.SIGKILL)
             else:
                 life.arm()
-                life.wait(WAIT_S)
+                while not life.is_over(0.2) and not all(each.done() for each in writing):
+                    pass
         for each in writing:
             each.result()
+        life.wait(0)
         self.moments["clock" if moment is None else moment[0]] += 1
         if num_answered := self._num_answered() - num_before:
             self._usual_s = (time.monotonic() - started) * len(kshots) / num_answered

@@ -97,7 +97,7 @@ def corrupt(url: str, statement: str) -> None:
 def test_a_whole_database_is_found_whole(url: str) -> None:
     ran = kshot("doctor")
     assert ran.exit_code == 0, ran.output
-    assert ran.output.startswith("whole: ")
+    assert "\nwhole: " in f"\n{ran.output}"
     assert "1 tasks, " in ran.output
     report = json.loads(kshot("doctor", "--json").output)
     assert report["found"] == []
