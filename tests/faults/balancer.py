@@ -43,6 +43,7 @@ class Balancer:
                 continue
             ways = ((reader, own_writer), (own_reader, writer))
             await asyncio.gather(*(_pass_on(*way) for way in ways))
+            own_writer.transport.abort()
             break
         writer.transport.abort()
 

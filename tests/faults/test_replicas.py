@@ -9,6 +9,8 @@ from tests.faults.replicas import replace
 from tests.faults.zygote import Zygote
 
 
+# what a killed process leaves open is closed when it is collected
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_clients_see_no_error_and_what_they_wrote(zygote: Zygote, postgresql_url: str, number: signal.Signals) -> None:
