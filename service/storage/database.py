@@ -104,6 +104,9 @@ class Database:
     async def close(self) -> None:
         """Finish the writes that were accepted and let go of every connection."""
         await self.circuit.close()
+        if self._checking is not None:
+            await asyncio.wait([self._checking], timeout=CHECK_S)  # it holds a connection until it is over
+            self._checking.cancel()
         if self._group is not None:
             await self._group.close()
         await self._writer.dispose()
