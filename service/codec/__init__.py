@@ -22,9 +22,8 @@ from service.codec.params import (
     read_header,
     unpack_params,
 )
-from service.codec.priors import expecting, wrong_prior
-from service.codec.rounding import rounded
 from service.codec.priors import expecting, fitted, without_others, wrong_prior
+from service.codec.rounding import rounded
 from service.codec.support import (
     Measured,
     Sent,
