@@ -60,13 +60,12 @@ class Writer:
 
     async def live(self, over: asyncio.Event) -> None:
         """Work until it is over."""
-        async with self._kshot:
-            while not over.is_set():
-                began, task = monotonic(), self._task
-                kind = "adapt" if task is None else self._rng.choice(KINDS)
-                await getattr(self, f"_{kind}")(*([] if task is None else [task]))
-                self.done[kind] += 1
-                self.longest_s = max(self.longest_s, monotonic() - began)
+        while not over.is_set():
+            began, task = monotonic(), self._task
+            kind = "adapt" if task is None else self._rng.choice(KINDS)
+            await getattr(self, f"_{kind}")(*([] if task is None else [task]))
+            self.done[kind] += 1
+            self.longest_s = max(self.longest_s, monotonic() - began)
 
     async def _adapt(self) -> None:
         ids = [f"e{number}" for number in range(3)]

@@ -51,6 +51,7 @@ class Load:
                 yield
             finally:
                 over.set()
+        await self.sent.aclose()  # which all share
 
 
 class Fleet:
