@@ -42,7 +42,7 @@ class Admission:
         body = Body(self, scope, receive, deadline, self._body_timeout_s)
         with ExitStack() as at_end:
             try:
-                self._enter(scope, at_end)
+                send = self._enter(scope, at_end, send)
                 self._admit(body)
             except KshotError as error:
                 await answer(error)(scope, receive, send)
@@ -51,10 +51,12 @@ class Admission:
             scope["state"].update(deadline=deadline, hold_answer=body.hold_answer, at_end=at_end.callback)
             await self._app(scope, body.receive, send)
 
-    def _enter(self, scope: Scope, at_end: ExitStack) -> None:
-        """Take a place, unless the server has asked for one already."""
-        if ENTERED not in scope.setdefault("state", {}) and (place := self._door.enter(scope)) is not None:
-            at_end.callback(place.leave)
+    def _enter(self, scope: Scope, at_end: ExitStack, send: Send) -> Send:
+        """Take a place, unless the server has asked for one already; where the answer goes then."""
+        if ENTERED in scope.setdefault("state", {}) or (place := self._door.enter(scope)) is None:
+            return send
+        at_end.callback(place.leave)
+        return place.noting(send)
 
     def _admit(self, body: Body) -> None:
         try:

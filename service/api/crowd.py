@@ -48,16 +48,16 @@ class Crowd:
         self._inside[tenant] += 1
         self._peak = max(self._peak, self.num_inside)
 
-    def leave(self, tenant: str, now: float) -> None:
-        """One has been answered."""
+    def leave(self, tenant: str, now: float, *, is_done: bool = True) -> None:
+        """One is over, and counts as answered if it was done."""
         self.num_inside -= 1
         self._inside[tenant] -= 1
         if not self._inside[tenant]:
             del self._inside[tenant]
-        self._measure(now)
+        self._measure(now, num_done=int(is_done))
 
-    def _measure(self, now: float) -> None:
-        self._num_answered += 1
+    def _measure(self, now: float, num_done: int) -> None:
+        self._num_answered += num_done
         elapsed_s = now - self._began_at
         if elapsed_s >= WINDOW_S:
             if self._peak >= LEAST and elapsed_s < 2 * WINDOW_S:

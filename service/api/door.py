@@ -7,7 +7,7 @@ from math import ceil
 from time import monotonic
 from typing import Final
 
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 from service.api.crowd import Crowd
 from service.errors import Overloaded
@@ -26,16 +26,27 @@ ENTERED: Final = "entered"  # in the state of a request that the server has aske
 DETAIL: Final = "More is being asked than can be answered in time."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
     """What a short request holds while it is inside."""
 
     tenant: str
     crowd: Crowd
+    is_done: bool = False
+
+    def noting(self, send: Send) -> Send:
+        """`send`, which also notes whether the request was done; to be refused or to lack a key is quicker."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.is_done = message["status"] < 400
+            await send(message)
+
+        return sending
 
     def leave(self) -> None:
-        """It has been answered."""
-        self.crowd.leave(self.tenant, monotonic())
+        """It is over."""
+        self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
 
 
 class Door:

@@ -27,6 +27,7 @@ class Turnstile(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._door = door
         self._refused = refused
+        self._is_refusing = self._is_next_refused = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         try:
@@ -43,12 +44,23 @@ class Turnstile(HttpToolsProtocol):
         self.transport.write(_refusal(error, keep_alive=cycle.keep_alive))
         if not cycle.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """The next request of the pipeline, which may be refused in its turn: a loop, as there may be thousands."""
+        if self._is_refusing:
+            self._is_next_refused = True
+            return
+        self._is_refusing = self._is_next_refused = True
+        while self._is_next_refused:
+            self._is_next_refused = False
+            self.on_response_complete()
+        self._is_refusing = False
 
 
 async def _inside(app: Any, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await app(scope, receive, send)
+        await app(scope, receive, place.noting(send))
     finally:
         place.leave()
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
-from service.errors import ComputationFailed, DatabaseUnavailable, TaskNotFound
+from service.errors import DatabaseUnavailable, TaskDamaged, TaskNotFound
 from service.leaving import within
 from service.metrics import Metrics
 
@@ -24,6 +24,7 @@ Wanted: TypeAlias = tuple[str, str, int | None]
 SLOW = "The database does not answer in time."
 
 Result = TypeVar("Result")
+Each = TypeVar("Each")
 Found: TypeAlias = Fetched | CachedTask | Exception
 
 
@@ -93,8 +94,10 @@ class CurrentParams:
         stored = await self._read(reading, may_wait_s)
         if isinstance(stored, DatabaseUnavailable):
             return {(*key, None): self._while_away(task, stored) for key, task in kept.items()}
-        if isinstance(stored, ComputationFailed):
-            return {(*key, None): stored for key in keys}
+        if isinstance(stored, TaskDamaged):
+            if len(keys) == 1:
+                return {(*key, None): stored for key in keys}
+            return {each: one for part in _halves(keys) for each, one in (await self._look_up(part, now)).items()}
         return {(*key, None): self._current(key, stored.get(key), task, now) for key, task in kept.items()}
 
     async def _look_up_versions(self, wanted: set[Version]) -> dict[Wanted, Found]:
@@ -102,13 +105,16 @@ class CurrentParams:
         if not wanted:
             return {}
         stored = await self._read(self._fetch_versions(list(wanted)), self._timeout_s)
+        if isinstance(stored, TaskDamaged) and len(wanted) > 1:
+            return {each: one for part in _halves(wanted) for each, one in (await self._look_up_versions(part)).items()}
         if isinstance(stored, Exception):
             return dict.fromkeys(wanted, stored)
         return {each: stored.get(each) or VersionGone() for each in wanted}
 
     async def _read(
         self, reading: Coroutine[Any, Any, Result], may_wait_s: float
-    ) -> Result | DatabaseUnavailable | ComputationFailed:
+    ) -> Result | DatabaseUnavailable | TaskDamaged:
+        """What is read; what cannot be is divided by the caller until it is one task's row that cannot."""
         try:
             return await within(may_wait_s, reading)
         except TimeoutError:
@@ -117,7 +123,7 @@ class CurrentParams:
             return error
         except Exception:
             log.exception("reading params failed")
-            return ComputationFailed("The task's params could not be read.")
+            return TaskDamaged("What is stored of the task's labels or prior cannot be read.")
 
     def _current(self, key: Key, stored: Fetched | None, kept: CachedTask | None, now: float) -> Found:
         if stored is None:
@@ -138,3 +144,8 @@ class CurrentParams:
     def _may_serve(self, kept: CachedTask | None) -> bool:
         """With the database away, cached params may serve for KSHOT_MAX_STALENESS_S after they were last checked."""
         return kept is not None and monotonic() - kept.checked_at < self._max_staleness_s
+
+
+def _halves(of: set[Each]) -> tuple[set[Each], set[Each]]:
+    members = list(of)
+    return set(members[: len(members) // 2]), set(members[len(members) // 2 :])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPConnection
@@ -142,3 +143,17 @@ def test_a_client_that_is_refused_on_its_last_request_sees_the_connection_end(se
         slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
     answer = httpx.post(f"{url}{SHORT}", content=b"x", headers={"Connection": "close"})
     assert answer.status_code == 429 and answer.headers["connection"] == "close"
+
+
+def test_thousands_of_refused_requests_in_a_row_are_all_answered(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    place = urlsplit(url)
+    for _ in range(MOST):
+        slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
+    post = f"POST {SHORT} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx".encode()
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+        connection.sendall(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n" + post * 3000)
+        found = b""
+        while found.count(b"HTTP/1.1 429") < 3000 and (more := connection.recv(2**20)):
+            found += more
+    assert found.count(b"HTTP/1.1 429") == 3000

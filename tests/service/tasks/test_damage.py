@@ -88,3 +88,22 @@ async def test_examples_that_are_cut_are_no_mistake_of_ours(life: Life, model: s
     assert (await life.client.get(task)).json()["version"] == 1
     assert (await life.client.get(f"{other}/export")).status_code == 200
     assert (await life.client.delete(task)).status_code == 204
+
+
+@pytest.mark.parametrize(("table", "column"), [("tasks", "prior"), ("versions", "labels")])
+async def test_a_row_that_cannot_be_read_is_told_of_its_task_alone(life: Life, table: str, column: str) -> None:
+    if not life.service.settings.database_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL keeps JSON that can be read")
+    tasks = [await life.create() for _ in range(6)]
+    for key, version in life.service.engine.cached_versions().items():
+        life.service.engine.drop(key, version)
+
+    async def change(session: Any) -> None:
+        name = "id" if table == "tasks" else "task_id"
+        key = {"task": tasks[3].rpartition("/")[2]}
+        await session.execute(text(f"UPDATE {table} SET {column} = '{{\"a' WHERE {name} = :task"), key)
+
+    await life.service.database.write(change)
+    answers = await asyncio.gather(*(predict(life, task) for task in tasks))
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 409, 200, 200]
+    assert_problem(answers[3], 409, "task_damaged")
