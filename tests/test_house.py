@@ -18,6 +18,8 @@ FILES = sorted(
 )
 SHIPPED = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("service", "models")]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
+MAY_LOAD = ROOT / "models" / "encoders" / "efficientnet_lite.py"  # the weights that come only as such a file
+TORCH = {"torch", "torch.serialization", "torch.jit"}
 
 
 def name(path: Path) -> str:
@@ -62,9 +64,69 @@ def test_in_the_service_only_the_engine_imports_torch(path: Path) -> None:
         assert not imported(path) & {"torch", "torchvision"}
 
 
+def unpickling(source: str, *, may_load: bool = False) -> list[str]:
+    """What could read a pickle by another library: `torch.load`, weights_only and allow_pickle unless they are safe.
+
+    With `may_load`, `torch.load` passes where it says `weights_only=True`.
+    """
+    found = [node for node in ast.walk(ast.parse(source)) if _unpickles(node, may_load)]
+    return [ast.unparse(node) for node in found]
+
+
+def _unpickles(node: ast.AST, may_load: bool) -> bool:
+    if isinstance(node, ast.Import):  # under another name its `load` would pass
+        return any(alias.name in TORCH and alias.asname for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return node.module in TORCH and any(alias.name in ("load", "serialization") for alias in node.names)
+    if isinstance(node, ast.Attribute):
+        return _is_torch_load(node) and not may_load
+    if not isinstance(node, ast.Call):
+        return False
+    told = {each.arg: ast.unparse(each.value) for each in node.keywords}
+    safe = "True" if "weights_only" in told or _is_torch_load(node.func) else None
+    return told.get("weights_only") != safe or told.get("allow_pickle", "False") != "False"
+
+
+def _is_torch_load(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "load" and ast.unparse(node.value) in TORCH
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=name)
 def test_nothing_is_ever_unpickled(path: Path) -> None:
     assert not imported(path) & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+    assert not unpickling(path.read_text("utf-8"), may_load=path == MAY_LOAD)
+
+
+@pytest.mark.parametrize(
+    ("planted", "may_load"),
+    [
+        ("weights = torch.load(path, weights_only=True)", False),
+        ("weights = torch.load(path)", True),
+        ("weights = torch.load(path, weights_only=False)", True),
+        ("weights = torch.load(path, weights_only=flag)", True),
+        ("read = torch.serialization.load", False),
+        ("import torch as t", True),
+        ("from torch import load", True),
+        ("from torch.serialization import load as read", True),
+        ("rows = np.load(path, allow_pickle=True)", True),
+        ("rows = load(path, allow_pickle=flag)", False),
+        ("model = AnyLibrary.load(path, weights_only=False)", False),
+    ],
+)
+def test_what_could_unpickle_is_found(planted: str, may_load: bool) -> None:
+    assert unpickling(f"def read(path):\n    {planted}\n", may_load=may_load)
+
+
+@pytest.mark.parametrize(
+    ("harmless", "may_load"),
+    [
+        ("rows = np.load(path)", False),
+        ("rows = np.load(path, allow_pickle=False)", False),
+        ("weights = torch.load(path, map_location='cpu', weights_only=True)", True),
+    ],
+)
+def test_what_cannot_unpickle_passes(harmless: str, may_load: bool) -> None:
+    assert not unpickling(harmless, may_load=may_load)
 
 
 @pytest.mark.parametrize(
