@@ -50,6 +50,7 @@ from service.storage.database import Database
 from service.storage.records import Fetched, Wanted
 from service.sweeps import repeating
 from service.tasks import Tasks
+from service.tasks.rollout import tell_of_rollout
 from service.tasks.sweeping import expire_tasks, measure_tasks, sweep_cache
 from service.tracing import Tracing
 
@@ -159,6 +160,8 @@ async def running(
         accepted = await stack.enter_async_context(_jobs(database, served, settings, metrics, tracing, is_stopping))
         old_revisions = migrate.old_revisions()
         gate = Gate(settings)
+        telling = asyncio.create_task(tell_of_rollout(database), name="telling of a rollout")
+        stack.callback(telling.cancel)
         yield Service(settings, metrics, catalog, database, engine, served, accepted, keyring, gate, old_revisions)
 
 

@@ -11,7 +11,7 @@ import typer
 from service.settings import Settings
 from service.storage import trainings, transfers
 from service.storage.database import Database
-from service.storage.migrate import unfinished_revisions
+from service.storage.migrate import before_transfers
 from service.storage.records import Source
 from service.storage.trainings import Trainable
 from service.terminal import fail, on_database, settings_in_force
@@ -83,7 +83,7 @@ async def _taught(database: Database, tenant: str, checkpoint: "Checkpoint") -> 
 
     made_by = {"name": checkpoint.card.inputs["name"], **asdict(checkpoint.inputs)}
     found = []
-    if await database.check() in unfinished_revisions():  # who forgets there does not know which models to mark
+    if await database.check() in before_transfers():  # who forgets there does not know which models to mark
         fail("End the deployment first: kshot migrate --finish")
     async with database.read() as session:
         if not await trainings.is_allowed(session, tenant):

@@ -6,7 +6,6 @@
 import sys
 import tempfile
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
 
 from alembic import command
@@ -20,6 +19,7 @@ from service.storage.engines import database_url
 from service.storage.failures import translated
 
 SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+TRANSFERS_KNOWN = "2026_11_22_finish"  # to all code that can write from there on
 
 
 def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> None:
@@ -54,13 +54,17 @@ def expanded() -> str:
 
 def old_revisions() -> frozenset[str | None]:
     """The revisions that this code has outgrown; None is a database before its first migration."""
-    newest = takewhile(_finishes, _scripts())
-    return unfinished_revisions() - {script.revision for script in newest} - {expanded()}
+    return before(expanded())
 
 
-def unfinished_revisions() -> frozenset[str | None]:
-    """The revisions at which processes of the release before may be at work."""
-    return frozenset({None, *(script.revision for script in _scripts())} - {head()})
+def before_transfers() -> frozenset[str | None]:
+    """The revisions at which processes may be at work that know neither transfers nor priors."""
+    return before(TRANSFERS_KNOWN)
+
+
+def before(revision: str) -> frozenset[str | None]:
+    """The revisions that come before this one; a revision that this code does not know is a later one."""
+    return frozenset({None, *(script.revision for script in _scripts(revision))} - {revision})
 
 
 def revision_of(url: str) -> str | None:
@@ -73,9 +77,9 @@ def revision_of(url: str) -> str | None:
         engine.dispose()
 
 
-def _scripts() -> Iterator[Script]:
+def _scripts(newest: str = "head") -> Iterator[Script]:
     """Newest first."""
-    return ScriptDirectory.from_config(_config(None)).walk_revisions()
+    return ScriptDirectory.from_config(_config(None)).walk_revisions("base", newest)
 
 
 def _finishes(script: Script) -> bool:

@@ -1,6 +1,7 @@
 """Migrations: what they build is what the tables say, from anywhere, by several at once, on both databases."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,20 @@ def test_the_command_alembic(tmp_path: Path) -> None:
 def test_the_command_of_make_check(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "service.storage.migrate", "check"], cwd=tmp_path, check=True)
     assert subprocess.run([sys.executable, "-m", "service.storage.migrate"], stderr=subprocess.PIPE).returncode == 1
+
+
+def test_a_later_deployment_takes_no_transfers_away(tmp_path: Path) -> None:
+    """A release after this one, with a step of each kind."""
+    folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations") / "versions"
+    (folder / "added.py").write_text(f'revision, down_revision = "added", "{migrate.head()}"')
+    (folder / "ended.py").write_text('revision, down_revision, finishes = "ended", "added", True')
+    code = "from service.storage.migrate import *; print(expanded(), head(), expanded() in before_transfers())"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE
+    )
+    assert found.stdout.split() == [b"added", b"ended", b"False"]
+    assert migrate.expanded() in migrate.before_transfers() and migrate.head() not in migrate.before_transfers()
 
 
 def test_every_table_carries_the_tenant() -> None:
