@@ -21,7 +21,7 @@ class Crowd:
         self._inside: Counter[str] = Counter()
         self._rates: deque[float] = deque(maxlen=NUM_WINDOWS)
         self._began_at = 0.0
-        self._num_answered = self._peak = 0  # in this window
+        self._num_answered = self._num_failed = self._peak = 0  # in this window
 
     @property
     def rate_per_s(self) -> float | None:
@@ -54,12 +54,15 @@ class Crowd:
         self._inside[tenant] -= 1
         if not self._inside[tenant]:
             del self._inside[tenant]
-        self._measure(now, num_done=int(is_done))
+        self._num_answered += is_done
+        self._num_failed += not is_done
+        self._measure(now)
 
-    def _measure(self, now: float, num_done: int) -> None:
-        self._num_answered += num_done
+    def _measure(self, now: float) -> None:
+        """Windows in which most was not done say nothing, or who has no key could say how many come in."""
         elapsed_s = now - self._began_at
         if elapsed_s >= WINDOW_S:
-            if self._peak >= LEAST and elapsed_s < 2 * WINDOW_S:
+            is_telling = self._num_answered > self._num_failed and elapsed_s < 2 * WINDOW_S
+            if is_telling and self._peak >= LEAST:
                 self._rates.append(self._num_answered / elapsed_s)
-            self._began_at, self._num_answered, self._peak = now, 0, self.num_inside
+            self._began_at, self._num_answered, self._num_failed, self._peak = now, 0, 0, self.num_inside

@@ -67,11 +67,14 @@ def test_a_full_room_still_takes_who_has_less_than_an_equal_part() -> None:
     assert crowd.num_inside == 20 and not crowd.has_room("loud") and crowd.has_room("quiet")
 
 
-def test_what_was_refused_inside_is_no_measure_of_what_can_be_done() -> None:
+@pytest.mark.parametrize("rate", [None, 400.0])
+def test_what_was_not_done_is_no_measure_of_what_can_be(rate: float | None) -> None:
     crowd = Crowd(max_wait_s=0.25, most=1000)
+    began = answer(crowd, rate, 4.0) if rate else 0.0
+    before = crowd.limit
     for _ in range(20):
         crowd.enter("a")
-    for number in range(2000):  # in two seconds, all without a key
+    for number in range(4000):  # in four seconds, all without a key
         crowd.enter("a")
-        crowd.leave("a", number / 1000, is_done=False)
-    assert crowd.limit <= 20
+        crowd.leave("a", began + number / 1000, is_done=False)
+    assert crowd.limit == before
