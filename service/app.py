@@ -146,7 +146,7 @@ async def running(
         if settings.auth != "off":  # unset is on: who serves this app without `kshot serve` has not said otherwise
             keyring = Keyring(database, max_staleness_s=settings.max_staleness_s, stale_after_s=settings.stale_after_s)
             await stack.enter_async_context(
-                repeating(keyring.write_uses, every_s=SWEEP_EVERY_S, name="noting uses of keys")
+                repeating(keyring.write_uses, every_s=SWEEP_EVERY_S, name="noting uses of keys", at_end=True)
             )
         forget = partial(sweep, database, timedelta(seconds=settings.idempotency_ttl_s))
         await stack.enter_async_context(repeating(forget, every_s=SWEEP_EVERY_S, name="forgetting old requests"))

@@ -11,8 +11,13 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def repeating(work: Callable[[], Awaitable[object]], *, every_s: float, name: str) -> AsyncIterator[None]:
-    """Do the work every so often inside the block, and once more at its end; a failure is logged and tried again."""
+async def repeating(
+    work: Callable[[], Awaitable[object]], *, every_s: float, name: str, at_end: bool = False
+) -> AsyncIterator[None]:
+    """Do the work every so often inside the block, where asked once more at its end; a failure is logged, no more.
+
+    Work at the end must be short: the process waits for it.
+    """
     task = asyncio.create_task(_repeat(work, every_s, name), name=name)
     try:
         yield
@@ -20,7 +25,8 @@ async def repeating(work: Callable[[], Awaitable[object]], *, every_s: float, na
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await _attempt(work, name)
+        if at_end:
+            await _attempt(work, name)
 
 
 async def _repeat(work: Callable[[], Awaitable[object]], every_s: float, name: str) -> None:

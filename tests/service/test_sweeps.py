@@ -1,4 +1,4 @@
-"""Work that repeats: through failures, and once more at the end."""
+"""Work that repeats: through failures, and where asked once more at the end."""
 
 import asyncio
 import logging
@@ -21,9 +21,20 @@ async def test_failures_are_logged_and_the_work_goes_on(caplog: pytest.LogCaptur
         enough.set()
 
     with caplog.at_level(logging.WARNING):
-        async with repeating(work, every_s=0.001, name="sweeping"):
+        async with repeating(work, every_s=0.001, name="sweeping", at_end=True):
             await asyncio.wait_for(enough.wait(), 10)
             before = done
     assert done >= before + 1
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
     assert all("sweeping failed" in record.message for record in caplog.records)
+
+
+async def test_an_end_waits_for_no_more_work() -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()  # as a sweep over all tasks of a large database
+
+    async with asyncio.timeout(60), repeating(work, every_s=0.001, name="sweeping"):
+        await begun.wait()
