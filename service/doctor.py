@@ -1,6 +1,5 @@
 """`kshot doctor`: is the database whole? Every law of storage, and every stored weight against its digest."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -77,10 +76,10 @@ def _served(stale: Sequence[Stale], models: Path | None) -> list[Stale]:
 def _damage(params: StoredParams) -> Sequence[Found]:
     """What is wrong with one version's params."""
     key = f"{params.task_id} {params.number}"
-    if hashlib.sha256(params.data).hexdigest() != params.digest:
-        return [Found(DIGEST, params.tenant, key)]
     try:
-        codec.read_arrays(params.data)
+        codec.stored_params(params.data, params.digest)
+    except codec.OtherDigest:
+        return [Found(DIGEST, params.tenant, key)]
     except codec.DamagedParams:
         return [Found(READABLE, params.tenant, key)]
     return []

@@ -15,11 +15,13 @@ from service.codec.inputs import decode_inputs, misfits, width
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
 from service.codec.params import (
     DamagedParams,
+    OtherDigest,
     Params,
     check_params,
     pack_params,
     read_arrays,
     read_header,
+    stored_params,
     unpack_params,
 )
 from service.codec.priors import expecting, fitted, without_others, wrong_prior
@@ -43,6 +45,7 @@ __all__ = [
     "Labelled",
     "Measured",
     "Name",
+    "OtherDigest",
     "Params",
     "Role",
     "Sent",
@@ -78,6 +81,7 @@ __all__ = [
     "regressions",
     "rounded",
     "slots_of",
+    "stored_params",
     "support_digest",
     "tags_of",
     "targets_of",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ class DamagedParams(ValueError):
     """These bytes do not hold params that fit the layout; the message is a sentence for the operator."""
 
 
+class OtherDigest(DamagedParams):
+    """These bytes are not those that were stored."""
+
+
 def pack_params(params: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, object]) -> bytes:
     """Params as safetensors; equal params and metadata give equal bytes."""
     # one key in the header, because the format leaves the order of several to chance
@@ -35,6 +40,16 @@ def unpack_params(data: bytes, layout: Mapping[str, str], known: Mapping[str, in
     params = read_arrays(data)
     check_params(params, layout, known or {})
     return params
+
+
+def stored_params(
+    data: bytes, digest: str | None, layout: Mapping[str, str] | None = None, known: Mapping[str, int] | None = None
+) -> tuple[Params, dict[str, Any]]:
+    """A task's params and their header as they were stored; without a layout, of any model. Raises DamagedParams."""
+    if sha256(data).hexdigest() != digest:
+        raise OtherDigest("they do not have the digest that they were stored with")
+    params = read_arrays(data) if layout is None else unpack_params(data, layout, known)
+    return params, read_header(data)
 
 
 def read_arrays(data: bytes) -> Params:

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from hashlib import sha256
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from service.codec import DamagedParams, read_header, unpack_params
+from service.codec import DamagedParams, stored_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
 from service.engine.cache import CachedTask
@@ -137,14 +136,14 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
     """Stored bytes onto the device, or what is wrong with them."""
     stored = query.found
     assert stored is not None and not isinstance(stored, CachedTask) and stored.params is not None
-    if sha256(stored.params).hexdigest() != stored.params_digest:
-        wrong = "do not have the digest that they were stored with"
-        return _damaged(query, stored.version, wrong)
     try:
-        arrays = unpack_params(stored.params, compute.layout(digest), compute.own_sizes[digest])
-        header, params = read_header(stored.params), compute.params_from(arrays)
+        arrays, header = stored_params(
+            stored.params, stored.params_digest, compute.layout(digest), compute.own_sizes[digest]
+        )
+        params = compute.params_from(arrays)
     except DamagedParams as error:
-        return _damaged(query, stored.version, f"are not of its model: {error}")
+        log.error("params of %s, version %d, are damaged: %s", query.key, stored.version, error)
+        return TaskDamaged(f"The stored params of version {stored.version} are damaged: {error}. {REPAIR}")
     except Exception:
         log.exception("params of %s cannot be put on the device", query.key)
         return ComputationFailed("The task's params could not be put on the device.")
@@ -158,11 +157,6 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
         stored.prior,
         header.get("thresholds"),
     )
-
-
-def _damaged(query: Query, version: int, wrong: str) -> TaskDamaged:
-    log.error("params of %s, version %d: they %s", query.key, version, wrong)
-    return TaskDamaged(f"The stored params of version {version} {wrong}. {REPAIR}")
 
 
 def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:

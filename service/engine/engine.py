@@ -127,6 +127,10 @@ class Engine:
         gets_on = self._worker.is_alive and self._worker.slice_s < self._settings.request_timeout_s
         return gets_on and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
 
+    def holds(self, digest: str) -> bool:
+        """Whether this model is loaded here."""
+        return digest in self._compute.own_sizes
+
     def layout(self, digest: str) -> Mapping[str, str]:
         """The axes of each leaf of this model's params."""
         return self._compute.layout(digest)

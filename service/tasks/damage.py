@@ -1,32 +1,42 @@
 """What is stored of a task against what was stored: by digest where there is one, else by its size."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from math import prod
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import codec
 from service.engine.arrays import Array
-from service.errors import TaskDamaged
+from service.engine.engine import Engine
+from service.errors import TaskDamaged, VersionErased
 from service.storage import history
 from service.storage.records import WholeVersion
 
 
-def refuse_damaged(version: WholeVersion) -> None:
-    """Raise TaskDamaged unless the version's params are those that were stored."""
-    if version.params is not None and sha256(version.params).hexdigest() != version.params_digest:
-        raise TaskDamaged(
-            f"The stored params of version {version.number} do not have the digest that they were stored with."
-        )
+def params_of(version: WholeVersion, engine: Engine) -> codec.Params:
+    """The params of a version, as they were stored. Raises VersionErased or TaskDamaged.
 
-
-async def is_damaged(session: AsyncSession, tenant: str, task_id: str, number: int) -> bool:
-    """Whether the params of a version are other ones than were stored."""
-    version = await history.get_whole_version(session, tenant, task_id, number)
+    Of a model that is not loaded here only the digest can tell; else their shapes can too.
+    """
+    if version.params is None:
+        raise VersionErased(f"Version {version.number} used an example that has been forgotten since.")
+    model = version.model_digest
+    shapes = (engine.layout(model), engine.own_sizes(model)) if engine.holds(model) else ()
     try:
-        if version is not None:
-            refuse_damaged(version)
+        params, _ = codec.stored_params(version.params, version.params_digest, *shapes)
+    except codec.DamagedParams as error:
+        raise TaskDamaged(f"The stored params of version {version.number} are damaged: {error}.") from None
+    return params
+
+
+async def is_damaged(session: AsyncSession, engine: Engine, tenant: str, task_id: str, number: int) -> bool:
+    """Whether the params of a version are other ones than were stored, or of another model."""
+    version = await history.get_whole_version(session, tenant, task_id, number)
+    if version is None or version.params is None:
+        return False
+    try:
+        params_of(version, engine)
     except TaskDamaged:
         return True
     return False

@@ -11,14 +11,13 @@ import numpy as np
 
 from service import codec
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array
 from service.engine.engine import Engine
-from service.errors import VersionErased, VersionNotFound
+from service.errors import VersionNotFound
 from service.storage import history, queries, transfers
 from service.storage.database import Database
 from service.storage.records import ExampleRecord, WholeVersion
 from service.tasks.adapting import stored_features, stored_rows
-from service.tasks.damage import refuse_damaged
+from service.tasks.damage import params_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
 from service.tasks.retrying import Lost, until_kept
@@ -53,7 +52,7 @@ class Exporting:
         Raises TaskNotFound, VersionNotFound or VersionErased. The model need not be loaded.
         """
         found = await self._version(tenant, task_id, version)
-        return await self._decoding.in_thread(partial(_weights, task_id, found))
+        return await self._decoding.in_thread(partial(_weights, task_id, found, self._engine))
 
     async def task(self, tenant: str, task_id: str, hold: Callable[[int], object]) -> File:
         """The task with its support, as of its current version. Raises TaskNotFound or ModelUnavailable.
@@ -63,8 +62,7 @@ class Exporting:
         hold(self._num_bytes(await self._version(tenant, task_id, None)))
         found, examples = await until_kept(partial(self._whole, tenant, task_id))
         model = self._catalog.get(found.model_digest)  # which alone knows the shape of what is stored
-        blank = self._engine.blank_features(model.digest)
-        return await self._decoding.in_thread(partial(_task, task_id, found, examples, model, blank))
+        return await self._decoding.in_thread(partial(_task, task_id, found, examples, model, self._engine))
 
     async def _whole(self, tenant: str, task_id: str) -> tuple[WholeVersion, list[ExampleRecord]]:
         found = await self._version(tenant, task_id, None)
@@ -94,14 +92,6 @@ class Exporting:
             return found
 
 
-def params_of(version: WholeVersion) -> dict[str, Any]:
-    """The params of a version, as they were stored. Raises VersionErased or TaskDamaged."""
-    if version.params is None:
-        raise VersionErased(f"Version {version.number} used an example that has been forgotten since.")
-    refuse_damaged(version)
-    return codec.read_arrays(version.params)
-
-
 def provenance_of(version: WholeVersion) -> dict[str, Any]:
     """Where the params of a version came from."""
     return {
@@ -115,7 +105,9 @@ def provenance_of(version: WholeVersion) -> dict[str, Any]:
     }
 
 
-def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord], model: Served, blank: Array) -> File:
+def _task(
+    task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord], model: Served, engine: Engine
+) -> File:
     content = {
         "task": task_id,
         "name": version.name,
@@ -130,9 +122,9 @@ def _task(task_id: str, version: WholeVersion, examples: Sequence[ExampleRecord]
     }
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
-    arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version).items()}
+    arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version, engine).items()}
     arrays[INPUTS] = stored_rows(examples, model)
-    features = stored_features(examples, blank)
+    features = stored_features(examples, engine.blank_features(model.digest))
     data, digest = codec.pack_task(content, arrays if features is None else arrays | {FEATURES: features})
     return File(f"{task_id}.safetensors", data, digest)
 
@@ -144,7 +136,8 @@ def _example(example: ExampleRecord) -> dict[str, Any]:
     return {field: value for field, value in told.items() if value is not None}
 
 
-def _weights(task_id: str, version: WholeVersion) -> File:
+def _weights(task_id: str, version: WholeVersion, engine: Engine) -> File:
+    params = params_of(version, engine)
     header = {
         "format": WEIGHTS_FORMAT,
         "task": task_id,
@@ -159,5 +152,5 @@ def _weights(task_id: str, version: WholeVersion) -> File:
     }
     if version.kind == "frames" and version.params is not None:
         header["slots"] = codec.read_header(version.params)["slots"]
-    data = codec.pack_params(params_of(version), header | provenance_of(version))
+    data = codec.pack_params(params, header | provenance_of(version))
     return File(f"{task_id}-v{version.number}.safetensors", data, sha256(data).hexdigest())

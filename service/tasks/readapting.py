@@ -9,6 +9,7 @@ import numpy as np
 
 from service import codec
 from service.catalog import FORM, Catalog, Served
+from service.engine.engine import Engine
 from service.errors import CannotReadapt, ModelNotFound, ModelUnavailable
 from service.once import Receipt
 from service.schemas import CreatedTask, Kind, Readapt, Task
@@ -23,8 +24,11 @@ from service.tasks.writing import Change, State, Writing
 class Readapting:
     """Moves tasks to newer models, for one tenant at a time. The digest that a task is on need not be loaded."""
 
-    def __init__(self, database: Database, catalog: Catalog, adapting: Adapting, writing: Writing) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, catalog: Catalog, adapting: Adapting, writing: Writing
+    ) -> None:
         self._database = database
+        self._engine = engine
         self._catalog = catalog
         self._adapting = adapting
         self._writing = writing
@@ -75,7 +79,7 @@ class Readapting:
 
     async def _is_damaged(self, record: TaskRecord) -> bool:
         async with self._database.read() as session:
-            return await is_damaged(session, record.tenant, record.id, record.version)
+            return await is_damaged(session, self._engine, record.tenant, record.id, record.version)
 
     def is_slow(self, task: Task) -> bool:
         """Whether to adapt the task takes so long that it is always a job, by what is loaded here of its model."""

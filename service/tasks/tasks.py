@@ -68,8 +68,8 @@ class Tasks:
         self.quotas = self._writing.quotas
         self._predicting = Predicting(database, engine, catalog, self._decoding, settings)
         self.support = SupportSets(database, catalog, self._decoding, self._adapting, self._transferring, self._writing)
-        self.versions = Versions(database, catalog, self._writing)
-        self.readapting = Readapting(database, catalog, self._adapting, self._writing)
+        self.versions = Versions(database, engine, catalog, self._writing)
+        self.readapting = Readapting(database, engine, catalog, self._adapting, self._writing)
         self.exporting = Exporting(database, engine, catalog, self._decoding)
         self.importing = Importing(
             settings, engine, catalog, self._decoding, self._adapting, self._writing, self._rollout

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog import Catalog
+from service.engine.engine import Engine
 from service.errors import TaskDamaged
 from service.once import Once
 from service.schemas import Rollback, Task, VersionList
@@ -21,8 +22,9 @@ from service.tasks.writing import Writing
 class Versions:
     """The retained versions of tasks, for one tenant at a time."""
 
-    def __init__(self, database: Database, catalog: Catalog, writing: Writing) -> None:
+    def __init__(self, database: Database, engine: Engine, catalog: Catalog, writing: Writing) -> None:
         self._database = database
+        self._engine = engine
         self._catalog = catalog
         self._writing = writing
 
@@ -44,7 +46,7 @@ class Versions:
             if number is None:
                 raise await why_not(session, tenant, task_id, match)
             source = await find_version(session, tenant, task_id, request.version)
-            if await is_damaged(session, tenant, task_id, source.number):
+            if await is_damaged(session, self._engine, tenant, task_id, source.number):
                 raise TaskDamaged(f"What is stored of version {source.number} is damaged; roll back to another.")
             self._catalog.get(source.model_digest)  # raises ModelUnavailable: the task could not be asked any more
             await changes.copy_version(session, tenant, task_id, source.number, number, now)
