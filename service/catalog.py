@@ -14,6 +14,7 @@ from models.inputs.frame import FrameInput
 from models.inputs.mixed import MixedInput
 from models.inputs.table import TableInput
 from models.inputs.text import TextInput
+from models.inputs.vector import VectorInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
 FORM = (
@@ -67,6 +68,14 @@ class Served:
         return self.inputs.max_ways if isinstance(self.inputs, TableInput) else MAX_ROWS
 
     @property
+    def widest(self) -> int:
+        """The longest list of numbers that it takes as an input."""
+        match self.inputs:
+            case VectorInput(dim=width) | MixedInput(max_dim=width) | TableInput(max_columns=width):
+                return width
+        return 0
+
+    @property
     def is_slow(self) -> bool:
         """Whether to adapt takes so long that it is always a job."""
         return COMPANION in self.card.card
@@ -99,6 +108,7 @@ class Catalog:
         self._by_name: dict[str, list[Served]] = defaultdict(list)
         for model in sorted(self._by_digest.values(), key=lambda model: model.card.created_at, reverse=True):
             self._by_name[model.card.name].append(model)
+        self.widest = max((model.widest for model in self._by_digest.values()), default=0)  # list of numbers taken
 
     def of(self, tenant: str) -> "Catalog":
         """What this tenant sees: not the models that were trained on the tasks of another."""

@@ -103,8 +103,11 @@ class Settings(BaseSettings):
         None, description="Decimals of the scores of labels and slots in answers; by default all, in single precision."
     )
     max_body_mib: PositiveInt = Field(32, description="Bytes of one request body.")
-    max_image_megapixels: PositiveFloat = Field(
-        64.0, description="Pixels of one image, before decoding; of a PNG or WebP at most 16."
+    max_image_megapixels: PositiveFloat = Field(64.0, description="Pixels of one image, before decoding.")
+    max_whole_image_megapixels: PositiveFloat = Field(
+        16.0,
+        description="The same of a PNG, a WebP or a progressive JPEG, of which every pixel is decoded; of other JPEGs "
+        "only what is looked at.",
     )
 
     # quotas of each tenant
@@ -142,7 +145,12 @@ class Settings(BaseSettings):
         10.0,
         description="A body that takes longer to arrive answers 408; each 64 KiB that came give another second.",
     )
-    decode_threads: PositiveInt = Field(2, description="Threads that decode images and texts.")
+    decode_threads: PositiveInt = Field(
+        2, description="Threads that decode images; and as many for texts, vectors and files."
+    )
+    max_decode_mib: PositiveInt = Field(
+        256, description="Memory that images may take while they are decoded; one that needs more is decoded alone."
+    )
 
     # the database
     busy_timeout_s: PositiveFloat = Field(

@@ -1,15 +1,23 @@
 """Images as bytes -> the array a model takes: numpy and Pillow only, the same code for training and for serving."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-WHOLE_PIXELS = 16_000_000  # of what is decoded whole, as all but JPEG is: more would take a gigabyte, and seconds
 DRAFT_PX = 512  # a JPEG is decoded at the smallest of its built-in scales that is still this large
+MAX_SCANS = 100  # of a JPEG: programs write ten, and each costs a pass over the whole picture
+START_OF_SCAN = b"\xff\xda"
+
+PIXEL_BYTES = 12  # of memory that a decoded pixel takes, turned upright or opaque, with what it is made of
+WEBP_BYTES = 20  # libwebp has a canvas, the one before it and its own planes beside these
+SCAN_BYTES = 6  # a pixel of a JPEG in several scans, which is kept whole until the last, whatever is made of it
+MAX_PREVIEWS = 3  # small pictures inside a JPEG, each a scan of its own
+STRIP_PIXELS = 500_000  # copies on the way to a plain picture are of so many
 
 FAINTEST = 12  # grey levels of 255 between paper and ink below which an image counts as blank
 INK = 0.35  # share of the peak contrast above which a pixel belongs to the glyph's box
@@ -22,24 +30,57 @@ class InvalidImage(ValueError):
     """These bytes are not an image that can be used; the message is a sentence for the sender."""
 
 
-def decode_image(data: bytes, max_pixels: int, *, draft_px: int = DRAFT_PX) -> Image.Image:
-    """The picture in these bytes, upright, opaque, 8 bits a channel: mode "L" or "RGB". Raises InvalidImage."""
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidImage(f"the image has more than {max_pixels} pixels") from None
-    except Exception:  # Pillow's parsers raise many types on hostile bytes
-        raise InvalidImage("the bytes are not a PNG, JPEG or WebP image") from None
-    allowed = max_pixels if image.format == "JPEG" else min(max_pixels, WHOLE_PIXELS)
-    if image.width * image.height > allowed:
-        told = f"at most {allowed} pixels of a {image.format} are allowed"
-        raise InvalidImage(f"the image is {image.width} x {image.height}; {told}")
+def decode_image(
+    data: bytes, max_pixels: int, *, max_whole_pixels: int | None = None, draft_px: int = DRAFT_PX
+) -> Image.Image:
+    """The picture in these bytes, upright, opaque, 8 bits a channel: mode "L" or "RGB". Raises InvalidImage.
+
+    `max_whole_pixels` is the limit of pictures of which every pixel must be held, however little is looked at.
+    """
+    image = _opened(data, max_pixels, max_whole_pixels)
     try:
         image.draft(None, (draft_px, draft_px))
         image.load()
         return plain(image)
     except Exception:
         raise InvalidImage("the image is truncated or damaged") from None
+
+
+def decoding_bytes(
+    data: bytes, max_pixels: int, *, max_whole_pixels: int | None = None, draft_px: int = DRAFT_PX
+) -> int:
+    """About what `decode_image` will take of memory and, a pixel that is passed over a byte, of time.
+
+    Raises InvalidImage for what it would refuse by its header.
+    """
+    image = _opened(data, max_pixels, max_whole_pixels)
+    num_pixels, is_whole = image.width * image.height, _is_whole(image, data)
+    image.draft(None, (draft_px, draft_px))
+    kept = WEBP_BYTES if image.format == "WEBP" else PIXEL_BYTES
+    return image.width * image.height * kept + num_pixels * (SCAN_BYTES if is_whole and image.format == "JPEG" else 1)
+
+
+def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:
+    """The header alone is read."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidImage(f"the image has more than {max_pixels} pixels") from None
+    except Exception:  # Pillow's parsers raise many types on hostile bytes
+        raise InvalidImage("the bytes are not a PNG, JPEG or WebP image") from None
+    size, num_pixels = f"the image is {image.width} x {image.height}", image.width * image.height
+    if num_pixels > max_pixels:
+        raise InvalidImage(f"{size}; at most {max_pixels} pixels are allowed")
+    if max_whole_pixels is not None and num_pixels > max_whole_pixels and _is_whole(image, data):
+        raise InvalidImage(f"{size}; at most {max_whole_pixels} pixels are allowed, unless it is a baseline JPEG")
+    if image.format == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
+        raise InvalidImage(f"the image has more than {MAX_SCANS} scans")
+    return image
+
+
+def _is_whole(image: Image.Image, data: bytes) -> bool:
+    """Whether it cannot be reduced while it is decoded. A preview in a JPEG counts as a scan, but seldom matters."""
+    return image.format != "JPEG" or "progressive" in image.info or data.count(START_OF_SCAN) > MAX_PREVIEWS
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -50,19 +91,40 @@ def plain(image: Image.Image) -> Image.Image:
 def upright(image: Image.Image) -> Image.Image:
     """Turned as its camera was; damaged notes about that are no reason to refuse a picture."""
     try:
-        return ImageOps.exif_transpose(image)
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if is_turned else image
     except Exception:
         return image
 
 
 def _opaque(image: Image.Image) -> Image.Image:
     """Grey or RGB at 8 bits; transparency is laid on white paper."""
-    if image.mode.startswith("I"):  # 16 bits a pixel; convert("L") would clip instead of scale
-        return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+    if image.mode.startswith("I"):
+        return _in_strips(image, "L", _scaled)
     if image.has_transparency_data:
-        front = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", front.size, "white"), front).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+        return _in_strips(image, "RGB", _on_paper)
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _in_strips(image: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The picture changed pixel by pixel, so that what is made on the way is never of all of it."""
+    whole = Image.new(mode, image.size)
+    height = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, height):
+        strip = image.crop((0, top, image.width, min(top + height, image.height)))
+        whole.paste(change(strip), (0, top))
+    return whole
+
+
+def _scaled(strip: Image.Image) -> Image.Image:
+    """16 bits a pixel to 8; convert("L") would clip instead."""
+    return Image.fromarray((np.asarray(strip).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+
+
+def _on_paper(strip: Image.Image) -> Image.Image:
+    front = strip.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", front.size, "white"), front).convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -100,11 +162,13 @@ class GlyphInput:
 
 def _ink(image: Image.Image) -> Image.Image:
     """Distance from the paper in the direction of the ink; the border says which level is paper."""
-    grey = np.asarray(image.convert("L")).astype(np.int16)
+    picture = image if image.mode == "L" else image.convert("L")
+    grey = np.asarray(picture)
     paper = int(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
     darker, lighter = paper - int(grey.min()), int(grey.max()) - paper
-    ink = paper - grey if darker > lighter else grey - paper
-    return Image.fromarray(ink.clip(0, 255).astype(np.uint8))
+    levels = np.arange(256)
+    ink = paper - levels if darker > lighter else levels - paper
+    return picture.point(ink.clip(0, 255).tolist())
 
 
 def _ink_box(ink: Image.Image, longest_px: int) -> tuple[float, float, float, float] | None:

@@ -32,7 +32,8 @@ class PhotoInput:
 
     def __call__(self, image: Image.Image | Array) -> Array:
         """The square, all of the shorter side in it."""
-        picture = (image if isinstance(image, Image.Image) else Image.fromarray(image)).convert("RGB")
+        given = image if isinstance(image, Image.Image) else Image.fromarray(image)
+        picture = given if given.mode == "RGB" else given.convert("RGB")  # which would copy it
         side = min(picture.size)
         left, top = ((length - side) / 2 for length in picture.size)
         box = (left, top, left + side, top + side)

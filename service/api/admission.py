@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import Body
 from service.api.door import ENTERED, Door
+from service.api.pacing import paced
 from service.api.problems import answer
 from service.errors import BodyTooLarge, KshotError, Overloaded
 from service.metrics import Metrics
@@ -34,7 +35,7 @@ class Admission:
         self._num_answered = 0  # bytes of files that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer`, `at_end`."""
+        """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer` and such."""
         if scope["type"] != "http" or not _is_guarded(scope):
             await self._app(scope, receive, send)
             return
@@ -48,8 +49,10 @@ class Admission:
                 await answer(error)(scope, receive, send)
                 return
             at_end.callback(self._release, body)
-            scope["state"].update(deadline=deadline, hold_answer=body.hold_answer, at_end=at_end.callback)
-            await self._app(scope, body.receive, send)
+            scope["state"].update(
+                deadline=deadline, hold_answer=body.hold_answer, hold_parsed=body.hold_parsed, at_end=at_end.callback
+            )
+            await self._app(scope, body.receive, paced(send))
 
     def _enter(self, scope: Scope, at_end: ExitStack, send: Send) -> Send:
         """Take a place, unless the server has asked for one already; where the answer goes then."""
@@ -84,6 +87,14 @@ class Admission:
                 f"Files of {self._num_answered} bytes are being sent already.", retry_after_s=RETRY_AFTER_S
             )
         self._num_answered += more
+
+    def hold_parsed(self, more: int) -> None:
+        """Make room for what a body takes when it is parsed; too much for that goes alone. Raises Overloaded."""
+        if self._num_requests > 1:
+            self.hold(more, 0)
+            return
+        self._num_bytes += more
+        self._metrics.in_flight_bytes.set(self._num_bytes)
 
     def hold(self, more: int, total: int) -> None:
         """Make room for `more` bytes of a body of `total` so far. Raises BodyTooLarge or Overloaded."""

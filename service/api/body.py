@@ -17,6 +17,7 @@ class Room(Protocol):
 
     def hold(self, more: int, total: int) -> None: ...  # noqa: D102
     def hold_answer(self, more: int) -> None: ...  # noqa: D102
+    def hold_parsed(self, more: int) -> None: ...  # noqa: D102
 
 
 class Body:
@@ -36,6 +37,11 @@ class Body:
         """Count a large answer in until it has been sent. Raises Overloaded."""
         self._room.hold_answer(num_bytes)
         self.num_answered += num_bytes
+
+    def hold_parsed(self, num_bytes: int) -> None:
+        """Count in what the body takes when it is parsed. Raises Overloaded."""
+        self._room.hold_parsed(num_bytes)
+        self.num_bytes += num_bytes
 
     async def receive(self) -> Message:
         """The next part. Raises BodyTooLarge, Overloaded or BodyTimeout, which the app's handlers answer."""

@@ -162,14 +162,15 @@ def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[
         if media_type(request) != JSON:
             expected = " or ".join([JSON, *others])
             raise UnsupportedMediaType(f"Expected a body of the type {expected}, in UTF-8 and not compressed.")
-        return parsed(model, await request.body(), service.settings)
+        body = await request.body()
+        request.state.hold_parsed(check_structure(body, service.settings, service.catalog.widest))
+        return parsed(model, body)
 
     return read
 
 
-def parsed(model: type[M], body: bytes, settings: Settings) -> M:
-    """The model that these bytes of JSON make. Raises InvalidJson, InvalidRequest or BodyTooLarge."""
-    check_structure(body, settings)
+def parsed(model: type[M], body: bytes) -> M:
+    """The model that these bytes of JSON make. Raises InvalidJson or InvalidRequest."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -1,16 +1,16 @@
 """Inputs as sent -> the array that a model takes; what cannot be used is refused with a sentence for the sender."""
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from types import NoneType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from models.inputs import Input as Preprocess
-from models.inputs.image import DRAFT_PX, InvalidImage, decode_image
+from models.inputs.image import DRAFT_PX, InvalidImage, decode_image, decoding_bytes
 from models.inputs.photo import PhotoInput
 from models.inputs.table import InvalidTable, TableInput, width_of
 from models.inputs.text import InvalidText
@@ -20,6 +20,13 @@ from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
 NO_NUMBERS = frozenset((str, NoneType))  # of what a row of a table may hold
+
+
+class ImageLimits(NamedTuple):
+    """The most pixels of an image, and of one that must be decoded whole."""
+
+    max_pixels: int
+    max_whole_pixels: int
 
 
 class InvalidInput(ValueError):
@@ -35,7 +42,7 @@ def decode_inputs(
     preprocess: Preprocess,
     modalities: Sequence[str],
     *,
-    max_pixels: int,
+    limits: ImageLimits,
     deadline: float,
     path: str,
     first: int = 0,
@@ -46,7 +53,7 @@ def decode_inputs(
     Raises DeadlineExceeded between two inputs.
     """
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
-    read = _reader(modalities, max_pixels, preprocess)
+    read = _reader(modalities, limits, preprocess)
     wrong: list[FieldError] = []
     for position, value in enumerate(inputs):
         if monotonic() > deadline:
@@ -58,6 +65,24 @@ def decode_inputs(
             element = error.element if isinstance(error, InvalidInput) else None
             wrong.append(FieldError(where if element is None else f"{where}.{element}", str(error)))
     return rows, wrong
+
+
+def image_bytes(inputs: Sequence[Input], preprocess: Preprocess, limits: ImageLimits) -> list[int]:
+    """About what decoding each input takes of memory, as its header says; nothing where it is no image to decode."""
+    how = _how(preprocess, limits)
+    return [_image_cost(value, how) if isinstance(value, Image | bytes) else 0 for value in inputs]
+
+
+def _image_cost(value: Image | bytes, how: Mapping[str, int]) -> int:
+    try:
+        return decoding_bytes(_image_bytes(value), **how)
+    except (InvalidImage, InvalidInput):  # told when its turn has come
+        return 0
+
+
+def _how(preprocess: Preprocess, limits: ImageLimits) -> dict[str, int]:
+    draft_px = preprocess.draft_px if isinstance(preprocess, PhotoInput) else DRAFT_PX
+    return {**limits._asdict(), "draft_px": draft_px}
 
 
 def width(rows: npt.NDArray[Any], preprocess: Preprocess) -> int | None:
@@ -74,15 +99,14 @@ def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError
             yield FieldError(path.format(position), f"expected {wanted}, as the task's other inputs are, got {form}")
 
 
-def _reader(modalities: Sequence[str], max_pixels: int, preprocess: Preprocess) -> Callable[[Input], Any]:
+def _reader(modalities: Sequence[str], limits: ImageLimits, preprocess: Preprocess) -> Callable[[Input], Any]:
     """How one input of these modalities becomes what the model's preprocessing takes."""
     if len(modalities) > 1:
-        readers = {modality: _reader([modality], max_pixels, preprocess) for modality in modalities}
+        readers = {modality: _reader([modality], limits, preprocess) for modality in modalities}
         return lambda value: readers.get(_modality(value), readers[modalities[0]])(value)
     match modalities[0]:
         case "image":
-            draft_px = preprocess.draft_px if isinstance(preprocess, PhotoInput) else DRAFT_PX
-            return lambda value: decode_image(_image_bytes(value), max_pixels, draft_px=draft_px)
+            return lambda value: decode_image(_image_bytes(value), **_how(preprocess, limits))
         case "vector":
             return _numbers
         case "table":

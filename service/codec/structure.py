@@ -1,7 +1,7 @@
 """How much structure a body may have, counted before it is parsed, because parsing is on the event loop.
 
 A body of 32 MiB may hold millions of unknown names: to parse them and to report each would take half a minute and
-gigabytes.
+gigabytes. So may it hold millions of numbers.
 """
 
 import re
@@ -12,19 +12,41 @@ from service.settings import Settings
 
 # a text with its escapes, taken whole so that nothing in it counts; or what opens an object, a list or a value
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{\[:]', re.DOTALL)
+# such a text, or what lies between texts, lists and objects: numbers and commas
+NUMBERS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([^]["{}]++)', re.DOTALL)
 
 TOKENS_OF_A_ROW = 64  # an example with every field needs 13, each of several labels one more, each slot 8
 TOKENS_OF_METADATA = 20_000
-MAX_NUMBERS = 4_000_000  # 5,000 vectors of 768
+LONGEST = 131_072  # numbers in a row, whatever models take: what was meant for another model is told its path
+SPARE_NUMBERS = 500_000  # beside inputs: targets, say
+NUMBER_BYTES = 80  # of memory that a number takes while it is parsed, beside its digits
 
 
-def check_structure(body: bytes, settings: Settings) -> None:
-    """Raise BodyTooLarge for a body with more structure than the largest request needs."""
-    if body.count(b",") > MAX_NUMBERS:
-        raise BodyTooLarge(f"The body holds more than {MAX_NUMBERS} values.")
-    limit = TOKENS_OF_A_ROW * max(settings.max_examples, settings.max_inputs) + TOKENS_OF_METADATA
+def check_structure(body: bytes, settings: Settings, widest: int = 0) -> int:
+    """Raise BodyTooLarge for a body with more structure than the largest request needs; about what parsing it takes.
+
+    `widest` is the longest list of numbers that a model takes.
+    """
+    max_rows = max(settings.max_examples, settings.max_inputs)
+    num_numbers = _check_numbers(body, max(widest, LONGEST), max_rows * widest + SPARE_NUMBERS)
+    limit = TOKENS_OF_A_ROW * max_rows + TOKENS_OF_METADATA
     if _most(body) > limit and sum(1 for _ in islice(TOKEN.finditer(body), limit + 1)) > limit:
         raise BodyTooLarge(f"The body holds more than {limit} objects, lists, names and texts.")
+    return num_numbers * NUMBER_BYTES
+
+
+def _check_numbers(body: bytes, longest: int, most: int) -> int:
+    """A bound on how many there are. Raises BodyTooLarge for more than `most`, or than `longest` one after another."""
+    bound = body.count(b",")  # which takes no time, but counts what is inside texts too
+    if bound <= most and (bound <= longest or all(part.count(b",") <= longest for part in body.split(b"]"))):
+        return bound
+    total = 0
+    for found in NUMBERS.finditer(body):
+        count = body.count(b",", *found.span(1)) if found[1] else 0
+        total += count
+        if count > longest or total > most:
+            raise BodyTooLarge(f"The body holds more than {most} numbers, or {longest} one after another.")
+    return total
 
 
 def _most(body: bytes) -> int:

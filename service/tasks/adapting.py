@@ -72,10 +72,10 @@ class Adapting:
             features = await self.encode(tenant, model, rows, deadline, spent)
             support = labelled_arrays(rows, targets, rows if features is None else features)
             adapted = await self._adapted(tenant, model, support, others, deadline, spent)
-            return await self._version(model, number, origin, rows, targets, adapted, others), features
+            return await self._version(tenant, model, number, origin, rows, targets, adapted, others), features
         answer = await self._engine.adapt(tenant, model.digest, labelled_arrays(rows, targets), deadline)
         spent.add(answer)
-        version = await self._version(model, number, origin, rows, targets, answer.result)
+        version = await self._version(tenant, model, number, origin, rows, targets, answer.result)
         return version, answer.result.features
 
     async def next(
@@ -98,7 +98,7 @@ class Adapting:
             features = await self.encode(tenant, model, rows, deadline, spent)
         support = labelled_arrays(rows, targets, rows if others and features is None else features)
         adapted = await self._adapted(tenant, model, support, others, deadline, spent)
-        return await self._version(model, number, origin, rows, targets, adapted, others)
+        return await self._version(tenant, model, number, origin, rows, targets, adapted, others)
 
     async def encode(self, tenant: str, model: Served, rows: Array, deadline: float, spent: Spent) -> Array | None:
         """The features of new rows, where the model makes any."""
@@ -122,6 +122,7 @@ class Adapting:
 
     async def _version(
         self,
+        tenant: str,
         model: Served,
         number: int,
         origin: Origin,
@@ -131,10 +132,12 @@ class Adapting:
         others: Sequence[Other] = (),
     ) -> NewVersion:
         make = partial(version_of, model, number, origin, rows, targets, dtype=self._engine.dtype_of(model.digest))
-        version = await self._decoding.in_thread(partial(make, params=adapted.params, forecast=adapted.forecast))
+        version = await self._decoding.in_thread(
+            tenant, partial(make, params=adapted.params, forecast=adapted.forecast)
+        )
         if adapted.own is None:
             return version
-        own = await self._decoding.in_thread(partial(make, params=adapted.own))
+        own = await self._decoding.in_thread(tenant, partial(make, params=adapted.own))
         sources = [others[place].source for place in adapted.chosen]
         return replace(version, sources=sources, own_params=own.params)
 

@@ -1,8 +1,6 @@
 """Requests as sent -> arrays, in a few threads of their own."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -14,11 +12,13 @@ from service.catalog import Served
 from service.engine.arrays import Array
 from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
-from service.settings import Settings
+from service.settings import MIB, Settings
+from service.tasks.turns import Turns
 from service.tracing import span
 
-# inputs a thread decodes before another request has its turn
-TURN = {"image": 8, "text": 256, "vector": 1_024, "table": 512}
+# inputs a thread decodes before another request has its turn; images, also by what they take
+TURN = {"image": 64, "text": 256, "vector": 1_024, "table": 512}
+TURN_BYTES = 48 * MIB
 
 ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default=lambda num_inputs: None)
 
@@ -32,28 +32,40 @@ class Decoding:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="kshot-decode")
+        self._limits = codec.ImageLimits(
+            int(settings.max_image_megapixels * 1e6), int(settings.max_whole_image_megapixels * 1e6)
+        )
+        self._pictures = Turns(settings.decode_threads, settings.max_decode_mib * MIB, "kshot-picture")
+        self._others = Turns(settings.decode_threads, 0, "kshot-decode")  # which need not wait for pictures
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)  # a turn is short, and the loop must not wait for it
+        self._pictures.close()
+        self._others.close()
 
-    async def in_thread(self, work: Callable[[], Result]) -> Result:
-        """Do what would hold up the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def in_thread(self, tenant: str, work: Callable[[], Result]) -> Result:
+        """Do what would hold up the event loop, when the tenant has its turn."""
+        return await self._others.do(tenant, work)
 
     async def support(
-        self, examples: Sequence[Example], names: Sequence[codec.Name], model: Served, kind: Kind, deadline: float
+        self,
+        tenant: str,
+        examples: Sequence[Example],
+        names: Sequence[codec.Name],
+        model: Served,
+        kind: Kind,
+        deadline: float,
     ) -> tuple[Array, Targets]:
         """Rows [S *X] and targets of a support set; names of labels come behind the examples.
 
         Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded.
         """
-        targets = await self.targets(examples, model, kind, names=names)
-        return await self.taught(examples, names, model, deadline), targets
+        targets = await self.targets(tenant, examples, model, kind, names=names)
+        return await self.taught(tenant, examples, names, model, deadline), targets
 
     async def taught(
         self,
+        tenant: str,
         examples: Sequence[Example],
         names: Sequence[codec.Name],
         model: Served,
@@ -64,17 +76,19 @@ class Decoding:
         inputs = [*(example.input for example in examples), *(name.input for name in names)]
         paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
         try:
-            rows = await self.inputs(inputs, model, deadline, "support.{}.input", form)
+            rows = await self.inputs(tenant, inputs, model, deadline, "support.{}.input", form)
         except InvalidRequest as error:
             raise InvalidRequest.at(
                 [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
             ) from None
         if any(example.slots for example in examples):
-            codec.refuse(await self.in_thread(lambda: list(codec.misplaced_slots(examples, rows, "support"))))
+            find = partial(codec.misplaced_slots, examples, rows, "support")
+            codec.refuse(await self.in_thread(tenant, lambda: list(find())))
         return rows
 
     async def targets(
         self,
+        tenant: str,
         examples: Sequence[codec.Sent],
         model: Served,
         kind: Kind,
@@ -83,6 +97,7 @@ class Decoding:
     ) -> Targets:
         """The targets of what a task has kept, then of these examples, then of these names of labels."""
         return await self.in_thread(
+            tenant,
             partial(
                 codec.decode_support,
                 examples,
@@ -91,11 +106,17 @@ class Decoding:
                 max_ways=min(self._settings.max_ways, model.max_ways),
                 kept=kept,
                 names=names,
-            )
+            ),
         )
 
     async def inputs(
-        self, inputs: Sequence[Input], model: Served, deadline: float, path: str, form: str | None = None
+        self,
+        tenant: str,
+        inputs: Sequence[Input],
+        model: Served,
+        deadline: float,
+        path: str,
+        form: str | None = None,
     ) -> Array:
         """Rows [B *X] as the model takes them, decoded in turns with other requests. Raises InvalidRequest.
 
@@ -106,25 +127,50 @@ class Decoding:
             codec.decode_inputs,
             preprocess=model.inputs,
             modalities=model.card.modalities,
-            max_pixels=int(self._settings.max_image_megapixels * 1e6),
+            limits=self._limits,
             deadline=deadline,
             path=path,
         )
         with span("decode"):
-            rows = await self._decoded(inputs, decode, min(TURN[modality] for modality in model.card.modalities))
+            rows = await self._decoded(tenant, inputs, model, decode, deadline)
         forms = model.forms(rows)
         codec.refuse(list(codec.misfits(forms, form or (forms or [""])[0], path)))
         return rows
 
-    async def _decoded(self, inputs: Sequence[Input], decode: Decode, turn: int) -> Array:
-        parts: list[Array] = []
+    async def _decoded(
+        self, tenant: str, inputs: Sequence[Input], model: Served, decode: Decode, deadline: float
+    ) -> Array:
+        rows = np.zeros((len(inputs), *model.inputs.shape), model.inputs.dtype)
         wrong: list[FieldError] = []
-        for first in range(0, len(inputs), turn):
-            rows, errors = await self.in_thread(partial(decode, inputs[first : first + turn], first=first))
-            ON_DECODED.get()(min(first + turn, len(inputs)))
-            parts.append(rows)
+        weights = await self._weights(tenant, inputs, model)
+        threads = self._pictures if any(weights) else self._others
+        most = min(TURN[modality] for modality in model.card.modalities)
+        for first, stop, weight in turns_of(weights, most):
+            work = partial(decode, inputs[first:stop], first=first)
+            rows[first:stop], errors = await threads.do(tenant, work, weight=weight, deadline=deadline)
+            ON_DECODED.get()(stop)
             wrong += errors
             if len(wrong) >= MAX_LISTED:
                 break
         codec.refuse(wrong)
-        return np.concatenate(parts)
+        return rows
+
+    async def _weights(self, tenant: str, inputs: Sequence[Input], model: Served) -> list[int]:
+        if "image" not in model.card.modalities:
+            return [0] * len(inputs)
+        return await self.in_thread(tenant, partial(codec.image_bytes, inputs, model.inputs, self._limits))
+
+
+def turns_of(weights: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:
+    """Turns of inputs of these weights: the first, the one behind the last, and their weight at any one time.
+
+    At most so many inputs are of one turn, and no more weight in all than TURN_BYTES but of an input alone.
+    """
+    first, total = 0, 0
+    for place, weight in enumerate(weights):
+        if place > first and (place - first == most or total + weight > TURN_BYTES):
+            yield first, place, max(weights[first:place])
+            first, total = place, 0
+        total += weight
+    if first < len(weights):
+        yield first, len(weights), max(weights[first:])

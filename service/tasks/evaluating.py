@@ -85,7 +85,8 @@ class Evaluating:
         async def decode(model: Served, form: str | None) -> Array:
             if model.digest not in rows:
                 inputs = [example.input for example in request.examples]
-                rows[model.digest] = await self._decoding.inputs(inputs, model, deadline, "examples.{}.input", form)
+                decoded = self._decoding.inputs(tenant, inputs, model, deadline, "examples.{}.input", form)
+                rows[model.digest] = await decoded
             used.append(rows[model.digest])
             return used[-1]
 
@@ -94,7 +95,9 @@ class Evaluating:
             answer = await self._ask(tenant, record, version, decode, deadline)
             spent.add(answer)
             answers.append(_Asked(answer, used[-1]))
-        return await self._decoding.in_thread(partial(_figures, task_id, request.examples, answers, spent.timing()))
+        return await self._decoding.in_thread(
+            tenant, partial(_figures, task_id, request.examples, answers, spent.timing())
+        )
 
     async def _find(
         self, tenant: str, task_id: str, numbers: Sequence[int | None]
@@ -114,7 +117,9 @@ class Evaluating:
         kept = [_Known(None, 0.0 if record.output_dim is None else [0.0] * record.output_dim)]
         if kind != "regression":
             kept = [_Known(label, None) for label in (version or record).labels or []]
-        await self._decoding.in_thread(partial(codec.check_truth, examples, kind, kept=kept, max_ways=max_ways))
+        await self._decoding.in_thread(
+            record.tenant, partial(codec.check_truth, examples, kind, kept=kept, max_ways=max_ways)
+        )
 
     async def _ask(
         self, tenant: str, record: TaskRecord, version: VersionRecord | None, decode: Decode, deadline: float

@@ -52,7 +52,7 @@ class Exporting:
         Raises TaskNotFound, VersionNotFound or VersionErased. The model need not be loaded.
         """
         found = await self._version(tenant, task_id, version)
-        return await self._decoding.in_thread(partial(_weights, task_id, found, self._engine))
+        return await self._decoding.in_thread(tenant, partial(_weights, task_id, found, self._engine))
 
     async def task(self, tenant: str, task_id: str, hold: Callable[[int], object]) -> File:
         """The task with its support, as of its current version. Raises TaskNotFound or ModelUnavailable.
@@ -62,7 +62,7 @@ class Exporting:
         hold(self._num_bytes(await self._version(tenant, task_id, None)))
         found, examples = await until_kept(partial(self._whole, tenant, task_id))
         model = self._catalog.get(found.model_digest)  # which alone knows the shape of what is stored
-        return await self._decoding.in_thread(partial(_task, task_id, found, examples, model, self._engine))
+        return await self._decoding.in_thread(tenant, partial(_task, task_id, found, examples, model, self._engine))
 
     async def _whole(self, tenant: str, task_id: str) -> tuple[WholeVersion, list[ExampleRecord]]:
         found = await self._version(tenant, task_id, None)

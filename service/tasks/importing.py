@@ -70,14 +70,14 @@ class Importing:
         Its params are those of the file if the model digest is loaded; else, if it `may_readapt`, it is adapted anew
         on the newest digest of the model. Raises InvalidRequest, ModelUnavailable or CannotReadapt.
         """
-        file, arrays = await self._decoding.in_thread(partial(codec.unpack_task, data, self._settings))
+        file, arrays = await self._decoding.in_thread(tenant, partial(codec.unpack_task, data, self._settings))
         if file.prior is not None:
             await self._rollout.refuse_unless_over("prior")
         model, spent = self._model(tenant, file, may_readapt), Spent()
         await self._writing.quotas.look(tenant, tasks=1, examples=len(file.support))
-        sent = await self._checked(file, arrays, model)
+        sent = await self._checked(tenant, file, arrays, model)
         if model.digest == file.model_digest:
-            version, features = await self._decoding.in_thread(partial(self._as_given, sent, model))
+            version, features = await self._decoding.in_thread(tenant, partial(self._as_given, sent, model))
             await self._try_out(tenant, version, sent.rows, deadline)
         else:
             version, features = await self._adapting.first(
@@ -118,7 +118,7 @@ class Importing:
             raise CannotReadapt(f"The inputs were made by {file.preprocessing}; {newest.preprocessing} is needed.")
         return newest
 
-    async def _checked(self, file: TaskFile, arrays: Params, model: Served) -> _Sent:
+    async def _checked(self, tenant: str, file: TaskFile, arrays: Params, model: Served) -> _Sent:
         """The file with its rows and targets, which obey the rules that adapting has for them."""
         unknown = [name for name in arrays if not name.startswith(PARAMS) and name not in (INPUTS, FEATURES)]
         codec.refuse([FieldError(name[:80], "is not known here") for name in unknown])
@@ -127,21 +127,21 @@ class Importing:
         if not model.takes_names:
             message = "the model cannot be told what labels mean"
             codec.refuse([FieldError(f"support.{place}.role", message) for place in named])
-        targets = await self._decoding.targets(file.support, model, file.kind)
+        targets = await self._decoding.targets(tenant, file.support, model, file.kind)
         labels = None if isinstance(targets, codec.Measured) else targets.labels
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
         prior = codec.fitted(file.prior, labels or ())  # which may be of labels that the task had once
         codec.refuse(list(codec.wrong_prior(prior, file.kind, labels or ())))
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
         await self._decoding.in_thread(
-            partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
+            tenant, partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
         )
-        forms = await self._decoding.in_thread(partial(model.forms, rows))
+        forms = await self._decoding.in_thread(tenant, partial(model.forms, rows))
         codec.refuse(list(codec.misfits(forms, forms[0] if forms else "", f"{INPUTS}.{{}}")))
         codec.refuse(list(codec.misplaced_slots(file.support, rows, "support")))
         names = [(str(file.support[place].label), rows[place].tobytes(), f"support.{place}") for place in named]
         codec.refuse(list(codec.clashing_names([], names)))
-        digest = await self._decoding.in_thread(partial(codec.support_digest, rows, targets))
+        digest = await self._decoding.in_thread(tenant, partial(codec.support_digest, rows, targets))
         _refuse_unless(
             file.provenance.support_digest == digest, "provenance.support_digest", "is not of the inputs and targets"
         )

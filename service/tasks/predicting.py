@@ -60,7 +60,7 @@ class Predicting:
         truncated: list[int] = []
 
         async def decode(model: Served, form: str | None) -> Array:
-            rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}", form)
+            rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}", form)
             decoded.append(rows)
             truncated[:] = model.truncated(rows)
             return rows
@@ -74,7 +74,7 @@ class Predicting:
         """Answers of a task that belongs to the model. Raises ModelTaskNotFound."""
         self._catalog.own_task(model, name)
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
-        rows = await self._decoding.inputs(request.inputs, model, deadline, "inputs.{}")
+        rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}")
         answer = await self._engine.predict_own(tenant, model.digest, name, rows, deadline)
         return self._predictions(name, answer, request, rows, model.truncated(rows), scalar=True)
 

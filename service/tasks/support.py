@@ -66,10 +66,10 @@ class SupportSets:
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
-            targets = await self._decoding.targets(request.support, model, kind, state.examples, names)
+            targets = await self._decoding.targets(tenant, request.support, model, kind, state.examples, names)
             if model.digest not in encoded:
                 form = form_of(state.record)
-                rows = await self._decoding.taught(request.support, names, model, deadline, form)
+                rows = await self._decoding.taught(tenant, request.support, names, model, deadline, form)
                 cut = Cut.of(model, rows, names)
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])

@@ -89,7 +89,7 @@ class Tasks:
         refuse_names(names, model)
         kind = kind_of(request.support, model)
         await self._refuse_news(request, model, kind)
-        refuse_prior(request, kind, await self._decoding.targets(request.support, model, kind, names=names))
+        refuse_prior(request, kind, await self._decoding.targets(tenant, request.support, model, kind, names=names))
         return model
 
     async def adapt(
@@ -107,7 +107,7 @@ class Tasks:
         refuse_names(names, model)
         await self._refuse_news(request, model, kind)
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
-        rows, targets = await self._decoding.support(request.support, names, model, kind, deadline)
+        rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline)
         refuse_prior(request, kind, targets)
         cut, form = Cut.of(model, rows, names), model.made(rows).get(FORM)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior

@@ -25,6 +25,7 @@ from service.api.forms import canonical, max_parts
 from service.api.openapi import BODIES
 from service.api.uploads import request_of
 from service.codec import DamagedParams, TaskFile, pack_params, pack_task
+from service.codec.structure import check_structure
 from service.errors import InvalidRequest, KshotError
 from service.figures import CreateEvaluation
 from service.files import BadFile, Columns, read_examples, read_names
@@ -34,7 +35,7 @@ from tests.fuzz import seeds
 from tests.fuzz.drawing import TEXTS, mutated, rewritten, sealed_png
 
 SETTINGS = Settings()
-MAX_PIXELS = int(SETTINGS.max_image_megapixels * 1e6)
+LIMITS = codec.ImageLimits(int(SETTINGS.max_image_megapixels * 1e6), int(SETTINGS.max_whole_image_megapixels * 1e6))
 FORMS = ((CreateTask, "support"), (CreatePredictions, "inputs"), (CreateEvaluation, "examples"))
 REFUSALS = (KshotError, BadFile, DamagedParams)
 LAYOUT = {"weight": "N D", "bias": "N", "ways": "N"}
@@ -66,12 +67,12 @@ def read_form(case: bytes) -> None:
 def read_base64(case: bytes) -> None:
     """The text of an image in JSON."""
     body = b'{"inputs": [{"image": "' + case + b'"}]}'
-    _decode(parsed(CreatePredictions, body, SETTINGS).inputs, GlyphInput(), "image")
+    _decode(_parsed(CreatePredictions, body).inputs, GlyphInput(), "image")
 
 
 def read_json(case: bytes) -> None:
     """A body of one of the routes, by the first byte; of a new task also what it teaches, as each kind has it."""
-    made = parsed(list(BODIES.values())[case[0] % len(BODIES)], case[1:], SETTINGS)
+    made = _parsed(list(BODIES.values())[case[0] % len(BODIES)], case[1:])
     if isinstance(made, CreateTask):
         for kind in ("classification", "multilabel", "regression"):
             _taught(made, kind)
@@ -82,7 +83,7 @@ def read_json(case: bytes) -> None:
 
 def read_text(case: bytes) -> None:
     """A new task of texts: labels, slots, metadata, and the texts as their models read them."""
-    made = parsed(CreateTask, case, SETTINGS)
+    made = _parsed(CreateTask, case)
     for kind in ("classification", "multilabel", "frames"):
         _taught(made, kind)
     rows = {takes: _decode([each.input for each in made.support], takes, "text") for takes in _texts()}
@@ -135,6 +136,11 @@ def _taught(made: CreateTask, kind: Kind) -> None:
         pass  # perhaps it is right as another kind
 
 
+def _parsed(model: Any, body: bytes) -> Any:
+    check_structure(body, SETTINGS)
+    return parsed(model, body)
+
+
 def _support(examples: Any, kind: Kind, names: Any = ()) -> None:
     targets = codec.decode_support(
         examples, kind, names=names, max_examples=SETTINGS.max_examples, max_ways=SETTINGS.max_ways
@@ -144,7 +150,7 @@ def _support(examples: Any, kind: Kind, names: Any = ()) -> None:
 
 def _decode(inputs: Any, takes: Input, modality: str) -> Any:
     rows, wrong = codec.decode_inputs(
-        inputs, takes, [modality], max_pixels=MAX_PIXELS, deadline=monotonic() + 60, path="inputs.{}"
+        inputs, takes, [modality], limits=LIMITS, deadline=monotonic() + 60, path="inputs.{}"
     )
     if wrong and modality in ("image", "text"):
         raise InvalidRequest.at(wrong)

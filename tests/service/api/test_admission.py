@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.middleware import Middleware
 from starlette.types import Message
 
@@ -40,12 +40,23 @@ class Tiny:
             await self.may_answer.wait()
             return length
 
+        @self.app.post("/v1/parsed")
+        async def parsed(request: Request, size: int) -> int:
+            request.state.hold_parsed(size)
+            self.num_read += 1
+            await self.may_answer.wait()
+            return size
+
         @self.app.get("/v1/file")
         async def file(request: Request, size: int) -> int:
             request.state.hold_answer(size)
             self.num_read += 1
             await self.may_answer.wait()
             return size
+
+        @self.app.get("/v1/large")
+        async def large(size: int) -> Response:
+            return Response(bytes(size))
 
         @self.app.get("/livez")
         async def livez() -> str:
@@ -113,6 +124,20 @@ async def test_files_that_are_answered_are_limited_and_a_large_one_goes_alone() 
             tiny.may_answer.set()
             assert (await waiting).json() == first
             assert (await client.get("/v1/file", params={"size": refused})).json() == refused
+    tiny.assert_empty()
+
+
+async def test_what_bodies_take_when_parsed_counts_and_too_much_goes_alone() -> None:
+    tiny = Tiny(max_in_flight_mib=1, max_body_mib=1)
+    tiny.may_answer.clear()
+    async with client_of(tiny.app) as client:
+        waiting = asyncio.create_task(client.post("/v1/parsed", params={"size": 3 * MIB}, content=b"{}"))
+        await tiny.wait_for_reads(1)
+        assert tiny.value("kshot_http_in_flight_bytes") == 3 * MIB + 2
+        assert_problem(await client.post("/v1/parsed", params={"size": 1}), 429, "overloaded")
+        tiny.may_answer.set()
+        assert (await waiting).json() == 3 * MIB
+        assert (await client.post("/v1/parsed", params={"size": 1})).json() == 1
     tiny.assert_empty()
 
 

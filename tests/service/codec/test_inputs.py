@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.inputs import Input as Preprocess
 from models.inputs.image import GlyphInput
 from models.inputs.vector import VectorInput
-from service.codec import decode_inputs, refuse
+from service.codec import ImageLimits, decode_inputs, refuse
 from service.errors import DeadlineExceeded, InvalidRequest
 from service.schemas import Image, Input
 from tests.service.codec.pictures import SVG, png_of_size, saved, stroke
@@ -27,7 +27,7 @@ def decoded(
 ) -> np.ndarray[Any, Any]:
     deadline = time.monotonic() + timeout_s
     rows, wrong = decode_inputs(
-        inputs, preprocess, [modality], max_pixels=10_000, deadline=deadline, path="support.{}.input"
+        inputs, preprocess, [modality], limits=ImageLimits(10_000, 10_000), deadline=deadline, path="support.{}.input"
     )
     refuse(wrong)
     return rows

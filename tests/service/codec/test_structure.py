@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.codec.structure import TOKEN, check_structure
+from service.codec.structure import NUMBER_BYTES, TOKEN, check_structure
 from service.errors import BodyTooLarge
 from service.settings import Settings
 
@@ -44,7 +44,8 @@ def test_the_limit_is_exact() -> None:
     "body",
     [
         json.dumps({"inputs": ['{"a": [1, 2]}' * 100_000]}).encode(),  # a text full of code
-        b"[" + b",".join([b"1.5"] * 1_000_000) + b"]",
+        b"[" + b",".join([b"[" + b",".join([b"1.5"] * 768) + b"]"] * 600) + b"]",
+        json.dumps(["1,2,3," * 300_000]).encode(),  # a text full of numbers
         b'"' + b"\\\\" * 1_000_000,
     ],
 )
@@ -52,7 +53,32 @@ def test_long_texts_and_vectors_have_little_structure(body: bytes) -> None:
     check_structure(body, SETTINGS)
 
 
-@pytest.mark.parametrize("unit", [b'"":1,', b"{},", b'"', b'\\"', b'"\\', b"[:", b'"\\\\"'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"1," * 3_900_000 + b"1]",
+        b'["a"' + b",1" * 140_000 + b"]",
+        b'["]"' + b",1" * 140_000 + b"]",
+        b"[" + b",".join([b"[" + b"1," * 1_000 + b"1]"] * 600) + b"]",
+    ],
+    ids=["one list", "behind a text", "behind a bracket in a text", "many lists"],
+)
+def test_more_numbers_than_models_take_are_refused(body: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(BodyTooLarge, match="numbers"):
+        check_structure(body, SETTINGS)
+    assert time.process_time() - began < 1
+
+
+def test_how_many_numbers_depends_on_the_models() -> None:
+    body = b"[" + b",".join([b"[" + b"1," * 139_999 + b"1]"] * 10) + b"]"
+    with pytest.raises(BodyTooLarge):
+        check_structure(body, SETTINGS, widest=64)
+    settings = Settings(max_examples=10, max_inputs=1)
+    assert check_structure(body, settings, widest=140_000) == (1_400_000 - 1) * NUMBER_BYTES
+
+
+@pytest.mark.parametrize("unit", [b'"":1,', b"{},", b"1,", b'1,"",', b"],", b'"', b'\\"', b'"\\', b"[:", b'"\\\\"'])
 def test_counting_is_quick_whatever_comes(unit: bytes) -> None:
     body = unit * (8 * 2**20 // len(unit))
     began = time.process_time()

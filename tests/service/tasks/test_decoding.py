@@ -1,0 +1,65 @@
+"""Pictures of one tenant hold up nobody else: bounded turns, and threads of their own."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from models.card import read_card
+from models.inputs.image import GlyphInput
+from service.catalog import Served
+from service.schemas import Example
+from service.settings import Settings
+from service.tasks.decoding import ON_DECODED, TURN_BYTES, Decoding, turns_of
+from tests.service.codec.pictures import saved, stroke
+
+GLYPHS = Path(__file__).parents[3] / "models/zoo/glyphs"
+
+
+@pytest.fixture
+def decoding() -> Decoding:
+    return Decoding(Settings(decode_threads=1))
+
+
+def served() -> Served:
+    return Served("0" * 64, read_card(GLYPHS), GlyphInput())
+
+
+async def test_a_small_picture_does_not_wait_for_anothers_many(decoding: Decoding) -> None:
+    large, model, deadline = saved(Image.new("L", (1_000, 1_000), 200)), served(), time.monotonic() + 60
+    num_decoded = 0
+
+    def note(number: int) -> None:
+        nonlocal num_decoded
+        num_decoded = number
+
+    ON_DECODED.set(note)
+    many = asyncio.create_task(decoding.inputs("many", [large] * 128, model, deadline, "inputs.{}"))
+    while not num_decoded:
+        await asyncio.sleep(0)
+    ON_DECODED.set(lambda number: None)
+    begun = num_decoded
+    await decoding.inputs("few", [saved(stroke())], model, deadline, "inputs.{}")
+    assert num_decoded - begun <= 3 * TURN_BYTES // 12_000_000  # so many pictures in three turns
+    many.cancel()
+    decoding.close()
+
+
+async def test_checks_of_labels_do_not_wait_for_pictures(decoding: Decoding) -> None:
+    large, model, deadline = saved(Image.new("L", (2_000, 2_000), 200)), served(), time.monotonic() + 60
+    many = asyncio.create_task(decoding.inputs("a", [large] * 64, model, deadline, "inputs.{}"))
+    for _ in range(20):
+        await decoding.targets("a", [Example(input=large, label=label) for label in "xy"], model, "classification")
+    assert not many.done()
+    many.cancel()
+    decoding.close()
+
+
+def test_turns_are_as_heavy_as_allowed_or_of_one_picture() -> None:
+    third = TURN_BYTES // 3
+    assert list(turns_of([third] * 4, 64)) == [(0, 3, third), (3, 4, third)]
+    assert list(turns_of([9 * third, 1, 9 * third], 64)) == [(0, 1, 9 * third), (1, 2, 1), (2, 3, 9 * third)]
+    assert list(turns_of([0] * 130, 64)) == [(0, 64, 0), (64, 128, 0), (128, 130, 0)]
+    assert list(turns_of([], 64)) == []
