@@ -1,11 +1,12 @@
 """The keys that this process has seen: read again every few seconds, and their last use written once a minute."""
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, Overloaded
 from service.keys import Scope, Token, check_right, check_secret, read_token
 from service.leaving import within
 from service.storage import api_keys
@@ -14,6 +15,8 @@ from service.storage.database import Database
 
 FRESH_S = 5.0  # a key that was revoked is refused by every process after so long
 MAX_KNOWN = 10_000
+MAX_STRANGERS = 64  # keys never seen here that are being looked up, a few at once
+STRANGERS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Keyring:
         self._stale_after_s = stale_after_s
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._uses: dict[str, datetime] = {}
+        self._reading: dict[str, asyncio.Task[StoredKey | None]] = {}
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
+        self._num_strangers = 0
 
     async def tenant(self, text: str, scope: Scope) -> str:
         """The tenant of the key in this text. Raises Unauthenticated, or Forbidden if it has not this scope."""
@@ -65,6 +71,25 @@ class Keyring:
             return known.key
 
     async def _read(self, prefix: str) -> StoredKey | None:
+        """The key as it is stored: whoever asks while it is being read gets what that finds. Raises Overloaded."""
+        if prefix not in self._reading:
+            work = self._read_known(prefix) if prefix in self._known else self._read_stranger(prefix)
+            self._reading[prefix] = reading = asyncio.create_task(work, name="reading a key")
+            reading.add_done_callback(lambda done: (self._reading.pop(prefix), done.cancelled() or done.exception()))
+        return await asyncio.shield(self._reading[prefix])
+
+    async def _read_stranger(self, prefix: str) -> StoredKey | None:
+        """That of a key never seen here. Anybody can make those up, so they share few connections and places."""
+        if self._num_strangers >= MAX_STRANGERS:
+            raise Overloaded("Too many keys that are new here are being looked up already.", retry_after_s=1)
+        self._num_strangers += 1
+        try:
+            async with self._strangers:
+                return await self._read_known(prefix)
+        finally:
+            self._num_strangers -= 1
+
+    async def _read_known(self, prefix: str) -> StoredKey | None:
         read_at = monotonic()
         async with self._database.read() as session:
             key = await api_keys.get_key(session, prefix)

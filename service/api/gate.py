@@ -1,6 +1,6 @@
 """How many requests a tenant may send, at once and a second; counted in this process."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
@@ -23,7 +23,8 @@ class Gate:
             self.max_in_flight = max(1, settings.max_in_flight // 2)
         self._clock = clock
         self._in_flight: Counter[str] = Counter()
-        self._buckets: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+        # tokens, and when there were so many; those that were asked longest ago, the fullest, come first
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def enter(self, tenant: str) -> None:
         """Count a request in, until `leave`. Raises RateLimited or TooManyInFlight."""
@@ -38,7 +39,7 @@ class Gate:
                     f"The tenant may send {self.rate_per_s:g} requests a second.",
                     retry_after_s=(1 - tokens) / self.rate_per_s,
                 )
-            self._remember(tenant, tokens - 1)
+            self._remember(tenant, tokens - 1, self.rate_per_s)
         self._in_flight[tenant] += 1
 
     def leave(self, tenant: str) -> None:
@@ -59,10 +60,11 @@ class Gate:
         tokens, moment = self._buckets.get(tenant, (float(self.burst), self._clock()))
         return min(self.burst, tokens + (self._clock() - moment) * rate_per_s)
 
-    def _remember(self, tenant: str, tokens: float) -> None:
+    def _remember(self, tenant: str, tokens: float, rate_per_s: float) -> None:
         self._buckets[tenant] = tokens, self._clock()
-        if len(self._buckets) > MAX_KNOWN and self.rate_per_s is not None:
-            rate = self.rate_per_s
-            self._buckets = {
-                name: self._buckets[name] for name in self._buckets if self._tokens(name, rate) < self.burst
-            }
+        self._buckets.move_to_end(tenant)
+        while len(self._buckets) > MAX_KNOWN and self._is_full(oldest := next(iter(self._buckets)), rate_per_s):
+            del self._buckets[oldest]
+
+    def _is_full(self, tenant: str, rate_per_s: float) -> bool:
+        return self._tokens(tenant, rate_per_s) >= self.burst

@@ -10,7 +10,7 @@ from pydantic import Field
 from service import schemas
 from service.api.deps import Running, Tenant, no_query, query_once
 from service.api.problems import ANY, documented
-from service.errors import JobFinished, JobNotFound, Overloaded
+from service.errors import JobFinished, JobNotFound
 from service.fields import Cursor
 from service.ids import is_id
 from service.jobs.answers import RETRY_AFTER_S
@@ -39,15 +39,10 @@ async def found_job(job_id: str, service: Running, tenant: Tenant) -> Job:
     return await service.jobs.get(tenant, job_id)
 
 
-async def watching(service: Running) -> AsyncIterator[None]:
+async def watching(service: Running, tenant: Tenant) -> AsyncIterator[None]:
     """One of those who may watch at once: each holds a connection for as long as its job takes."""
-    if service.jobs.num_watchers >= max(1, service.settings.max_in_flight // 4):
-        raise Overloaded("Too many jobs are being watched already; ask for them now and then.", retry_after_s=5)
-    service.jobs.num_watchers += 1
-    try:
+    with service.jobs.watching.place(tenant):
         yield
-    finally:
-        service.jobs.num_watchers -= 1
 
 
 Found = Annotated[Job, Depends(found_job)]
@@ -82,7 +77,7 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """The job now and after each change: an event `state` or `progress` with the job in it; the last is its end."""
     state = None
-    async for changed in service.jobs.watch(tenant, job.id):
+    async for changed in service.jobs.watching.watch(job, tenant):
         yield ServerSentEvent(event="progress" if changed.state == state else "state", data=changed)
         state = changed.state
 

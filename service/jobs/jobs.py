@@ -1,18 +1,18 @@
 """Jobs as their tenants know them: accepted, looked at, waited for, cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import codec
-from service.errors import DatabaseUnavailable, JobFinished, JobNotFound, Overloaded
+from service.errors import JobFinished, JobNotFound, Overloaded
 from service.ids import new_id
 from service.jobs.answers import accepted, job_of
 from service.jobs.effects import Forget
+from service.jobs.watching import Watching
 from service.once import Once, insert_once
 from service.schemas import CreateTask, ExtendSupport, Job, JobKind, JobPage, JobState, Readapt
 from service.settings import Settings
@@ -22,8 +22,6 @@ from service.storage.jobs import JobRecord, NewJob
 from service.storage.matching import Match
 from service.storage.requests import StoredAnswer
 from service.tasks import Tasks
-
-WATCH_EVERY_S = 0.25  # how often to look at a job that somebody watches
 
 
 class Jobs:
@@ -36,8 +34,7 @@ class Jobs:
         self._tasks = tasks
         self._max_queued = settings.max_queued_jobs
         self._wake = wake
-        self.num_watchers = 0
-        self._is_stopping = is_stopping
+        self.watching = Watching(database, settings, is_stopping)
 
     async def adapt(
         self, tenant: str, request: CreateTask, once: Once | None = None, *, was_preferred: bool
@@ -112,21 +109,6 @@ class Jobs:
         if record.state != "cancelled":
             raise JobFinished(f"The job has {record.state}.")
         return job_of(record)
-
-    async def watch(self, tenant: str, job_id: str) -> AsyncIterator[Job]:
-        """The job now and whenever it has changed, until it is over or this process stops."""
-        last: Job | None = None
-        while not self._is_stopping():
-            with suppress(DatabaseUnavailable):  # whoever watches waits anyway
-                try:
-                    job = await self.get(tenant, job_id)
-                except JobNotFound:
-                    return
-                if job != last:
-                    yield (last := job)
-                if job.state not in jobs.OPEN:
-                    return
-            await asyncio.sleep(WATCH_EVERY_S)
 
     async def _accept(
         self,

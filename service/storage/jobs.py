@@ -3,14 +3,16 @@
 A transaction that touches several tables takes its locks in one order: the task, the job, the job's body.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import and_, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import JSON, Text, and_, bindparam, column, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.storage.json_rows import json_rows
 from service.storage.tables import Job, JobBody
 
 State: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -106,6 +108,11 @@ async def get_job(session: AsyncSession, tenant: str, job_id: str) -> JobRecord 
     return None if row is None else _record(row)
 
 
+async def get_jobs(session: AsyncSession, wanted: Sequence[tuple[str, str]]) -> list[JobRecord]:
+    """The jobs of these tenants and ids that there are."""
+    return [_record(row) for row in await session.execute(_WATCHED, {"wanted": json.dumps(list(wanted))})]
+
+
 async def list_jobs(
     session: AsyncSession, tenant: str, *, limit: int, after: str | None, state: State | None
 ) -> list[JobRecord]:
@@ -138,7 +145,7 @@ async def expire_jobs(session: AsyncSession, before: datetime) -> int:
     return len((await session.execute(gone.returning(Job.id))).all())
 
 
-_JOBS = select(
+_COLUMNS = (
     Job.tenant,
     Job.id,
     Job.kind,
@@ -151,7 +158,17 @@ _JOBS = select(
     Job.finished_at,
     Job.problem,
     JobBody.data,
-).outerjoin(JobBody, and_(Job.state == "succeeded", JobBody.tenant == Job.tenant, JobBody.job_id == Job.id))
+)
+_ANSWER = and_(Job.state == "succeeded", JobBody.tenant == Job.tenant, JobBody.job_id == Job.id)
+_JOBS = select(*_COLUMNS).outerjoin(JobBody, _ANSWER)
+
+_wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
+_WATCHED = (
+    select(*_COLUMNS)
+    .select_from(_wanted)
+    .join(Job, and_(Job.tenant == _wanted.c.value[0].as_string(), Job.id == _wanted.c.value[1].as_string()))
+    .outerjoin(JobBody, _ANSWER)
+)
 
 
 def _record(row: Sequence[Any]) -> JobRecord:

@@ -1,15 +1,18 @@
 """Keys as a process knows them: how soon a change counts, what an outage does, when a use is written."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import keyring
-from service.errors import DatabaseUnavailable, Unauthenticated
+from service.errors import DatabaseUnavailable, Overloaded, Unauthenticated
 from service.keyring import Keyring
 from service.keys import Token, new_token
 from service.storage import api_keys
+from service.storage.api_keys import StoredKey
 from service.storage.database import Database
 from tests.service.samples import make_key, opened
 
@@ -64,6 +67,50 @@ async def test_an_outage(database_url: str, monkeypatch: pytest.MonkeyPatch, max
         else:
             with pytest.raises(DatabaseUnavailable):
                 await ring.tenant(str(known), "adapt")
+
+
+def reads_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Prefixes that have been looked up since, as their reading begins."""
+    begun: list[str] = []
+    get_key = api_keys.get_key
+
+    async def counted(session: AsyncSession, prefix: str) -> StoredKey | None:
+        begun.append(prefix)
+        await asyncio.sleep(0.01)
+        return await get_key(session, prefix)
+
+    monkeypatch.setattr(api_keys, "get_key", counted)
+    return begun
+
+
+async def test_a_key_is_read_once_for_all_who_ask_at_once(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await make_key(sqlite_url, "admin")
+    async with opened(sqlite_url) as database:
+        ring, begun = Keyring(database, max_staleness_s=0), reads_of(monkeypatch)
+        for _ in range(2):  # new, and then known but too long ago
+            assert set(await asyncio.gather(*(ring.tenant(str(token), "adapt") for _ in range(20)))) == {"acme"}
+            monkeypatch.setattr(keyring, "FRESH_S", 0.0)
+        assert begun == [token.prefix] * 2
+        assert not ring._reading
+
+
+async def test_keys_that_nobody_has_take_few_places_and_connections(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await make_key(sqlite_url, "admin")
+    async with opened(sqlite_url) as database:
+        ring, begun = Keyring(database, max_staleness_s=0), reads_of(monkeypatch)
+        await ring.tenant(str(token), "adapt")
+        flood = [asyncio.create_task(ring.tenant(str(new_token()), "adapt")) for _ in range(500)]
+        await asyncio.sleep(0.001)
+        assert len(begun) - 1 <= keyring.STRANGERS_AT_ONCE
+        monkeypatch.setattr(keyring, "FRESH_S", 0.0)
+        assert await ring.tenant(str(token), "adapt") == "acme"  # a known key does not wait behind them
+        assert len(begun) <= 2 + 3 * keyring.STRANGERS_AT_ONCE
+        found = await asyncio.gather(*flood, return_exceptions=True)
+        assert sum(isinstance(each, Overloaded) for each in found) == 500 - keyring.MAX_STRANGERS
+        assert sum(isinstance(each, Unauthenticated) for each in found) == keyring.MAX_STRANGERS
+        assert await ring.tenant(str(token), "adapt") == "acme" and not ring._num_strangers
 
 
 async def test_no_more_keys_are_known_than_there_is_room_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

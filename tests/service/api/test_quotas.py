@@ -137,6 +137,27 @@ def test_the_bucket_is_refilled_at_the_rate(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(door._buckets) <= gate.MAX_KNOWN
 
 
+def test_a_request_looks_at_few_buckets_however_many_are_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MAX_KNOWN", 10)
+    num_asked, now = 0, 0.0
+
+    def clock() -> float:
+        nonlocal num_asked
+        num_asked += 1
+        return now
+
+    door = Gate(Settings(auth="on", max_tenant_requests_per_s=0.001, max_tenant_burst=5), clock)
+    for number in range(100):  # none is refilled meanwhile
+        door.enter(str(number))
+    num_asked = 0
+    for number in range(100):
+        door.enter(str(number))
+    assert num_asked < 800 and len(door._buckets) == 100
+    now = 1e9  # all are full again
+    door.enter("new")
+    assert len(door._buckets) == 10
+
+
 def test_without_keys_a_tenant_may_have_all_in_flight() -> None:
     door = Gate(Settings(auth="off"))
     assert door.max_in_flight is None and door.available("default") is None

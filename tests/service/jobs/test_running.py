@@ -122,7 +122,7 @@ async def test_events(working: Life) -> None:
     told.clear()
     await follow(job)
     assert [(event, now["state"]) for event, now in told] == [("state", "succeeded")]
-    assert working.service.jobs.num_watchers == 0
+    assert working.service.jobs.watching.num_watchers == 0
 
 
 async def test_a_process_that_stops_hands_its_jobs_back(working: Life) -> None:

@@ -1,5 +1,7 @@
 """Statements about jobs go by an index as well: looking for work, which every process does all the time, above all."""
 
+import json
+
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,10 +25,13 @@ async def fill(session: AsyncSession) -> None:
 async def assert_indexed(session: AsyncSession) -> None:
     kinds = ["adapt", "extend"]
     firsts = [await plan(session, claims._first_waiting(kinds, may_be_slow)) for may_be_slow in (True, False)]
+    watched = await plan(
+        session, jobs._WATCHED, wanted=json.dumps([["default", f"job_{place}"] for place in range(100)])
+    )
     lapsed, counted = await plan(session, claims._LAPSED), await plan(session, claims._COUNTED)
     page = jobs._JOBS.where(Job.tenant == "default", Job.id < "job_Z").order_by(Job.id.desc()).limit(20)
     pages = [await plan(session, each) for each in (page, page.where(Job.state == "queued"))]
-    for found in (*firsts, lapsed, counted, *pages):
+    for found in (*firsts, lapsed, counted, watched, *pages):
         assert "Seq Scan" not in found and "SCAN jobs" not in found, found
     for found in (*firsts, *pages):
         assert "TEMP B-TREE" not in found and "Sort" not in found, found
