@@ -48,7 +48,7 @@ def import_(
     """Make tasks from what `kshot export` wrote, and print their new ids; what is refused does not stop the others."""
     refused: list[str] = []
     with clear_errors(), connect(url) as kshot, _opened(file) as source:
-        for name, data in _files(source):
+        for name, data in _files(source, kshot.limits().max_body_bytes):
             with _noted(name or str(file), refused):
                 task = kshot.import_task(data, readapt=readapt)
                 if as_json:
@@ -145,11 +145,14 @@ def _opened(file: Path) -> Iterator[IO[bytes]]:
         yield kept
 
 
-def _files(source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Each file of a tar with its name, or the one file that it is, without."""
+def _files(source: IO[bytes], max_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """Each file of a tar with its name, or the one file that it is, without; of what is too large, enough to be so.
+
+    A tar of a few bytes may hold, packed or with holes, files of any size.
+    """
     if not tarfile.is_tarfile(source):
         source.seek(0)
-        yield "", source.read()
+        yield "", source.read(max_bytes + 1)
         return
     source.seek(0)
     try:
@@ -157,6 +160,6 @@ def _files(source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             for entry in tar:
                 part = tar.extractfile(entry)
                 if part is not None:
-                    yield entry.name, part.read()
+                    yield entry.name, part.read(max_bytes + 1)
     except tarfile.ReadError as error:
         fail(f"The tar is damaged or was cut short after what is told above: {error}.")

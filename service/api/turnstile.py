@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.api.access import HEADER
+from service.api.connection import Connection
 from service.api.door import DETAIL, ENTERED, Door, Place
 from service.errors import Overloaded
 from service.schemas import Problem
@@ -20,7 +21,7 @@ from service.schemas import Problem
 BODY = Problem.of(Overloaded(DETAIL)).model_dump_json().encode()
 
 
-class Turnstile(HttpToolsProtocol):
+class Turnstile(Connection):
     """One connection."""
 
     def __init__(self, door: Door, refused: Counter, *arguments: Any, **options: Any) -> None:

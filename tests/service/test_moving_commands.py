@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from service.app import create_app
 from service.cli import app
 from service.client import Client
-from service.settings import Settings
+from service.moving_commands import _files
+from service.settings import MIB, Settings
 from tests.service.api.live import live
 from tests.service.tasks.digests import other_digest
 
@@ -75,6 +76,19 @@ def test_what_is_refused_does_not_stop_the_others(sqlite_url: str, url: str, tmp
         moved = kshot(other, "tasks", "readapt", one, gone, two)
     assert moved.exit_code == 1 and gone in moved.stderr
     assert [told.split()[0] for told in moved.stdout.splitlines()] == [one, two]
+
+
+def test_a_tar_may_hold_files_of_any_size() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, size in (("bomb", 32 * MIB), ("small", 5)):
+            entry = tarfile.TarInfo(name)
+            entry.size = size
+            tar.addfile(entry, io.BytesIO(bytes(size)))
+    assert packed.tell() < MIB
+    packed.seek(0)
+    assert [(name, len(data)) for name, data in _files(packed, 1_000)] == [("bomb", 1_001), ("small", 5)]
+    assert [len(data) for _, data in _files(io.BytesIO(b"x" * MIB), 1_000)] == [1_001]
 
 
 def test_tasks_move_to_a_newer_model(sqlite_url: str, url: str, tmp_path: Path) -> None:
