@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -74,7 +75,7 @@ class Keyring:
         """The key as it is stored: whoever asks while it is being read gets what that finds. Raises Overloaded."""
         if prefix not in self._reading:
             work = self._read_known(prefix) if prefix in self._known else self._read_stranger(prefix)
-            self._reading[prefix] = reading = asyncio.create_task(work, name="reading a key")
+            self._reading[prefix] = reading = asyncio.create_task(work, name="reading a key", context=Context())
             reading.add_done_callback(lambda done: (self._reading.pop(prefix), done.cancelled() or done.exception()))
         return await asyncio.shield(self._reading[prefix])
 

@@ -39,7 +39,7 @@ class Connection(HttpToolsProtocol):
         """A request."""
         self._num_useless = 0
         self._head_is_there()
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._leave, HTTPStatus.REQUEST_TIMEOUT)
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -52,6 +52,13 @@ class Connection(HttpToolsProtocol):
         """A part of a body."""
         self._num_useless = 0
         super().on_body(body)
+
+    def _give_up_head(self) -> None:
+        """Leave, but for a head whose rest is not even read: that of a request behind one that is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
+        else:
+            self._leave(HTTPStatus.REQUEST_TIMEOUT)
 
     def _head_is_there(self) -> None:
         if self._timer is not None:

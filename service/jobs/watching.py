@@ -1,18 +1,22 @@
 """Who watches jobs: so many, of each tenant a part, and one look at the database for all of them."""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from typing import TypeAlias, TypeVar
 
-from service.errors import DatabaseUnavailable, Overloaded
+from service.errors import DatabaseUnavailable, KshotError, Overloaded
 from service.jobs.answers import job_of
 from service.schemas import Job
 from service.settings import Settings
 from service.storage import jobs
 from service.storage.database import Database
 from service.storage.jobs import JobRecord
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 0.25  # how often to look at the jobs that somebody watches
 BUSY_RETRY_S = 5.0
@@ -71,15 +75,26 @@ class Watching:
     async def _next_look(self) -> Mapping[Key, JobRecord]:
         """What one look finds, which all who wait for it share; it begins when the last of them has come."""
         if self._look is None:
-            self._look = asyncio.create_task(self._look_soon(), name="looking at jobs")
+            self._look = asyncio.create_task(self._look_soon(), name="looking at jobs", context=Context())
         return await asyncio.shield(self._look)
 
     async def _look_soon(self) -> Mapping[Key, JobRecord]:
         await asyncio.sleep(EVERY_S)
         self._look = None  # who comes now waits for the next
-        async with self._database.read() as session:
-            found = await jobs.get_jobs(session, list(self._watched))
-        return {(record.tenant, record.id): record for record in found}
+        return {(record.tenant, record.id): record for record in await self._read(list(self._watched))}
+
+    async def _read(self, keys: Sequence[Key]) -> list[JobRecord]:
+        """Of these jobs those that can be read: what is damaged must not end the watching of others."""
+        try:
+            async with self._database.read() as session:
+                return await jobs.get_jobs(session, keys)
+        except KshotError:
+            raise
+        except Exception:
+            if len(keys) > 1:
+                return [record for key in keys for record in await self._read([key])]
+            log.exception("a job cannot be read")
+            return []
 
 
 def _less(counts: Counter[Name], name: Name) -> None:

@@ -23,7 +23,8 @@ class _Turn:
 class Turns:
     """Threads that take the first turn of each tenant, one tenant after the other.
 
-    The weights of what is under way never add up to more than `max_weight`; a turn that is heavier goes alone.
+    The weights of what is under way never add up to more than `max_weight`; a turn that is heavier goes alone, and
+    whoever comes behind it waits with it until there is room.
     """
 
     def __init__(self, num_threads: int, max_weight: int, name: str) -> None:
@@ -31,10 +32,12 @@ class Turns:
         self._num_free = num_threads
         self._max_weight = max_weight
         self._weight = 0
+        self._is_closed = False
         self._waiting: OrderedDict[str, deque[_Turn]] = OrderedDict()
 
     def close(self) -> None:
         """End the threads; nobody waits for a turn any more."""
+        self._is_closed = True
         for turn in [turn for turns in self._waiting.values() for turn in turns]:
             turn.done.cancel()
         self._waiting.clear()
@@ -57,7 +60,7 @@ class Turns:
 
     def _go_on(self) -> None:
         """Begin turns while there is room. What is too heavy just now is waited for, or it would wait for ever."""
-        while self._num_free and self._waiting:
+        while self._num_free and self._waiting and not self._is_closed:
             tenant, turns = next(iter(self._waiting.items()))
             if self._weight and self._weight + turns[0].weight > self._max_weight:
                 return

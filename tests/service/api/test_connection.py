@@ -1,5 +1,6 @@
 """Raw sockets against a real server: what never becomes a request is not kept, and who is slow with it is left."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from itertools import repeat
@@ -12,6 +13,7 @@ from service.api.connection import MAX_USELESS_BYTES, Connection
 from tests.service.api.live import live
 
 GET = b"GET /length HTTP/1.1\r\nHost: kshot\r\n"
+POST = GET.replace(b"GET", b"POST")
 CHUNKED = b"POST /length HTTP/1.1\r\nHost: kshot\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECE = 16 * 1024
 ENOUGH = 512 * MAX_USELESS_BYTES  # what the buffers of sockets do not take
@@ -25,6 +27,10 @@ def port() -> Iterator[int]:
     @app.api_route("/length", methods=["GET", "POST"])
     async def length(request: Request) -> int:
         return len(await request.body())
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(0.5)
 
     with live(app, http=Connection) as url:
         yield int(url.rpartition(":")[2])
@@ -70,7 +76,7 @@ def test_large_heads_and_bodies_are_taken(port: int) -> None:
     head = GET + b"X-Large: " + b"a" * (MAX_USELESS_BYTES // 2) + b"\r\nConnection: close\r\n\r\n"
     assert answered(port, iter([head]))[1].endswith(b"\r\n\r\n0")
     size = 40 * MAX_USELESS_BYTES
-    body = GET.replace(b"GET", b"POST") + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size
+    body = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size
     assert answered(port, iter([body, *[b"a" * PIECE] * (size // PIECE)]))[1].endswith(b"%d" % size)
 
 
@@ -79,3 +85,10 @@ def test_who_is_slow_with_a_head_is_left(port: int, monkeypatch: pytest.MonkeyPa
     assert answered(port, iter([]))[1] == b""
     assert answered(port, iter([GET]))[1].startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert answered(port, iter([GET + b"Connection: close\r\n\r\n"]))[1].startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_behind_a_slow_answer_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.05)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(GET.replace(b"length", b"slow") + b"\r\n" + GET)
+        assert client.recv(PIECE).startswith(b"HTTP/1.1 200")

@@ -1,9 +1,11 @@
 """Those who watch jobs share one look at the database, and one tenant cannot take all their places."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from service.errors import Overloaded
 from service.ids import new_id
@@ -59,6 +61,24 @@ async def test_all_who_watch_share_one_look(database_url: str, monkeypatch: pyte
         assert await asyncio.gather(*following[10:]) == [["queued", "cancelled"]] * 10
         assert num_looks - before <= 3
         assert not watched._watched
+
+
+async def test_a_damaged_job_is_left_alone(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.01)
+    async with opened(sqlite_url) as database:
+        watched, good, bad = settled(database), await make(database, "a"), await make(database, "b")
+        damage = text("UPDATE jobs SET problem = '{' WHERE id = :id").bindparams(id=bad.id)
+        await database.write(lambda session: session.execute(damage))
+        ending = [each async for each in watched.watch(bad, "b")]
+        told = watched.watch(good, "a")
+        assert (len(ending), (await anext(told)).id) == (1, good.id)
+        await cancel(database, "a", good)
+        both = asyncio.create_task(collected(watched.watch(bad, "b")))
+        assert (await anext(told)).state == "cancelled" and len(await both) == 1
+
+
+async def collected(told: AsyncIterator[Job]) -> list[Job]:
+    return [each async for each in told]
 
 
 async def test_another_tenants_job_is_not_found(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
