@@ -1,5 +1,6 @@
 """Who is let in, decided before a body is read: so many requests and so many bytes at once, and no body too large."""
 
+from collections import Counter
 from contextlib import ExitStack
 from time import monotonic
 from typing import Final
@@ -27,11 +28,13 @@ class Admission:
         self._max_requests = settings.max_in_flight
         self._max_body_bytes = settings.max_body_mib * MIB
         self._max_bytes = max(settings.max_in_flight_mib * MIB, self._max_body_bytes)
+        self._max_share = self._max_bytes if settings.auth == "off" else max(self._max_bytes // 2, self._max_body_bytes)
         self._timeout_s = settings.request_timeout_s
         self._body_timeout_s = settings.body_timeout_s
         self._metrics = metrics
         self._num_requests = 0
         self._num_bytes = 0
+        self._bytes_of: Counter[str] = Counter()  # the same by tenant, as far as the door knows whose a request is
         self._num_answered = 0  # bytes of files that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +43,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         deadline = monotonic() + self._timeout_s
-        body = Body(self, scope, receive, deadline, self._body_timeout_s)
+        body = Body(self, self._door.tenant(scope), scope, receive, deadline, self._body_timeout_s)
         with ExitStack() as at_end:
             try:
                 send = self._enter(scope, at_end, send)
@@ -66,7 +69,7 @@ class Admission:
             if self._num_requests >= self._max_requests:
                 detail = f"{self._num_requests} requests are being served already."
                 raise Overloaded(detail, retry_after_s=RETRY_AFTER_S)
-            self.hold(body.num_bytes, body.num_bytes)
+            self.hold(body.num_bytes, body.num_bytes, body.tenant)
         except KshotError as error:
             self._metrics.shed.labels(f"admission_{error.code}").inc()
             raise
@@ -76,8 +79,7 @@ class Admission:
     def _release(self, body: Body) -> None:
         self._num_requests -= 1
         self._metrics.in_flight.dec()
-        self._num_bytes -= body.num_bytes
-        self._metrics.in_flight_bytes.set(self._num_bytes)
+        self._take(body.tenant, -body.num_bytes)
         self._num_answered -= body.num_answered
 
     def hold_answer(self, more: int) -> None:
@@ -88,21 +90,29 @@ class Admission:
             )
         self._num_answered += more
 
-    def hold_parsed(self, more: int) -> None:
+    def hold_parsed(self, more: int, tenant: str) -> None:
         """Make room for what a body takes when it is parsed; too much for that goes alone. Raises Overloaded."""
         if self._num_requests > 1:
-            self.hold(more, 0)
-            return
-        self._num_bytes += more
-        self._metrics.in_flight_bytes.set(self._num_bytes)
+            self.hold(more, 0, tenant)
+        else:
+            self._take(tenant, more)
 
-    def hold(self, more: int, total: int) -> None:
-        """Make room for `more` bytes of a body of `total` so far. Raises BodyTooLarge or Overloaded."""
+    def hold(self, more: int, total: int, tenant: str) -> None:
+        """Make room for `more` bytes of a body of `total` so far; half of it is for one tenant, or all who are unknown.
+
+        Raises BodyTooLarge or Overloaded.
+        """
         if total > self._max_body_bytes:
             raise BodyTooLarge(f"The body is larger than {self._max_body_bytes} bytes.")
-        if self._num_bytes + more > self._max_bytes:
+        if self._num_bytes + more > self._max_bytes or self._bytes_of[tenant] + more > self._max_share:
             raise Overloaded(f"{self._num_bytes} bytes are being served already.", retry_after_s=RETRY_AFTER_S)
+        self._take(tenant, more)
+
+    def _take(self, tenant: str, more: int) -> None:
         self._num_bytes += more
+        self._bytes_of[tenant] += more
+        if not self._bytes_of[tenant]:
+            del self._bytes_of[tenant]
         self._metrics.in_flight_bytes.set(self._num_bytes)
 
 

@@ -15,15 +15,18 @@ MAX_DIGITS = 19  # of a length; more say nothing but that it is too large
 class Room(Protocol):
     """Who counts the bytes of all requests."""
 
-    def hold(self, more: int, total: int) -> None: ...  # noqa: D102
+    def hold(self, more: int, total: int, tenant: str) -> None: ...  # noqa: D102
     def hold_answer(self, more: int) -> None: ...  # noqa: D102
-    def hold_parsed(self, more: int) -> None: ...  # noqa: D102
+    def hold_parsed(self, more: int, tenant: str) -> None: ...  # noqa: D102
 
 
 class Body:
     """A body of which nothing has been read yet; what its client has declared is counted already."""
 
-    def __init__(self, room: Room, scope: Scope, receive: Receive, deadline: float, timeout_s: float) -> None:
+    def __init__(
+        self, room: Room, tenant: str, scope: Scope, receive: Receive, deadline: float, timeout_s: float
+    ) -> None:
+        self.tenant = tenant
         self.num_bytes = _declared_bytes(scope)
         self.num_answered = 0
         self._received = 0
@@ -40,7 +43,7 @@ class Body:
 
     def hold_parsed(self, num_bytes: int) -> None:
         """Count in what the body takes when it is parsed. Raises Overloaded."""
-        self._room.hold_parsed(num_bytes)
+        self._room.hold_parsed(num_bytes, self.tenant)
         self.num_bytes += num_bytes
 
     async def receive(self) -> Message:
@@ -56,7 +59,7 @@ class Body:
         self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)
         self._received += len(message.get("body", b""))
         if self._received > self.num_bytes:
-            self._room.hold(self._received - self.num_bytes, self._received)
+            self._room.hold(self._received - self.num_bytes, self._received, self.tenant)
             self.num_bytes = self._received
         return message
 

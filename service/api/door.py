@@ -65,11 +65,15 @@ class Door:
         """A place for a short request, none for another. Raises Overloaded."""
         if not _is_short(scope):
             return None
-        tenant = self._tenants.get(_credential(scope), STRANGERS)
+        tenant = self.tenant(scope)
         if not self._crowd.has_room(tenant):
             raise Overloaded(DETAIL, retry_after_s=self._refuse())
         self._crowd.enter(tenant)
         return Place(tenant, self._crowd)
+
+    def tenant(self, scope: Scope) -> str:
+        """Whose request it is by its credential, before that is looked up; STRANGERS until one was."""
+        return self._tenants.get(_credential(scope), STRANGERS)
 
     def learn(self, scope: Scope, tenant: str) -> None:
         """The credential of this request was found to be of this tenant."""

@@ -28,7 +28,8 @@ class Tiny:
         self.may_answer.set()
         self.num_read = 0
         given = Settings(**settings)
-        admission = Middleware(Admission, settings=given, metrics=self.metrics, door=Door(given, self.metrics))
+        self.door = Door(given, self.metrics)
+        admission = Middleware(Admission, settings=given, metrics=self.metrics, door=self.door)
         self.app = FastAPI(
             middleware=[Middleware(Access, metrics=self.metrics), admission], exception_handlers=handlers(self.metrics)
         )
@@ -223,3 +224,19 @@ async def test_the_prefix_of_a_proxy_does_not_open_the_gate() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
         answer = await client.post("/kshot/v1/echo", content=b"x" * (MIB + 1))
     assert_problem(answer, 413, "body_too_large")
+
+
+async def test_bodies_without_a_key_leave_half_of_the_room_to_tenants() -> None:
+    tiny = Tiny(max_body_mib=1, max_in_flight_mib=4, auth="on")
+    keyed = {"headers": [(b"authorization", b"Bearer k")]}
+    tiny.door.learn(keyed, "acme")
+    tiny.may_answer.clear()
+    async with client_of(tiny.app) as client:
+        held = [asyncio.create_task(client.post("/v1/echo", content=b"x" * MIB)) for _ in range(2)]
+        await tiny.wait_for_reads(2)
+        assert_problem(await client.post("/v1/echo", content=b"x"), 429, "overloaded")
+        known = asyncio.create_task(client.post("/v1/echo", content=b"x" * MIB, headers={"Authorization": "Bearer k"}))
+        await tiny.wait_for_reads(3)
+        tiny.may_answer.set()
+        assert [(await each).json() for each in (*held, known)] == [MIB] * 3
+    assert tiny.value("kshot_http_in_flight_bytes") == 0
