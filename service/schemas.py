@@ -332,7 +332,7 @@ class ModelList(Response):
 class Health(Response):
     """The answer of a probe when all is well."""
 
-    status: Literal["alive", "ready"]
+    status: Literal["alive", "ready", "degraded"]
 
 
 class BadField(Response):

@@ -27,6 +27,7 @@ class Circuit:
         self._asking: asyncio.Task[None] | None = None
         self.is_open = False
         self.failed_at = -float("inf")  # in time.monotonic() seconds: when last something came to nothing
+        self.answered_at = -float("inf")  # and when last something came back
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -36,6 +37,7 @@ class Circuit:
         timer = asyncio.get_running_loop().call_later(SUSPECT_AFTER_S, self._suspect)
         try:
             yield
+            self.answered_at = monotonic()
         except DatabaseUnavailable as error:
             if monotonic() - self.failed_at > QUIET_S:
                 log.warning("the database failed: %s", reason(error))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -89,7 +90,9 @@ class Database:
         """
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._revision(), name="checking the database")
-        return await asyncio.shield(self._checking)
+        found = await asyncio.shield(self._checking)
+        self.circuit.answered_at = monotonic()
+        return found
 
     async def _revision(self) -> str | None:
         with translated():

@@ -7,12 +7,16 @@ import threading
 from collections.abc import Iterator
 
 import httpx
+import pytest
 from fastapi import FastAPI
+from sqlalchemy import make_url
 
 from service.app import create_app
 from service.engine.turns import Batch
 from service.settings import Settings
 from service.storage.migrate import old_revisions
+from tests.faults.postgres import Server, behind
+from tests.faults.proxy import proxied
 from tests.service.api.serving import assert_problem, client_of, serving
 
 
@@ -64,6 +68,26 @@ async def test_an_old_schema(sqlite_url: str) -> None:
     database.close()
     async with serving(sqlite_url, "vectors") as client:
         assert await faults(client) == ["database"]
+
+
+@pytest.mark.parametrize("max_staleness_s", [0.0, 600.0, 0.001])
+async def test_a_database_that_goes_away_leaves_what_serves_from_the_cache_ready(
+    postgresql_url: str, postgresql_server: str, max_staleness_s: float
+) -> None:
+    async with proxied(Server(postgresql_server).dial) as (proxy, port):
+        url = make_url(behind(postgresql_url, port)).set(username=make_url(postgresql_url).username)
+        app = app_of(url.render_as_string(hide_password=False), max_staleness_s=max_staleness_s)
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            while (await client.get("/readyz")).json()["status"] != "ready":
+                await asyncio.sleep(0.05)
+            proxy.refuse()
+            if max_staleness_s > 1:
+                assert (await client.get("/readyz")).json() == {"status": "degraded"}
+                app.state.stopping.begin(unready_s=60, drain_s=60)
+                assert await faults(client) == ["service", "database"]
+            else:
+                assert await faults(client) == ["database"]
+            proxy.mend()
 
 
 async def test_a_database_that_takes_what_is_sent_and_says_nothing() -> None:
