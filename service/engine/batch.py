@@ -37,7 +37,8 @@ def run_batch(compute: Compute, asks: Sequence[Ask[Any]], deliver: Deliver, metr
     asks = [ask for ask in asks if not ask.future.done()]
     if asks:
         refused = _load_all(compute, asks)
-        deliver(refused)
+        if refused:
+            deliver(refused)
         told = {ask for ask, _ in refused}
         yield from _run([ask for ask in asks if ask not in told], compute, deliver, metrics)
 
