@@ -40,6 +40,7 @@ from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
 from service.jobs.sweeping import expire_jobs, reap
 from service.keyring import Keyring
+from service.leaving import ending_within
 from service.logs import on_lost
 from service.metrics import Metrics
 from service.once import sweep
@@ -55,6 +56,7 @@ from service.tasks.sweeping import expire_tasks, measure_tasks, sweep_cache
 from service.tracing import Tracing
 
 SWEEP_EVERY_S = 60.0
+END_S = 10.0  # for what comes after the last request: docs/operations.md adds it up
 ABOUT = "Few-shot adaptation as a service: send a few labelled examples, get a task that predicts."
 
 
@@ -78,7 +80,7 @@ def create_app(
         async with (
             tracing.sending(),
             requests.watched(),
-            running(settings, metrics, tracing, is_stopping, checkpoints, left_out) as service,
+            ending_within(END_S, running(settings, metrics, tracing, is_stopping, checkpoints, left_out)) as service,
         ):
             app.state.service = service
             try:

@@ -31,6 +31,7 @@ INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as ev
 BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
 FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 30.0  # between tries to get the device to work again
+JOIN_S = 5.0  # for the device to end its slice, when the process ends
 MAX_SETTLED = 4  # answers handed over before the event loop looks up
 WARM_UP = Batch("bulk", {"": 1.0})
 
@@ -119,7 +120,7 @@ class Engine:
         self._give_up()
         if self._healing is not None:
             self._healing.cancel()
-        await asyncio.to_thread(self._worker.stop, self._settings.drain_timeout_s)
+        await asyncio.to_thread(self._worker.stop, min(JOIN_S, self._settings.drain_timeout_s))
 
     @property
     def is_healthy(self) -> bool:
