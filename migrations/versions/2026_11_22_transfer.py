@@ -49,7 +49,10 @@ def of_versions(table: str) -> sa.ForeignKeyConstraint:
 
 def downgrade() -> None:
     # what was learned from others has no way to be forgotten in the version before
-    delete_tasks("id IN (SELECT task_id FROM transfers)")
+    op.execute("CREATE TEMPORARY TABLE learners AS SELECT DISTINCT task_id FROM transfers")
+    op.execute("DELETE FROM transfers")  # which keep their sources, and a source may be a learner itself
+    delete_tasks("id IN (SELECT task_id FROM learners)")
+    op.execute("DROP TABLE learners")
     for table in ("own_params", "transfers"):
         op.drop_table(table)
     op.drop_column("versions", "transferred_from")

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,9 @@ class FrameInput:
         for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
             if word is not None and start < end:
                 borders[word] = (min(start, borders.get(word, (start, end))[0]), _with_marks(text, end))
+        for word, following in pairwise(sorted(borders)):  # a mark may be a word of its own as well
+            start, end = borders[word]
+            borders[word] = (start, min(end, borders[following][0]))
         number = {word: place for place, word in enumerate(sorted(borders), 1)}
         for token, word in enumerate(encoding.word_ids[: self.max_tokens]):
             if word in number and number[word] <= self.max_words and row[token, ID]:

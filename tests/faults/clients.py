@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from service.client import AsyncClient
-from service.errors import TaskNotFound, Unavailable
+from service.errors import ExampleNotFound, TaskNotFound, Unavailable
 from service.schemas import Task
 
 MODEL = "curves"
@@ -88,8 +88,17 @@ class Writer:
 
     async def _forget(self, task: Task) -> None:
         if len(self._ids) > 1:
-            self._task = await self._kshot.forget(task.id, self._ids.pop())
+            self._task = await self._forgotten(task.id, self._ids.pop())
             assert self._task.version == task.version + 1
+
+    async def _forgotten(self, task: str, example: str) -> Task:
+        try:
+            return await self._kshot.forget(task, example)
+        except ExampleNotFound:
+            return await self._kshot.get(task)
+        except Unavailable:  # as in _delete
+            self.done["forget, asked again"] += 1
+            return await self._forgotten(task, example)
 
     async def _update(self, task: Task) -> None:
         self._name = f"name {self._rng.random()}"
