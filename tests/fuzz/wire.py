@@ -25,6 +25,19 @@ from tests.service.samples import make_key
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 NUM_TASKS = 8
 RIGHT = ["2xx", "3xx", "401", "403", "404", "409", "410", "412", "429"]  # answers to what fits; the last by the state
+WRONG = [
+    "400",
+    "401",
+    "403",
+    "404",
+    "405",
+    "409",
+    "410",
+    "412",
+    "415",
+    "422",
+    "429",
+]  # to what does not: each refuses it
 KNOWN = 0.7  # of the ids that are drawn are of something that there is
 PLACES = {
     "path.task_id": "task_id",
@@ -112,7 +125,11 @@ def _options(app: FastAPI, key: Token, seed: int, num_examples: int, phases: Seq
         "continue-on-failure": True,
         "generation": {"max-examples": num_examples, "no-shrink": True, "database": "none"},
         "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
-        "checks": {"enabled": True, "positive_data_acceptance": {"expected-statuses": RIGHT}},
+        "checks": {
+            "enabled": True,
+            "positive_data_acceptance": {"expected-statuses": RIGHT},
+            "negative_data_rejection": {"expected-statuses": WRONG},
+        },
         "dictionaries": {name: {"values": values} for name, values in known.items()},
         "parameters": {place: {"dictionary": name, "probability": KNOWN} for place, name in PLACES.items()},
     }
