@@ -27,8 +27,10 @@ def running_postgresql(*settings: str) -> Iterator[str]:
     for setting in settings:
         administer(url, f"ALTER SYSTEM SET {setting}")
     administer(url, "SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
+    try:
+        yield url
+    finally:
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -139,17 +139,7 @@ class Writing:
         if await changes.prune_versions(session, tenant, task_id, number - self._max_versions + 1):
             await transfers.forget_source(session, tenant, task_id, datetime.now(UTC))
         await usage.measure_task(session, tenant, task_id)
-        return await self._without_gone_labels(session, await find_task(session, tenant, task_id))
-
-    async def _without_gone_labels(self, session: AsyncSession, record: TaskRecord) -> TaskRecord:
-        """The task, whose prior names no label any more that none of its examples has."""
-        if record.prior is None or isinstance(record.prior, str):
-            return record
-        known = await history.stored_labels(session, record.tenant, record.id)
-        prior = codec.without_others(record.prior, known)
-        if prior != record.prior:
-            await changes.set_prior(session, record.tenant, record.id, prior)
-        return replace(record, prior=prior)
+        return await _without_gone_labels(session, await find_task(session, tenant, task_id))
 
     async def _state(self, tenant: str, task_id: str, match: Match) -> State:
         with span("fetch"):
@@ -199,6 +189,17 @@ async def keep_sources(session: AsyncSession, tenant: str, version: NewVersion) 
     """Hold what a version has learned from until it is stored. Raises Lost if some of that has been forgotten."""
     if version.sources and not await transfers.hold_sources(session, tenant, version.sources):
         raise Lost
+
+
+async def _without_gone_labels(session: AsyncSession, record: TaskRecord) -> TaskRecord:
+    """The task, whose prior names no label any more that none of its examples has."""
+    if record.prior is None or isinstance(record.prior, str):
+        return record
+    known = await history.stored_labels(session, record.tenant, record.id)
+    prior = codec.without_others(record.prior, known)
+    if prior != record.prior:
+        await changes.set_prior(session, record.tenant, record.id, prior)
+    return replace(record, prior=prior)
 
 
 async def _as_it_is(tenant: str, task_id: str, match: Match, session: AsyncSession) -> TaskRecord:

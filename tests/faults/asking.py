@@ -53,16 +53,17 @@ def draw(rng: Random, owner: str, tasks: Tasks) -> Asked:
 
 def new(rng: Random, name: str, _: Tasks) -> Asked:
     """A new task, at once or by a job."""
-    model = rng.choice(list(DIMS))
-    examples = [example(model, rng.randrange(10**6) + place) for place in range(6)]
+    model, number = rng.choice(list(DIMS)), rng.randrange(10**6)
+    examples = [example(model, number + place) for place in range(6)]
     return made(name, model, examples, "adapt" if rng.random() < 0.8 else "job")
 
 
 def related(rng: Random, name: str, tasks: Tasks) -> Asked:
     """A task with one example a label that learns from another; or, if there is none, such another."""
     for task in tasks.values():
-        labels = task.current.labels or []
-        if labels[:1] == [f"{task.name} 0"] and not task.current.sources:
+        # its own labels alone: those of all kinds of tasks would let it learn from another client's
+        labels = [label for label in task.current.labels or [] if label.startswith(f"{task.name} ")]
+        if len(labels) > 1 and not task.current.sources:
             return made(name, "vectors", [_near(rng, label) for label in labels], "transfer")
     return made(name, "vectors", [_near(rng, f"{name} {way % WAYS}") for way in range(WAYS * SHOTS)], "adapt")
 

@@ -52,8 +52,8 @@ class Tally:
         return (
             f"{self.name}, {self.moments.total()} kills: {each}. "
             f"Weights were compared {self.bits['compared']:,} times with what they had been, {self.bits['noted']:,} of "
-            f"them as given over HTTP before a kill. After {self.bits['late']} kills the database was still at work "
-            "for the process that was gone."
+            f"them as given over HTTP before a kill. After {self.bits['late']} kills the database still had "
+            "connections of the process that was gone; they were waited for."
         )
 
 

@@ -112,11 +112,12 @@ class Trial:
 
 
 def until_unused(engine: Engine) -> bool:
-    """Wait until PostgreSQL has noticed that its client is gone, and has ended its transactions; whether one had to."""
+    """Wait until PostgreSQL has noticed that its client is gone, and has ended its transactions; whether it had not."""
     if engine.dialect.name != "postgresql":
         return False
     others = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid() "
+        "AND backend_type = 'client backend'"
     )
     end, had_to = time.monotonic() + WAIT_S, False
     with engine.connect() as connection:

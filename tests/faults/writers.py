@@ -89,9 +89,10 @@ class Writer:
     def _settle(self, there: Told) -> None:
         """What was waited for has happened, and this is there now."""
         assert self.waiting_for is not None
-        self.tasks, self.waiting_for = self.waiting_for.effect(self.tasks, there), None
+        kind, self.tasks, self.waiting_for = self.waiting_for.kind, self.waiting_for.effect(self.tasks, there), None
         for name, facts in there.items():
-            assert facts == self.tasks[name].task_facts()
+            assert name in self.tasks, f"{kind}: {facts} should be gone"
+            assert facts == self.tasks[name].task_facts(), f"{kind}: {facts} instead of {self.tasks[name].task_facts()}"
 
     def _facts(self) -> dict[str, object]:
         return {name: task.facts() for name, task in self.tasks.items()}

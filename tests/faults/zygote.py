@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ctypes import CDLL
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MODELS = ("vectors", "curves")
 TIMEOUT_S = 120
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ def live(wanted: Mapping[str, Any], listener: socket.socket, checkpoints: "Check
     from service.process import serve
     from service.settings import Settings
 
+    CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever ends the zygote ends its children
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)  # what the parent is told is not for the child
     try:
         if wanted["dies_at"] is not None:
