@@ -45,7 +45,7 @@ class Trial:
         """What the last life left undone is done, all write until they are killed; and is all as it must be then?"""
         moment = self._moment()
         with self._serving(moment) as (life, kshots):
-            self._resume(kshots[0])
+            self._resume(life)
             self._write(life, kshots, moment)
         self.num_late += until_unused(self._engine)
         found = read_all(self._engine)
@@ -56,8 +56,8 @@ class Trial:
 
     def close(self) -> None:
         """A last life, which nobody kills."""
-        with self._serving(None) as (_, kshots):
-            self._resume(kshots[0])
+        with self._serving(None) as (life, _):
+            self._resume(life)
 
     def _moment(self) -> Moment | None:
         """A moment of writing; or none, for one by the clock."""
@@ -68,11 +68,12 @@ class Trial:
             return ("statement", self._rng.randint(1, 80))
         return ("commit" if draw < 0.7 else "committed", self._rng.randint(1, 8))
 
-    def _resume(self, kshot: Client) -> None:
-        for writer in self.writers:
-            writer.resume(kshot)
-        for writer in self.writers:
-            writer.check(kshot)
+    def _resume(self, life: Life) -> None:
+        with client(life, patience_s=WAIT_S) as kshot:
+            for writer in self.writers:
+                writer.resume(kshot)
+            for writer in self.writers:
+                writer.check(kshot)
 
     def _write(self, life: Life, kshots: list[Client], moment: Moment | None) -> None:
         num_before, started = self._num_answered(), time.monotonic()
@@ -88,9 +89,9 @@ class Trial:
                 life.arm()
                 while not life.is_over(0.2) and not all(each.done() for each in writing):
                     pass
+        life.stop(signal.SIGKILL)  # where nobody went on until the moment
         for each in writing:
             each.result()
-        life.wait(0)
         self.moments["clock" if moment is None else moment[0]] += 1
         if num_answered := self._num_answered() - num_before:
             self._usual_s = (time.monotonic() - started) * len(kshots) / num_answered
@@ -101,14 +102,12 @@ class Trial:
     @contextmanager
     def _serving(self, moment: Moment | None) -> Iterator[tuple[Life, list[Client]]]:
         with self.zygote.serving(ENV | {"KSHOT_DATABASE_URL": self.url}, moment) as life, ExitStack() as stack:
-            # each with a transport of its own: the usual one reads the certificates of the machine first
-            yield (
-                life,
-                [
-                    stack.enter_context(Client(life.url, patience_s=0, transport=httpx.HTTPTransport(verify=False)))
-                    for _ in self.writers
-                ],
-            )
+            yield life, [stack.enter_context(client(life, patience_s=0)) for _ in self.writers]
+
+
+def client(life: Life, patience_s: float) -> Client:
+    """With a transport of its own: the usual one reads the certificates of the machine first."""
+    return Client(life.url, patience_s=patience_s, transport=httpx.HTTPTransport(verify=False))
 
 
 def until_unused(engine: Engine) -> bool:

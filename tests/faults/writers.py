@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -29,13 +30,10 @@ class Writer:
     absent: Counter[str] = field(default_factory=Counter)
 
     def write_until_killed(self, kshot: Client) -> None:
-        """Ask for one write after another until there is no answer."""
-        try:
+        """Ask for one write after another until there is no answer, or none that says what has happened (503)."""
+        with suppress(Unavailable):
             while True:
                 self.write(kshot, draw(self.rng, self.name, self.tasks))
-        except Unavailable as error:
-            if error.code != Unavailable.code:  # the service has said that
-                raise
 
     def write(self, kshot: Client, asked: Asked) -> None:
         """Ask for a write and wait until it has happened; now and then look at the weights that it made."""
