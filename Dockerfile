@@ -3,7 +3,7 @@
 #   for CUDA:      docker build -t kshot:cuda --build-arg DEVICE=cuda --build-arg TORCH_INDEX_URL=https://pypi.org/simple .
 #   wheels at hand (torch, say): put them into ./wheels, which is searched beside the indexes;
 #   no network:    put all of them there, and add --build-arg PIP_NO_INDEX=1
-# Whatever is installed is of a version and a hash in ./lock (`make lock`), wherever it was found.
+# Whatever is installed is of a version and a hash in requirements*.lock (`make lock`), wherever it was found.
 FROM python:3.11-slim AS build
 ARG DEVICE=cpu
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
@@ -14,10 +14,10 @@ RUN python -m venv /opt/kshot
 ENV PATH=/opt/kshot/bin:$PATH
 
 # The brackets make wheels/ optional: COPY needs one match, and the locks are always there.
-COPY lock/*.txt wheel[s]/* ./wheels/
+COPY requirements*.lock wheel[s]/* ./wheels/
 # torch alone first: its index has no other package worth looking for, and need not be reachable where wheels/ has it.
-RUN pip install --extra-index-url "${TORCH_INDEX_URL}" -r "wheels/${DEVICE}.txt"
-RUN pip install -r wheels/requirements.txt
+RUN pip install --extra-index-url "${TORCH_INDEX_URL}" -r "wheels/requirements-${DEVICE}.lock"
+RUN pip install -r wheels/requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY models ./models

@@ -51,15 +51,15 @@ faults: $(INSTALLED)
 fuzz: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes 10 --cases 150 --results docs/reliability.md
 
-# All but torch, then torch for CUDA with what it needs besides; for CPUs see lock/cpu.txt. By uv, as pip-tools knows one
-# platform at a time.
+# All but torch, then torch for CUDA with what it needs besides; for CPUs see requirements-cpu.lock. By uv, as pip-tools
+# knows one platform at a time.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-annotate -c constraints.txt $(if $(UPGRADE),--upgrade)
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.8
-	$(COMPILE) --config-file lock/uv.toml --extra photos --extra text --extra otel --no-emit-package torch \
-		-o lock/requirements.txt pyproject.toml
-	echo torch | $(COMPILE) --no-config -c lock/requirements.txt -o lock/cuda.txt -
+	$(COMPILE) --config-file lock.toml --extra photos --extra text --extra otel --no-emit-package torch \
+		-o requirements.lock pyproject.toml
+	echo torch | $(COMPILE) --no-config -c requirements.lock -o requirements-cuda.lock -
 
 # In a project of its own, which is gone afterwards.
 CHECKED := KSHOT_AUTH=on PORT=$(PORT) POSTGRES_PASSWORD=check COMPOSE_PROJECT_NAME=kshot-check

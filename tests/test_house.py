@@ -17,6 +17,7 @@ FILES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 SHIPPED = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("service", "models")]
+AT_THE_TOP = {".ci", "benchmarks", "docs", "migrations", "models", "service", "tests"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
 MAY_LOAD = ROOT / "models" / "encoders" / "efficientnet_lite.py"  # the weights that come only as such a file
 TORCH = {"torch", "torch.serialization", "torch.jit"}
@@ -151,3 +152,10 @@ def test_imports_are_light(module: str, heavy: set[str]) -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [setting for setting, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_no_other_folder_stands_at_the_top() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    if not listed:
+        pytest.skip("this is no checkout")
+    assert {place.partition("/")[0] for place in listed.splitlines() if "/" in place} == AT_THE_TOP

@@ -13,7 +13,7 @@ IN_IMAGE = ("photos", "text", "otel")
 
 def pins(name: str) -> dict[str, list[str]]:
     """The versions of each package; each has hashes."""
-    lines = [line for line in (ROOT / "lock" / name).read_text().splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in (ROOT / name).read_text().splitlines() if not line.lstrip().startswith("#")]
     found: dict[str, list[str]] = {}
     for each in re.split(r"\n(?! )", "\n".join(lines)):
         requirement, _, hashes = each.partition(" \\\n")
@@ -27,12 +27,12 @@ def pins(name: str) -> dict[str, list[str]]:
 def test_all_that_is_asked_for_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [each for extra in IN_IMAGE for each in project["optional-dependencies"][extra]]
-    locked = pins("requirements.txt") | pins("cpu.txt")
+    locked = pins("requirements.lock") | pins("requirements-cpu.lock")
     for asked in map(Requirement, [*project["dependencies"], *extras]):
         assert all(version in asked.specifier for version in locked[asked.name]), asked
 
 
-@pytest.mark.parametrize("name", ["cpu.txt", "cuda.txt"])
+@pytest.mark.parametrize("name", ["requirements-cpu.lock", "requirements-cuda.lock"])
 def test_torch_is_the_one_that_is_tested(name: str) -> None:
     assert [f"torch=={version}" for version in pins(name)["torch"]] == [
         line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch==")
@@ -40,6 +40,6 @@ def test_torch_is_the_one_that_is_tested(name: str) -> None:
 
 
 def test_both_locks_agree() -> None:
-    locked, cuda = pins("requirements.txt"), pins("cuda.txt")
+    locked, cuda = pins("requirements.lock"), pins("requirements-cuda.lock")
     assert all(cuda[name] == locked[name] for name in cuda.keys() & locked.keys())
     assert "setuptools" in locked and "torch" not in locked
