@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
-from service.errors import DatabaseUnavailable, TaskDamaged, TaskNotFound
+from service.errors import ComputationFailed, DatabaseUnavailable, TaskDamaged, TaskNotFound
 from service.leaving import within
 from service.metrics import Metrics
 
@@ -21,6 +21,7 @@ Version: TypeAlias = tuple[str, str, int]
 FetchVersions: TypeAlias = Callable[[Sequence[Version]], Coroutine[Any, Any, Mapping[Version, Fetched]]]
 Wanted: TypeAlias = tuple[str, str, int | None]
 
+UNREADABLE = (ValueError, TypeError, LookupError)  # raised by what a row is made into, where it is damaged
 SLOW = "The database does not answer in time."
 
 Result = TypeVar("Result")
@@ -94,10 +95,10 @@ class CurrentParams:
         stored = await self._read(reading, may_wait_s)
         if isinstance(stored, DatabaseUnavailable):
             return {(*key, None): self._while_away(task, stored) for key, task in kept.items()}
-        if isinstance(stored, TaskDamaged):
-            if len(keys) == 1:
-                return {(*key, None): stored for key in keys}
+        if isinstance(stored, TaskDamaged) and len(keys) > 1:
             return {each: one for part in _halves(keys) for each, one in (await self._look_up(part, now)).items()}
+        if isinstance(stored, TaskDamaged | ComputationFailed):
+            return {(*key, None): stored for key in keys}
         return {(*key, None): self._current(key, stored.get(key), task, now) for key, task in kept.items()}
 
     async def _look_up_versions(self, wanted: set[Version]) -> dict[Wanted, Found]:
@@ -113,17 +114,20 @@ class CurrentParams:
 
     async def _read(
         self, reading: Coroutine[Any, Any, Result], may_wait_s: float
-    ) -> Result | DatabaseUnavailable | TaskDamaged:
-        """What is read; what cannot be is divided by the caller until it is one task's row that cannot."""
+    ) -> Result | DatabaseUnavailable | TaskDamaged | ComputationFailed:
+        """What is read; rows that make no sense are divided by the caller until it is one task's that does not."""
         try:
             return await within(may_wait_s, reading)
         except TimeoutError:
             return DatabaseUnavailable(SLOW, retry_after_s=1)
         except DatabaseUnavailable as error:
             return error
+        except UNREADABLE:
+            log.exception("a stored row cannot be read")
+            return TaskDamaged("What is stored of the task's labels or prior cannot be read.")
         except Exception:
             log.exception("reading params failed")
-            return TaskDamaged("What is stored of the task's labels or prior cannot be read.")
+            return ComputationFailed("The task's params could not be read.")
 
     def _current(self, key: Key, stored: Fetched | None, kept: CachedTask | None, now: float) -> Found:
         if stored is None:
