@@ -78,14 +78,29 @@ async def restarted(place: Place) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def refused(place: Place) -> AsyncIterator[None]:
-    """Every connection is cut, and each new one."""
+async def between(place: Place, begin: Callable[[Proxy], None]) -> AsyncIterator[None]:
+    """What stands between the service and the server does something, until it is mended."""
     assert isinstance(place, OnPostgres)
-    place.proxy.refuse()
+    begin(place.proxy)
     try:
         yield
     finally:
         place.proxy.mend()
+
+
+def refused(place: Place) -> AbstractAsyncContextManager[None]:
+    """Every connection is cut, and each new one."""
+    return between(place, Proxy.refuse)
+
+
+def silent(place: Place) -> AbstractAsyncContextManager[None]:
+    """Nothing comes back any more, and nobody says so."""
+    return between(place, Proxy.hold)
+
+
+def slow(place: Place) -> AbstractAsyncContextManager[None]:
+    """Every answer of the server comes 2 s late."""
+    return between(place, lambda proxy: proxy.slow_down(SLOW_S))
 
 
 @asynccontextmanager
@@ -98,7 +113,7 @@ async def cut(place: Place) -> AsyncIterator[None]:
             place.proxy.cut()
             await asyncio.sleep(0.03)
 
-    place.proxy.delay_s = 0.01
+    place.proxy.slow_down(0.01)
     cutting = asyncio.create_task(go_on())
     try:
         yield
@@ -108,47 +123,24 @@ async def cut(place: Place) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def silent(place: Place) -> AsyncIterator[None]:
-    """Nothing comes back any more, and nobody says so."""
+async def taken(place: Place, statement: str) -> AsyncIterator[None]:
+    """Another session holds what this statement takes, in a transaction that stays open."""
     assert isinstance(place, OnPostgres)
-    place.proxy.hold()
-    try:
+    engine = create_engine(place.admin_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
         yield
-    finally:
-        place.proxy.mend()
+    engine.dispose()
 
 
-@asynccontextmanager
-async def slow(place: Place) -> AsyncIterator[None]:
-    """Every answer of the server comes 2 s late."""
-    assert isinstance(place, OnPostgres)
-    place.proxy.delay_s = SLOW_S
-    try:
-        yield
-    finally:
-        place.proxy.mend()
-
-
-@asynccontextmanager
-async def locked(place: Place) -> AsyncIterator[None]:
+def locked(place: Place) -> AbstractAsyncContextManager[None]:
     """Another session has the table of tasks to itself, as a careless migration would."""
-    assert isinstance(place, OnPostgres)
-    engine = create_engine(place.admin_url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
-        yield
-    engine.dispose()
+    return taken(place, "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
 
 
-@asynccontextmanager
-async def row_locked(place: Place) -> AsyncIterator[None]:
+def row_locked(place: Place) -> AbstractAsyncContextManager[None]:
     """Another session holds every task, as a write that hangs would."""
-    assert isinstance(place, OnPostgres)
-    engine = create_engine(place.admin_url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SELECT 1 FROM tasks FOR UPDATE").all()
-        yield
-    engine.dispose()
+    return taken(place, "SELECT 1 FROM tasks FOR UPDATE")
 
 
 @asynccontextmanager

@@ -36,6 +36,10 @@ class Proxy:
         """Fall silent: take what comes and pass nothing on, as a network does that loses everything."""
         self._is_heard.clear()
 
+    def slow_down(self, delay_s: float) -> None:
+        """Each answer of the server comes so much later."""
+        self.delay_s = delay_s
+
     def mend(self) -> None:
         """Pass everything on again, what was held too."""
         self.delay_s, self._is_open = 0.0, True

@@ -129,7 +129,7 @@ def main() -> None:
     from service import process  # noqa: F401  # with all that it imports
     from service.engine.loading import load_checkpoints, model_folders
 
-    checkpoints = load_checkpoints([folder for folder in model_folders(None) if folder.name in MODELS])
+    checkpoints = load_checkpoints(model_folders(None, MODELS))
     asyncio.run(warm_up(checkpoints))
     gc.collect()
     gc.freeze()  # what the children share is not looked through, and so not copied
