@@ -17,9 +17,8 @@ from models.inputs.text import TextInput
 from models.inputs.vector import VectorInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
-FORM = (
-    "form"  # what a task's inputs are, in what made them ready (storage looks there too), where a model leaves it open
-)
+# What a task's inputs are, in what made them ready (storage looks there too), where a model leaves it open.
+FORM = "form"
 MAX_ROWS = 1_000_000  # of models that set no limit of their own
 TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
 TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice

@@ -9,9 +9,8 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 SHORT = (0.0001, 0.00025, 0.0005, *SECONDS)  # of one statement
 LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600)  # of a job
 POWERS_OF_TWO = tuple(2**power for power in range(15))
-KIND = [
-    "kind"
-]  # "adapt", "readapt", "transfer", "encode" or "predict"; of jobs "adapt", "extend", "readapt" or "forget"
+# "adapt", "readapt", "transfer", "encode" or "predict"; of jobs "adapt", "extend", "readapt" or "forget"
+KIND = ["kind"]
 
 
 class Metrics:
