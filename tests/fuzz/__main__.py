@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from benchmarks.page import put, table
+from benchmarks.page import command, put, table
 from service.storage.migrate import upgrade
 from tests.fuzz.running import Count, fuzz
 from tests.fuzz.targets import TARGETS
@@ -36,8 +36,11 @@ def main() -> None:
         sys.stdout.write(" | ".join(rows[-1]) + "\n")
         sys.stdout.flush()
     if given.results:
-        told = " ".join(["python -m tests.fuzz", *(word for word in sys.argv[1:])])
-        put(given.results, "fuzz", f"`{told}`: no unexpected exception in any.\n\n{table(HEAD, rows)}")
+        put(
+            given.results,
+            "fuzz",
+            f"`{command('fuzz', 'tests')}`: no unexpected exception in any.\n\n{table(HEAD, rows)}",
+        )
 
 
 def _row(name: str, count: Count) -> tuple[str, ...]:
