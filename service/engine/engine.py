@@ -17,11 +17,12 @@ from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads
 from service.engine.forecasting import MAX_FORECAST_ROWS
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
+from service.engine.healing import FIRST, Healing
 from service.engine.pace import Pace
 from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
 from service.engine.turns import Batch, Lane
-from service.engine.worker import Work, Worker
+from service.engine.worker import Worker
 from service.errors import ComputationFailed, DeadlineExceeded, NotReady
 from service.logs import note
 from service.metrics import Metrics
@@ -30,10 +31,8 @@ from service.settings import MIB, Settings
 INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as every adapt is
 BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
-FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 30.0  # between tries to get the device to work again
 JOIN_S = 5.0  # for the device to end its slice, when the process ends
 MAX_SETTLED = 4  # answers handed over before the event loop looks up
-WARM_UP = Batch("bulk", {"": 1.0})
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +92,14 @@ class Engine:
             "bulk": _Queue("bulk", settings, BULK_SLICES),
             "background": _Queue("background", settings, BULK_SLICES),
         }
-        self._worker = self._new_worker()
-        self._healing: asyncio.Task[None] | None = None
+        worker = partial(
+            Worker,
+            num_threads=choose_num_threads(settings),
+            slice_ms=settings.slice_ms,
+            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
+            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
+        )
+        self._device = Healing(worker, lambda: self._compute.prove(), self._lose, metrics)
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._is_draining = False
@@ -103,10 +108,7 @@ class Engine:
     async def start(self) -> None:
         """Start the device's thread, run each model once to warm it and to measure its pace, then take work."""
         self._loop = asyncio.get_running_loop()
-        self._worker.start()
-        warm = self._loop.create_future()
-        self._worker.put(WARM_UP, self._warm_up(warm))
-        await warm
+        await self._device.start(self._compute.warm_up())
         self._feeders = [self._loop.create_task(self._feed(lane)) for lane in self._queues]
 
     async def stop(self) -> None:
@@ -118,14 +120,13 @@ class Engine:
             feeder.cancel()
         await asyncio.gather(*self._feeders, return_exceptions=True)
         self._give_up()
-        if self._healing is not None:
-            self._healing.cancel()
-        await asyncio.to_thread(self._worker.stop, min(JOIN_S, self._settings.drain_timeout_s))
+        await self._device.stop(min(JOIN_S, self._settings.drain_timeout_s))
 
     @property
     def is_healthy(self) -> bool:
         """Whether the device's thread is alive and gets on with its work, and the feeders are alive."""
-        gets_on = self._worker.is_alive and self._worker.slice_s < self._settings.request_timeout_s
+        worker = self._device.worker
+        gets_on = worker.is_alive and worker.slice_s < self._settings.request_timeout_s
         return gets_on and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
 
     def holds(self, digest: str) -> bool:
@@ -262,8 +263,8 @@ class Engine:
                 batch, jobs = taken
                 asks = [job.payload for job in jobs if not job.payload.future.done()]
                 asks = await self._found(asks)
-                if asks and self._worker.is_alive:
-                    self._worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
+                if asks and self._device.worker.is_alive:
+                    self._device.worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
                 else:
                     queue.room.end(batch)
 
@@ -301,13 +302,19 @@ class Engine:
             if not future.done():
                 future.set_exception(NotReady("The service stopped before it could answer.", retry_after_s=1))
 
+    def _lose(self, batches: Sequence[Batch]) -> None:
+        """The device's thread has ended and left these: answer all that is open."""
+        self._give_up()
+        for batch in batches:
+            self._end(batch)
+
     def _begin(self, batch: Batch) -> None:
-        if batch is not WARM_UP:
+        if batch is not FIRST:
             self._queues[batch.lane].room.begin(batch)
             self._queues[batch.lane].has_changed.set()
 
     def _end(self, batch: Batch) -> None:
-        if batch is not WARM_UP:
+        if batch is not FIRST:
             self._queues[batch.lane].room.end(batch)
             self._queues[batch.lane].has_changed.set()
 
@@ -326,58 +333,3 @@ class Engine:
         for kind in get_args(Kind):
             self._metrics.queue_length.labels(kind).set_function(partial(self._num_waiting, kind))
             self._metrics.queue_cost.labels(kind).set_function(partial(self._waiting_cost_s, kind))
-
-    def _new_worker(self) -> Worker:
-        worker = Worker(
-            num_threads=choose_num_threads(self._settings),
-            slice_ms=self._settings.slice_ms,
-            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
-            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
-            on_end=lambda: self._loop.call_soon_threadsafe(self._ended, worker),
-        )
-        return worker
-
-    def _ended(self, worker: Worker) -> None:
-        """The device's thread has ended. Unless it was told to: answer what it had, and start another."""
-        self._give_up()
-        for batch in worker.left():
-            self._end(batch)
-        if self._feeders and not self._is_draining and worker is self._worker:
-            self._healing = self._loop.create_task(self._heal(), name="starting the device's thread anew")
-
-    async def _heal(self) -> None:
-        """Start the device's thread anew, again and again until the device proves that it works."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            worker, proven = self._new_worker(), self._loop.create_future()
-            worker.start()
-            worker.put(WARM_UP, self._proof(proven))
-            try:
-                await proven
-            except Exception:
-                log.exception("the device does not work; tried again in %g s", pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, MAX_PAUSE_S)
-            else:
-                self._worker = worker
-                self._metrics.worker_restarts.inc()
-                log.warning("the device's thread was started anew")
-                return
-
-    def _proof(self, proven: "asyncio.Future[None]") -> Work:
-        """Work that shows that the device works, or ends its thread."""
-        try:
-            self._compute.prove()
-        except BaseException as error:
-            self._loop.call_soon_threadsafe(proven.set_exception, RuntimeError(str(error)))
-            raise
-        self._loop.call_soon_threadsafe(proven.set_result, None)
-        yield
-
-    def _warm_up(self, warm: "asyncio.Future[None]") -> Work:
-        try:
-            yield from self._compute.warm_up()
-        except BaseException as error:
-            self._loop.call_soon_threadsafe(warm.set_exception, error)
-            raise
-        self._loop.call_soon_threadsafe(warm.set_result, None)

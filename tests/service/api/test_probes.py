@@ -45,7 +45,7 @@ async def test_a_device_that_hangs_is_told_until_it_goes_on(sqlite_url: str) -> 
 
     async with app.router.lifespan_context(app), client_of(app) as client:
         assert await faults(client) == []
-        app.state.service.engine._worker.put(Batch("bulk", {"": 1.0}), hang())
+        app.state.service.engine._device.worker.put(Batch("bulk", {"": 1.0}), hang())
         while await faults(client) == []:
             await asyncio.sleep(0.05)
         assert await faults(client) == ["worker"]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from service.engine import engine as engine_module
+from service.engine import healing
 from service.engine.arrays import Adapted
 from service.engine.engine import Engine
 from service.errors import NotReady
@@ -38,7 +38,7 @@ async def test_a_device_that_is_broken_makes_the_engine_unhealthy_until_it_is_no
 
     support = labelled(0)
     support.rows[0, 0] = POISON
-    monkeypatch.setattr(engine_module, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(healing, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     async with running(Store()) as engine:
         with monkeypatch.context() as patched:
@@ -66,7 +66,7 @@ async def test_a_thread_that_dies_is_replaced_and_what_it_had_is_answered(
         if not is_idle:
             asked.append(asyncio.ensure_future(engine.adapt("t", "fragile", slow, soon())))
         await asyncio.sleep(0.1)
-        kill(engine._worker._thread)
+        kill(engine._device.worker._thread)
         asked.append(asyncio.ensure_future(adapted(engine, 1)))  # wakes the thread, if it was idle
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert isinstance(answers[0], NotReady)
