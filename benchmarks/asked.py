@@ -12,8 +12,15 @@ from PIL import Image
 from benchmarks.wire import request
 
 NUM_WAYS, NUM_SHOTS = 5, 5
-GLYPH_PX, VECTOR_DIM = 56, 64
+GLYPH_PX, VECTOR_DIM = 105, 64  # as Omniglot's are
 TIMEOUT_S = 120.0
+TOPICS = (
+    "what is the balance of account",
+    "play me some music like number",
+    "wake me tomorrow, and not before, in room",
+    "will it rain on the road to mile",
+    "I have lost my card that ends with",
+)
 
 
 def vectors(rng: np.random.Generator, label: int) -> list[float]:
@@ -24,20 +31,30 @@ def vectors(rng: np.random.Generator, label: int) -> list[float]:
 def glyphs(rng: np.random.Generator, label: int) -> dict[str, str]:
     """A picture with a stroke of its label, in base64."""
     pixels = np.full((GLYPH_PX, GLYPH_PX), 255, np.uint8)
-    row, column = rng.integers(8, 32, 2)
-    pixels[row : row + 4 + 3 * label, column : column + 16 - 2 * label] = 0
+    row, column = rng.integers(15, 60, 2)
+    pixels[row : row + 8 + 6 * label, column : column + 30 - 4 * label] = 0
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return {"image": base64.b64encode(stream.getvalue()).decode()}
 
 
-INPUTS: Final[Mapping[str, Callable[[np.random.Generator, int], Any]]] = {"vectors": vectors, "glyphs": glyphs}
+def texts(rng: np.random.Generator, label: int) -> str:
+    """A sentence of a topic, hardly ever the same."""
+    return f"{TOPICS[label]} {rng.integers(10**6)}"
 
 
-def adaptation(model: str, seed: int) -> dict[str, Any]:
-    """The body of a request that adapts to five examples of each of five labels."""
+INPUTS: Final[Mapping[str, Callable[[np.random.Generator, int], Any]]] = {
+    "vectors": vectors,
+    "glyphs": glyphs,
+    "glyphs-maml": glyphs,
+    "text": texts,
+}
+
+
+def adaptation(model: str, seed: int, num_shots: int = NUM_SHOTS) -> dict[str, Any]:
+    """The body of a request that adapts to so many examples of each of five labels."""
     rng = np.random.default_rng(seed)
-    labels = [label for label in range(NUM_WAYS) for _ in range(NUM_SHOTS)]
+    labels = [label for label in range(NUM_WAYS) for _ in range(num_shots)]
     return {"model": model, "support": [{"input": INPUTS[model](rng, each), "label": f"l{each}"} for each in labels]}
 
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,13 @@ def serving(
     num_threads: int | None = 1,
     auth: str = "off",
     log_level: str = "warning",
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
-    """One that is ready, with so many workers for jobs and no settings of whoever measures."""
+    """One that is ready, with so many workers for jobs and no settings of whoever measures, but `more` of its own."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("KSHOT_")}
     own |= {"KSHOT_DATABASE_URL": database_url, "KSHOT_JOB_WORKERS": str(job_workers)}
     own |= {"KSHOT_THREADS": str(num_threads)} if num_threads else {}
-    own |= {"KSHOT_LOG_LEVEL": log_level, "KSHOT_AUTH": auth}
+    own |= {"KSHOT_LOG_LEVEL": log_level, "KSHOT_AUTH": auth, **(more or {})}
     command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
     with (folder / "serve.log").open("a") as log:
         process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, stderr=log, text=True)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -10,12 +10,20 @@ CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 END_OF_HEAD, END_OF_CHUNKS = b"\r\n\r\n", b"\r\n0\r\n\r\n"
 
 
-def request(path: str, payload: Any = None, *, method: str = "POST", key: str | None = None) -> bytes:
+def request(
+    path: str,
+    payload: Any = None,
+    *,
+    method: str = "POST",
+    key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """The bytes of a request, with JSON for a body unless there is none."""
     body = b"" if payload is None else json.dumps(payload, separators=(",", ":")).encode()
     head = [f"{method} {path} HTTP/1.1", "Host: measured", f"Content-Length: {len(body)}"]
     head += ["Content-Type: application/json"] if body else []
     head += [f"Authorization: Bearer {key}"] if key else []
+    head += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join(head).encode() + END_OF_HEAD + body
 
 

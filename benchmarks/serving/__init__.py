@@ -1,0 +1,1 @@
+"""Serving beside what users would build, and beside the limits of the machine."""

@@ -1,0 +1,154 @@
+"""A cell: arms that alternate, A B A B, each a server under one load; and the folder where finished cells are kept."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import uvloop
+
+from benchmarks.asked import INPUTS, adaptation
+from benchmarks.load import NUM_DRAWN, Run, measured, popular
+from benchmarks.seen import OK, Measured
+from benchmarks.serving.servers import Running
+
+NUM_INPUTS = 1_024  # that differ
+NUM_BODIES = 64  # of adaptations
+WARM_S = 0.5
+MIXED = 0.1  # the share of adaptations where both come
+
+Kind: TypeAlias = Literal["predict", "adapt", "mixed"]
+Figures: TypeAlias = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A server, and what it is asked."""
+
+    server: str
+    kind: Kind = "predict"
+    clients: int = 32
+    tasks: int = 1_024
+    zipf: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        asked = f"{self.server}, {self.kind}, {self.clients} clients"
+        return asked if self.kind == "adapt" else f"{asked}, {self.tasks} tasks{', Zipf' if self.zipf else ''}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is compared in one go, of one model."""
+
+    model: str
+    name: str
+    arms: tuple[Arm, ...]
+
+    @property
+    def slug(self) -> str:
+        """Its file."""
+        return f"{self.model}-{self.name}".replace(" ", "-").replace(",", "")
+
+
+class Kept:
+    """The cells that are finished, a file each: what was killed goes on behind them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, slug: str) -> Any:
+        """What was found, if it was."""
+        file = self._folder / f"{slug}.json"
+        return json.loads(file.read_text())["found"] if file.exists() else None
+
+    def put(self, slug: str, found: Any) -> None:
+        """Keep it."""
+        told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "found": found}
+        beside = self._folder / f"{slug}.partial"
+        beside.write_text(json.dumps(told, indent=1))
+        beside.replace(self._folder / f"{slug}.json")
+
+
+def run_cell(
+    cell: Cell, running: Callable[[str], Running], seconds: float, num_pieces: int
+) -> dict[str, list[Figures]]:
+    """The figures of each arm, piece by piece."""
+    found: dict[str, list[Figures]] = {arm.name: [] for arm in cell.arms}
+    prepared = []
+    for arm in cell.arms:
+        server = running(arm.server)
+        server.fill(1 if arm.kind == "adapt" else arm.tasks)
+        prepared.append((arm, server, *requests(arm, server)))
+    for _ in range(num_pieces):
+        for arm, server, sent, order in prepared:
+            found[arm.name].append(once(arm, server, sent, order, seconds))
+    return found
+
+
+def requests(arm: Arm, server: Running) -> tuple[list[bytes], np.ndarray]:
+    """What is sent, and in which order."""
+    adapts = [server.adaptation(adaptation(server.model, 1_000 + number)) for number in range(NUM_BODIES)]
+    if arm.kind == "adapt":
+        return adapts, np.arange(NUM_BODIES)
+    make, rng = INPUTS[server.model], np.random.default_rng(1)
+    inputs = [make(rng, number % 5) for number in range(NUM_INPUTS)]
+    tasks = server.tasks[: arm.tasks]
+    num_sent = max(len(tasks), NUM_INPUTS)
+    sent = [server.prediction(tasks[n % len(tasks)], [inputs[n % NUM_INPUTS]]) for n in range(num_sent)]
+    order = popular(len(tasks) if arm.zipf else num_sent, NUM_DRAWN, arm.zipf, seed=2)
+    if arm.kind == "mixed":
+        is_adapt = np.random.default_rng(3).random(NUM_DRAWN) < MIXED
+        order = np.where(is_adapt, num_sent + order % NUM_BODIES, order)
+        sent += adapts
+    return sent, order
+
+
+def once(arm: Arm, server: Running, sent: Sequence[bytes], order: np.ndarray, seconds: float) -> Figures:
+    """One piece."""
+    run = Run(server.served.url, sent, order, arm.clients)
+    found = uvloop.run(measured(run.closed_loop(WARM_S, seconds), server.served.pid, WARM_S, seconds))
+    figures = figures_of(found)
+    if arm.kind == "mixed":
+        figures["predict_p99_ms"] = _of_predictions(found, order, len(sent) - NUM_BODIES)
+    return figures
+
+
+def figures_of(found: Measured) -> Figures:
+    """What is kept of a piece."""
+    ms, seen = found.seen.ms(), found.seen
+    num_asked = sum(seen.counts().values())
+    num_answered = seen.per_s() * seen.seconds or float("nan")
+    quantiles = np.quantile(ms, (0.5, 0.95, 0.99)) if len(ms) else np.full(3, np.nan)
+    return {
+        "per_s": seen.per_s(),
+        **dict(zip(("p50_ms", "p95_ms", "p99_ms"), quantiles.tolist(), strict=True)),
+        "cpu_ms": 1000 * found.server.cpu_s / num_answered,
+        "generator_cpu_ms": 1000 * found.generator.cpu_s / num_answered,
+        "resident_mib": found.server.after.resident_mib,
+        "num_other": float(num_asked - sum(seen.counts().get(status, 0) for status in OK)),
+    }
+
+
+def _of_predictions(found: Measured, order: np.ndarray, num_predictions: int) -> float:
+    """The p99 of these alone."""
+    seen = found.seen
+    numbers = order[np.arange(len(seen.due_s)) % len(order)]
+    is_one = (numbers < num_predictions) & np.isin(seen.status, OK) & (seen.due_s >= 0) & (seen.due_s < seen.seconds)
+    return float(np.quantile(1000 * (seen.ended_s - seen.due_s)[is_one], 0.99)) if is_one.any() else float("nan")
+
+
+def median(runs: Sequence[Figures], name: str) -> float:
+    """Of the pieces."""
+    return float(np.median([each[name] for each in runs]))
+
+
+def ratios(one: Sequence[Figures], other: Sequence[Figures], name: str = "per_s") -> tuple[float, float, float]:
+    """Median, least and most of what one is to the other, piece by piece."""
+    found = [a[name] / b[name] if b[name] else float("nan") for a, b in zip(one, other, strict=True)]
+    return float(np.median(found)), min(found), max(found)

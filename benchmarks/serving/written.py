@@ -1,0 +1,62 @@
+"""What a user would write: FastAPI, a module a task in a dict, one request at a time in the thread pool."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from itertools import cycle, islice
+from uuid import uuid4
+
+import anyio.to_thread
+import typer
+import uvicorn
+from fastapi import FastAPI, HTTPException
+
+from benchmarks.serving.bodies import Adapt, Adapted, Copied, Copies, Predict, Predicted, plain
+from benchmarks.serving.modules import Own, OwnTask
+
+
+def written(model: str) -> FastAPI:
+    """The application."""
+    own, tasks = Own(model), dict[str, OwnTask]()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # on one core threads that compute at once only take turns, and cost more
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/readyz")
+    async def ready() -> str:
+        return "ready"
+
+    @app.post("/v1/tasks")
+    def adapt(body: Adapt) -> Adapted:
+        task = own.adapt([plain(each.input) for each in body.support], [each.label for each in body.support])
+        name = uuid4().hex
+        tasks[name] = task
+        return Adapted(id=name)
+
+    @app.post("/v1/tasks/{name}/predictions")
+    def predict(name: str, body: Predict) -> Predicted:
+        if (task := tasks.get(name)) is None:
+            raise HTTPException(404)
+        return Predicted(predictions=own.predict(task, [plain(each) for each in body.inputs]))
+
+    @app.post("/copies")
+    def copies(body: Copies) -> Copied:
+        made = {uuid4().hex: deepcopy(each) for each in islice(cycle(list(tasks.values())), body.num_copies)}
+        tasks.update(made)
+        return Copied(ids=list(made))
+
+    return app
+
+
+def main(model: str, port: int) -> None:
+    """Serve one model."""
+    uvicorn.run(written(model), port=port, log_level="warning", access_log=False, loop="uvloop", http="httptools")
+
+
+if __name__ == "__main__":
+    typer.run(main)
