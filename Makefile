@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check faults fuzz lock container
+.PHONY: help install run test check faults scale fuzz lock container
 
 help:
 	@echo "make run      install, start the service on 127.0.0.1:$(PORT) (PORT=...) and watch it learn digits"
 	@echo "make test     install and run the tests in two processes (WORKERS=...)"
 	@echo "make check    format, lint, types, import rules, migrations"
 	@echo "make faults   kill and break services for real, and write what came of it into docs/reliability.md"
+	@echo "make scale    the same of a cluster of Ray, which it installs"
 	@echo "make fuzz     send them what nobody should"
 	@echo "make lock     pin what the image installs, with hashes, by pyproject.toml (UPGRADE=1: the newest there is)"
 	@echo "make container  build the image; with PostgreSQL and API keys adapt, ask, stop, start and ask again (Docker)"
@@ -47,6 +48,10 @@ faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.replicas --results docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.rolling --results docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.outages --results docs/reliability.md
+
+scale: $(INSTALLED)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[scale]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.cluster --results docs/reliability.md
 
 fuzz: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes 10 --cases 150 --results docs/reliability.md

@@ -36,6 +36,7 @@ def trying(request: Request, url: str, patience_s: float) -> Steps[httpx.Respons
 
 
 def _may_help(request: Request, status: int, error: KshotError) -> bool:
-    """Whether the service asks to come again, and what is asked has not been done or may be done twice."""
+    """Whether who answered asks to come again, or is a proxy that lost the service, and nothing is done twice by it."""
     is_invited = status in (409, 429, 503) and error.retry_after_s is not None
-    return is_invited and (request.is_repeatable or isinstance(error, UNDONE))
+    was_lost = status in (502, 503) and type(error) is Unavailable  # the service itself says more than that
+    return request.is_repeatable if was_lost else is_invited and (request.is_repeatable or isinstance(error, UNDONE))

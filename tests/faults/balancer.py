@@ -20,6 +20,14 @@ class Balancer:
         self._group = group
         self._num_connections = 0
 
+    def add(self, url: str) -> None:
+        """A replica that is ready."""
+        self.replicas.append(url)
+
+    def remove(self, url: str) -> None:
+        """One that is gone."""
+        self.replicas.remove(url)
+
     async def watch(self) -> None:
         """Ask each replica now and then whether it is ready."""
         async with httpx.AsyncClient(timeout=2, verify=False) as http:

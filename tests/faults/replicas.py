@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from benchmarks import page
 from service.storage.migrate import upgrade
 from tests.conftest import administer, on_server, running_postgresql
-from tests.faults.balancer import Balancer, balancing
 from tests.faults.clients import Counted, Writer
+from tests.faults.haproxy import proxying
 from tests.faults.zygote import Life, Zygote
 
 UNREADY_S = 3.0
@@ -54,10 +55,20 @@ class Load:
         await self.sent.aclose()  # which all share
 
 
+class Front(Protocol):
+    """What stands before replicas."""
+
+    def add(self, url: str) -> None:
+        """A replica that is ready."""
+
+    def remove(self, url: str) -> None:
+        """One that is gone."""
+
+
 class Fleet:
     """Two replicas behind a balancer, replaced one after another."""
 
-    def __init__(self, zygote: Zygote, database_url: str, balancer: Balancer, unready_s: float) -> None:
+    def __init__(self, zygote: Zygote, database_url: str, balancer: Front, unready_s: float) -> None:
         self._zygote, self._balancer = zygote, balancer
         self._env = {"KSHOT_DATABASE_URL": database_url, "KSHOT_AUTH": "off", "KSHOT_UNREADY_S": str(unready_s)}
         self._lives: list[tuple[AbstractContextManager[Life], Life]] = []
@@ -67,13 +78,13 @@ class Fleet:
         serving = self._zygote.serving(self._env)
         life = await asyncio.to_thread(serving.__enter__)
         self._lives.append((serving, life))
-        self._balancer.replicas.append(life.url)
+        self._balancer.add(life.url)
 
     async def lose(self, number: signal.Signals) -> None:
         """Send a signal to the oldest; the balancer forgets it when it is gone."""
         serving, life = self._lives.pop(0)
         await asyncio.to_thread(life.stop, number)
-        self._balancer.replicas.remove(life.url)
+        self._balancer.remove(life.url)
         await asyncio.to_thread(serving.__exit__, None, None, None)
 
 
@@ -82,8 +93,8 @@ async def replace(
 ) -> Load:
     """So many replacements under load by one signal: a new replica comes before a gentle one, after a hard one."""
     rng = Random(0)
-    async with balancing() as (balancer, url):
-        fleet, load = Fleet(zygote, database_url, balancer, unready_s), Load(url)
+    async with proxying() as (proxy, url):
+        fleet, load = Fleet(zygote, database_url, proxy, unready_s), Load(url)
         for _ in range(2):
             await fleet.grow()
         async with load.at_work():

@@ -52,6 +52,8 @@ async def ask(make: Make, script: Script, name: str, /, *arguments: Any, patienc
         refusal(503, "not_ready"),
         refusal(409, "conflict"),
         httpx.Response(503, text="busy", headers={"Retry-After": "0"}),
+        httpx.Response(502, text="<h1>Bad gateway</h1>"),
+        httpx.Response(503, text="no server is available"),
         LOST,
         httpx.RemoteProtocolError("closed without an answer"),
     ],
