@@ -1,23 +1,28 @@
 """Serving beside what users would build and beside the machine's limits: `python -m benchmarks.serve`.
 
-The service and each rival are processes on one core, the load generator has another. Every finished cell is kept in
-`--out`; a run that was killed goes on behind them, and the tables are written of all that is there.
+The service and each rival are processes on one core, the load generator has another. What was measured is kept in
+`--out`, cell by cell: a run that was killed goes on behind it, and the tables are written of all that is there.
 """
 
+import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from benchmarks.page import command
-from benchmarks.serving.cells import Cell, Kept, run_cell
-from benchmarks.serving.plan import MODELS, cells, multiplexed
+from benchmarks.serving.cells import Cell, Figures, Kept, run_cell
+from benchmarks.serving.plan import MODELS, SPECIALS, groups, last
 from benchmarks.serving.same import check
-from benchmarks.serving.servers import Running, running
+from benchmarks.serving.servers import Fleet, Running, on_cores
+from benchmarks.serving.special import Place
 from benchmarks.serving.tables import write
 
 QUICK_S, QUICK_PIECES = 1.0, 1
@@ -25,60 +30,81 @@ QUICK_S, QUICK_PIECES = 1.0, 1
 
 def main(
     model: Annotated[list[str] | None, typer.Option(help="Of these models alone.")] = None,
-    only: Annotated[str | None, typer.Option(help="Cells whose name has this in it.")] = None,
-    seconds: Annotated[float, typer.Option(help="Of a piece; arms of a cell alternate in pieces.")] = 4.0,
-    pieces: int = 3,
+    only: Annotated[str | None, typer.Option(help="What has this in its name.")] = None,
+    seconds: Annotated[float, typer.Option(help="Of a piece.")] = 3.0,
+    pieces: Annotated[int, typer.Option(help="That an arm has, in turns with the others of its cell.")] = 3,
     quick: Annotated[bool, typer.Option(help="A second a piece, one piece.")] = False,
     out: Annotated[Path, typer.Option(help="Where finished cells are kept.")] = Path("serving-cells"),
     results: Annotated[Path, typer.Option(help="The page of the tables.")] = Path("docs/results.md"),
 ) -> None:
     """Measure what is not measured yet, and write the tables."""
-    kept = Kept(out)
     length = (QUICK_S, QUICK_PIECES) if quick else (seconds, pieces)
-    models = model or list(MODELS)
-    service, generator = _cores()
-    os.sched_setaffinity(0, generator)
-    for part in (cells(models), multiplexed(models)):
-        for each in models:
-            wanted = [cell for cell in part if cell.model == each and _is_asked(cell, only, kept)]
-            with _servers(each, service) as start:
-                for cell in wanted:
-                    _measure(cell, start, kept, *length)
-                    write(results, kept, command("serve"))
+    place, models = Place(Kept(out), {min(os.sched_getaffinity(0))}, *length), model or list(MODELS)
+    failed = list[str]()
+
+    def measure(parts: Iterable[list[Cell]]) -> None:
+        for cells in parts:
+            failed.extend(_group(place, [cell for cell in cells if _is_wanted(place, cell.model, cell.name, only)]))
+            write(results, place.kept, command("serve"))
+
+    measure(groups(models))
+    for (about, name), special in SPECIALS.items():
+        if about in (*models, "all") and _is_wanted(place, about, name, only):
+            with on_cores(place.other_cores):
+                failed += _tried(place, about, name, partial(special, place, about))
+            write(results, place.kept, command("serve"))
+    measure(last(models))
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
-def _is_asked(cell: Cell, only: str | None, kept: Kept) -> bool:
-    return (only is None or only in cell.name) and kept.get(cell.slug) is None
+def _is_wanted(place: Place, model: str, name: str, only: str | None) -> bool:
+    return (only is None or only in name) and place.kept.get(model, name) is None
 
 
-def _measure(cell: Cell, start: Callable[[str], Running], kept: Kept, seconds: float, num_pieces: int) -> None:
-    typer.echo(f"{cell.model}, {cell.name}")
-    check(cell.model, [start(arm.server) for arm in cell.arms])
-    found = run_cell(cell, start, seconds, num_pieces)
-    kept.put(cell.slug, found)
+def _group(place: Place, cells: Sequence[Cell]) -> list[str]:
+    """What failed of cells whose servers are the same."""
+    if not cells:
+        return []
+    model, failed = cells[0].model, list[str]()
+    cores = place.all_cores if cells[0].has_all_cores else place.cores
+    with ExitStack() as stack:
+        fleet = Fleet(model, cores, stack)
+        stack.enter_context(on_cores(place.all_cores if cells[0].has_all_cores else place.other_cores))
+        for cell in cells:
+            failed += _tried(place, model, cell.name, partial(_measure, place, cell, fleet))
+        if cells[0].name == "centre":
+            failed += _tried(place, model, "limits", partial(_limits, place, fleet.get("kshot")))
+    return failed
+
+
+def _measure(place: Place, cell: Cell, fleet: Fleet) -> dict[str, list[Figures]]:
+    check(cell.model, [fleet.get(arm.server) for arm in cell.arms])
+    found = run_cell(cell, fleet, place.seconds, place.num_pieces)
     for name, runs in found.items():
         typer.echo(f"  {name}: " + "; ".join(f"{each['per_s']:.0f}/s {each['cpu_ms']:.3f} CPU-ms" for each in runs))
+    return found
 
 
-def _cores() -> tuple[set[int], set[int]]:
-    """One for what is measured, and the others for who measures."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    return {first}, set(others) or {first}
+def _limits(place: Place, server: Running) -> Any:
+    """In a process of its own, as torch need not be in the generator's."""
+    asked = [sys.executable, "-m", "benchmarks.serving.limits", server.model, str(server.database)]
+    with on_cores(place.cores):
+        return json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
 
 
-@contextmanager
-def _servers(model: str, cores: set[int]) -> Iterator[Callable[[str], Running]]:
-    """Servers of this model, each started when it is first asked for, and all ended together."""
-    with ExitStack() as stack:
-        started: dict[str, Running] = {}
-
-        def start(name: str) -> Running:
-            if name not in started:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                started[name] = stack.enter_context(running(name, model, folder, cores))
-            return started[name]
-
-        yield start
+def _tried(place: Place, model: str, name: str, work: Callable[[], Any]) -> list[str]:
+    """Its name, if it failed: the others are worth having without it."""
+    began = time.monotonic()
+    typer.echo(f"{model}, {name}")
+    try:
+        found = work()
+    except Exception as error:
+        typer.echo(f"  failed: {error!r}", err=True)
+        return [f"{model}, {name}"]
+    place.kept.put(model, name, found)
+    typer.echo(f"  {time.monotonic() - began:.0f} s" + (f": {found}" if model == "all" or "limits" in name else ""))
+    return []
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-START_TIMEOUT_S = 300.0
+START_TIMEOUT_S, POLL_S = 300.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Served:
 
     url: str
     pid: int
+    ready_s: float = 0.0  # from the start of the process until it took work
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def serving(
     own |= {"KSHOT_THREADS": str(num_threads)} if num_threads else {}
     own |= {"KSHOT_LOG_LEVEL": log_level, "KSHOT_AUTH": auth, **(more or {})}
     command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    began = time.monotonic()
     with (folder / "serve.log").open("a") as log:
         process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
@@ -47,7 +49,7 @@ def serving(
         found = re.search(r"http://\S+:\d+", process.stdout.readline())
         assert found, (folder / "serve.log").read_text()
         wait_until_ready(found[0])
-        yield Served(found[0], process.pid)
+        yield Served(found[0], process.pid, time.monotonic() - began)
     finally:
         process.terminate()
         process.communicate()
@@ -63,5 +65,5 @@ def wait_until_ready(url: str) -> None:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.1)
+            time.sleep(POLL_S)
     raise TimeoutError(f"{url} did not become ready")

@@ -21,7 +21,7 @@ class Usage:
 def usage_of(pid: int, *, alone: bool = False) -> Usage:
     """Of this process and all that it started, or of itself alone."""
     cpu_s, resident, handles = 0.0, 0, 0
-    for each in [pid] if alone else _family(pid):
+    for each in [pid] if alone else family(pid):
         try:
             fields = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
             resident += int((PROC / str(each) / "statm").read_text().split()[1]) * PAGE_BYTES
@@ -32,9 +32,10 @@ def usage_of(pid: int, *, alone: bool = False) -> Usage:
     return Usage(cpu_s, resident / 2**20, handles)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and all that it started."""
     found = [pid]
     for each in (PROC / str(pid) / "task").glob("*/children"):
         for child in each.read_text().split():
-            found += _family(int(child))
+            found += family(int(child))
     return found

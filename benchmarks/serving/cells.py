@@ -1,7 +1,7 @@
 """A cell: arms that alternate, A B A B, each a server under one load; and the folder where finished cells are kept."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import uvloop
 from benchmarks.asked import INPUTS, adaptation
 from benchmarks.load import NUM_DRAWN, Run, measured, popular
 from benchmarks.seen import OK, Measured
-from benchmarks.serving.servers import Running
+from benchmarks.serving.servers import Fleet, Running
 
 NUM_INPUTS = 1_024  # that differ
 NUM_BODIES = 64  # of adaptations
@@ -48,11 +48,7 @@ class Cell:
     model: str
     name: str
     arms: tuple[Arm, ...]
-
-    @property
-    def slug(self) -> str:
-        """Its file."""
-        return f"{self.model}-{self.name}".replace(" ", "-").replace(",", "")
+    has_all_cores: bool = False  # what is measured, which else has one
 
 
 class Kept:
@@ -62,32 +58,34 @@ class Kept:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def get(self, slug: str) -> Any:
-        """What was found, if it was."""
-        file = self._folder / f"{slug}.json"
+    def get(self, model: str, name: str) -> Any:
+        """What was found of this model, if it was."""
+        file = self._file(model, name)
         return json.loads(file.read_text())["found"] if file.exists() else None
 
-    def put(self, slug: str, found: Any) -> None:
+    def put(self, model: str, name: str, found: Any) -> None:
         """Keep it."""
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "found": found}
-        beside = self._folder / f"{slug}.partial"
+        beside = self._file(model, name).with_suffix(".partial")
         beside.write_text(json.dumps(told, indent=1))
-        beside.replace(self._folder / f"{slug}.json")
+        beside.replace(self._file(model, name))
+
+    def _file(self, model: str, name: str) -> Path:
+        return self._folder / f"{model}, {name}.json"
 
 
-def run_cell(
-    cell: Cell, running: Callable[[str], Running], seconds: float, num_pieces: int
-) -> dict[str, list[Figures]]:
+def run_cell(cell: Cell, fleet: Fleet, seconds: float, num_pieces: int) -> dict[str, list[Figures]]:
     """The figures of each arm, piece by piece."""
     found: dict[str, list[Figures]] = {arm.name: [] for arm in cell.arms}
     prepared = []
     for arm in cell.arms:
-        server = running(arm.server)
+        server = fleet.get(arm.server)
         server.fill(1 if arm.kind == "adapt" else arm.tasks)
         prepared.append((arm, server, *requests(arm, server)))
     for _ in range(num_pieces):
         for arm, server, sent, order in prepared:
-            found[arm.name].append(once(arm, server, sent, order, seconds))
+            with fleet.alone(server):
+                found[arm.name].append(once(arm, server, sent, order, seconds))
     return found
 
 
@@ -112,11 +110,7 @@ def requests(arm: Arm, server: Running) -> tuple[list[bytes], np.ndarray]:
 def once(arm: Arm, server: Running, sent: Sequence[bytes], order: np.ndarray, seconds: float) -> Figures:
     """One piece."""
     run = Run(server.served.url, sent, order, arm.clients)
-    found = uvloop.run(measured(run.closed_loop(WARM_S, seconds), server.served.pid, WARM_S, seconds))
-    figures = figures_of(found)
-    if arm.kind == "mixed":
-        figures["predict_p99_ms"] = _of_predictions(found, order, len(sent) - NUM_BODIES)
-    return figures
+    return figures_of(uvloop.run(measured(run.closed_loop(WARM_S, seconds), server.served.pid, WARM_S, seconds)))
 
 
 def figures_of(found: Measured) -> Figures:
@@ -133,14 +127,6 @@ def figures_of(found: Measured) -> Figures:
         "resident_mib": found.server.after.resident_mib,
         "num_other": float(num_asked - sum(seen.counts().get(status, 0) for status in OK)),
     }
-
-
-def _of_predictions(found: Measured, order: np.ndarray, num_predictions: int) -> float:
-    """The p99 of these alone."""
-    seen = found.seen
-    numbers = order[np.arange(len(seen.due_s)) % len(order)]
-    is_one = (numbers < num_predictions) & np.isin(seen.status, OK) & (seen.due_s >= 0) & (seen.due_s < seen.seconds)
-    return float(np.quantile(1000 * (seen.ended_s - seen.due_s)[is_one], 0.99)) if is_one.any() else float("nan")
 
 
 def median(runs: Sequence[Figures], name: str) -> float:

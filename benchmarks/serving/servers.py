@@ -1,13 +1,15 @@
 """What is measured, each as processes of its own: kshot, rivals, and the echo; how each is asked, and made ready."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -16,6 +18,7 @@ from benchmarks.asked import TIMEOUT_S, adaptation
 from benchmarks.fairness import made_key
 from benchmarks.served import Served, serving, wait_until_ready
 from benchmarks.serving.copies import copied
+from benchmarks.usage import family
 from benchmarks.wire import request
 
 NUM_MADE = 16  # tasks that are adapted; the others are copies of these
@@ -33,6 +36,7 @@ class Server:
     path: str = "/v1/tasks"
     is_one_path: bool = False  # for all that is asked
     task_header: str = ""  # that names the task
+    settings: Mapping[str, str] = field(default_factory=dict)  # of kshot's, beside those of all
 
     def predict(self, task: str, inputs: Sequence[Any]) -> tuple[str, Body, dict[str, str]]:
         """Path, body and headers of a prediction."""
@@ -52,6 +56,7 @@ SERVERS: Final[Mapping[str, Server]] = {
         Server("LitServe", "lit", "/predict", is_one_path=True),
         Server("Ray Serve", "multiplexed", "/", is_one_path=True, task_header="serve_multiplexed_model_id"),
         Server("echo", "echo"),
+        Server("kshot, 4 MiB of cache", settings={"KSHOT_CACHE_MIB": "4"}),
     )
 }
 
@@ -101,15 +106,37 @@ class Running:
         return http.post(path, json=body).raise_for_status().json()
 
 
-Start: TypeAlias = Callable[[], AbstractContextManager[Running]]
+class Fleet:
+    """Servers of one model on these cores, each started when it is first asked for, and all ended together."""
+
+    def __init__(self, model: str, cores: set[int], stack: ExitStack) -> None:
+        self._model, self._cores, self._stack = model, cores, stack
+        self._started: dict[str, Running] = {}
+
+    def get(self, name: str) -> Running:
+        """One that runs."""
+        if name not in self._started:
+            folder = Path(self._stack.enter_context(TemporaryDirectory()))
+            self._started[name] = self._stack.enter_context(running(name, self._model, folder, self._cores))
+        return self._started[name]
+
+    @contextmanager
+    def alone(self, server: Running) -> Iterator[None]:
+        """Meanwhile all others stand still: some, asked nothing, take half of a core to look whether they are."""
+        others = [pid for each in self._started.values() if each is not server for pid in family(each.served.pid)]
+        send(others, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            send(others, signal.SIGCONT)
 
 
 @contextmanager
-def running(name: str, model: str, folder: Path, cores: set[int], **settings: str) -> Iterator[Running]:
-    """A server of this model, on these cores; of kshot with settings of its own."""
+def running(name: str, model: str, folder: Path, cores: set[int]) -> Iterator[Running]:
+    """A server of this model, on these cores; in a folder that has a database of kshot's, with its tasks."""
     server = SERVERS[name]
-    with _on(cores):
-        opened = _kshot(server, model, folder, settings) if server.module is None else _rival(server, model, folder)
+    with on_cores(cores):
+        opened = _kshot(server, model, folder) if server.module is None else _rival(server, model, folder)
         entered = opened.__enter__()  # started there, and from then on there
     try:
         yield entered
@@ -118,8 +145,8 @@ def running(name: str, model: str, folder: Path, cores: set[int], **settings: st
 
 
 @contextmanager
-def _on(cores: set[int]) -> Iterator[None]:
-    """Processes started meanwhile have these cores; this one goes back to its own."""
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """This process and those that it starts meanwhile have these cores; then it goes back to its own."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -129,12 +156,12 @@ def _on(cores: set[int]) -> Iterator[None]:
 
 
 @contextmanager
-def _kshot(server: Server, model: str, folder: Path, settings: Mapping[str, str]) -> Iterator[Running]:
+def _kshot(server: Server, model: str, folder: Path) -> Iterator[Running]:
     """With keys, durable as shipped. Texts are encoded every time that they come; nobody is refused, as by rivals."""
     database = folder / "kshot.db"
     url = f"sqlite+aiosqlite:///{database}"
     key = made_key(url, "measured")
-    more = {"KSHOT_ONLY_MODELS": model, "KSHOT_TEXT_CACHE_MIB": "0", "KSHOT_MAX_WAIT_MS": "10000", **settings}
+    more = {"KSHOT_ONLY_MODELS": model, "KSHOT_TEXT_CACHE_MIB": "0", "KSHOT_MAX_WAIT_MS": "10000", **server.settings}
     with serving(folder, url, job_workers=2, auth="on", more=more) as served:
         yield Running(server, served, model, key, database)
 
@@ -151,9 +178,22 @@ def _rival(server: Server, model: str, folder: Path) -> Iterator[Running]:
         wait_until_ready(f"http://127.0.0.1:{port}")
         yield Running(server, Served(f"http://127.0.0.1:{port}", process.pid), model)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """It and what it started, some of which does not end with it."""
+    own = family(process.pid)
+    send(own, signal.SIGCONT)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
+    send(own, signal.SIGKILL)
+    process.wait()
+
+
+def send(pids: Sequence[int], number: signal.Signals) -> None:
+    """To those that are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -1,34 +1,49 @@
-"""The tables of the page, of the cells that are there."""
+"""The tables of the page, of what was measured so far."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.page import put, table
-from benchmarks.serving.aims import AIMS
+from benchmarks.serving.aims import PARTS, all_aims, costs
 from benchmarks.serving.cells import Cell, Figures, Kept, median
-from benchmarks.serving.plan import MODELS, cells, multiplexed
+from benchmarks.serving.plan import MODELS, every_cell
 
 HEAD = ("cell", "arm", "answers/s", "spread", "p50 ms", "p95", "p99", "CPU-ms an answer", "resident MiB", "no answer")
+LIMITS = ("CPU-ms", *PARTS, "these", "forecasts", "kshot", "of these")
 
 
 def write(page: Path, kept: Kept, told: str) -> None:
-    """Write every table anew."""
+    """Write anew what there is something of."""
     caption = (
-        f"`{told}`, {os.cpu_count()} cores, torch on one thread, SQLite, API keys on, durable as shipped. What is "
-        "measured has one core, with all of its processes; the load generator has the other. Closed loops of one input "
-        "a request. Arms of a cell alternate; medians of the pieces, and the least and the most."
+        f"`{told}`, {os.cpu_count()} cores, torch on one thread, SQLite, API keys on, durable as shipped, no log of "
+        "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
+        "have all (cells that say so). Closed loops, one input a request, none like another; texts are encoded every "
+        "time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). Arms of a cell take turns; "
+        "medians of the pieces, and the least and the most of their ratios."
     )
-    aims = [[aim.figure, aim.aim, aim.reached(kept) or "not measured"] for aim in AIMS]
+    aims = [[aim.figure, aim.aim, aim.reached(kept) or "not measured"] for aim in all_aims()]
     put(page, "serving, aims", f"{caption}\n\n{table(('figure', 'aim', 'reached'), aims)}")
+    if rows := list(_limits(kept)):
+        put(page, "serving, limits", f"What an answer must cost, and costs:\n\n{table(LIMITS, rows)}")
     for model in MODELS:
         if rows := list(_rows(model, kept)):
             put(page, f"serving, {model}", f"`{model}`:\n\n{table(HEAD, rows)}")
 
 
+def _limits(kept: Kept) -> Iterator[list[str]]:
+    for model in MODELS:
+        for kind in ("predict", "adapt"):
+            if found := costs(kept, model, "adapt" if kind == "adapt" else "predict"):
+                spent, parts, forecast = found
+                whole = sum(parts.values()) + forecast
+                shown = [*parts.values(), whole, forecast, spent]
+                yield [f"`{model}`, {kind}", *(f"{each:.3f}" for each in shown), f"{spent / whole:.2f}"]
+
+
 def _rows(model: str, kept: Kept) -> Iterator[list[str]]:
-    for cell in (*cells([model]), *multiplexed([model])):
-        if found := kept.get(cell.slug):
+    for cell in every_cell(model):
+        if found := kept.get(model, cell.name):
             yield from (_row(cell, name, runs) for name, runs in found.items())
 
 

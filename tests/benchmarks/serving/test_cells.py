@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.served import Served
-from benchmarks.serving.aims import AIMS
+from benchmarks.serving.aims import all_aims
 from benchmarks.serving.cells import NUM_BODIES, NUM_INPUTS, Arm, Kept, ratios, requests
-from benchmarks.serving.plan import MODELS, cells, multiplexed
+from benchmarks.serving.plan import MODELS, SPECIALS, every_cell, groups, last
 from benchmarks.serving.servers import SERVERS, Running
 from benchmarks.serving.tables import write
 from benchmarks.wire import body_of
@@ -17,9 +17,9 @@ PAGE = "# Results\n\n## Serving\n\n<!-- serving, vectors -->\n<!-- end of servin
 
 
 def test_every_cell_has_a_name_of_its_own() -> None:
-    slugs = [cell.slug for cell in (*cells(), *multiplexed())]
-    assert len(set(slugs)) == len(slugs)
-    assert {cell.model for cell in cells()} == {*MODELS}
+    names = [(model, cell.name) for model in MODELS for cell in every_cell(model)]
+    assert len({*names, *SPECIALS}) == len(names) + len(SPECIALS)
+    assert {(cell.model, cell.name) for cells in (*groups(MODELS), *last(MODELS)) for cell in cells} == {*names}
 
 
 def test_one_task_is_asked_as_many_different_things_as_many_are() -> None:
@@ -50,13 +50,14 @@ def test_what_is_kept_is_found_again_and_makes_the_tables(tmp_path: Path) -> Non
     kept, page = Kept(tmp_path / "cells"), tmp_path / "results.md"
     page.write_text(PAGE)
     one, other = Arm("kshot"), Arm("written")
-    kept.put("vectors-centre", {one.name: 2 * [figures], other.name: 2 * [figures | {"per_s": 100.0}]})
+    kept.put("vectors", "centre", {one.name: 2 * [figures], other.name: 2 * [figures | {"per_s": 100.0}]})
     write(page, Kept(tmp_path / "cells"), "python -m benchmarks.serve")
     text = page.read_text()
     assert "| >= 8 | 3.00 (3.00 to 3.00) |" in text and "not measured" in text
     assert "| centre | written, predict, 32 clients, 1024 tasks | 100 |" in text
-    assert json.loads((tmp_path / "cells" / "vectors-centre.json").read_text())["at"]
-    assert len({aim.figure for aim in AIMS}) == len(AIMS)
+    assert json.loads((tmp_path / "cells" / "vectors, centre.json").read_text())["at"]
+    figures_of_aims = [aim.figure for aim in all_aims()]
+    assert len(set(figures_of_aims)) == len(figures_of_aims)
 
 
 def test_ratios_are_of_pieces_side_by_side() -> None:
