@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from service.storage.one_trip import Connection as OneTrip
 from service.storage.patience import connect
 
 DRIVERS = {
@@ -41,7 +42,11 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool: Mappin
     engine = create_async_engine(
         url,
         # isolation_level None keeps pysqlite from opening and closing transactions behind our back
-        connect_args={"isolation_level": None, "timeout": busy_timeout_s, "factory": partial(_connect_sqlite, writes)},
+        connect_args={
+            "isolation_level": None,
+            "timeout": busy_timeout_s,
+            "async_creator_fn": lambda *given, **options: OneTrip(partial(_connect_sqlite, writes, *given, **options)),
+        },
         max_overflow=0,
         hide_parameters=True,
         skip_autocommit_rollback=not writes,

@@ -1,0 +1,88 @@
+"""SQLite on a thread of its own, one trip there a statement: aiosqlite makes four, to open, run, fetch and close."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiosqlite
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a statement came to."""
+
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int | None = None
+    rows: Sequence[Any] = ()
+
+
+class Cursor:
+    """Holds nothing of SQLite's: whatever a statement gives is here when it is over. As SQLAlchemy asks for it."""
+
+    arraysize = 1
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._done = Done()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
+        """Run a statement and fetch all its rows."""
+        self._done = await self._connection.trip(lambda driver: driver.execute(sql, parameters))
+        return self
+
+    async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> Self:
+        """Run a statement once with each of these."""
+        self._done = await self._connection.trip(lambda driver: driver.executemany(sql, parameters))
+        return self
+
+    async def fetchall(self) -> Sequence[Any]:
+        """The rows, which are here."""
+        return self._done.rows
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def description(self) -> Any:
+        """Of the columns; none where a statement has no rows to give."""
+        return self._done.description
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that were changed."""
+        return self._done.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        """Of the row that was inserted last."""
+        return self._done.lastrowid
+
+
+class Connection(aiosqlite.Connection):
+    """Opened by `connect` on its thread, which ends with the process."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connect, iter_chunk_size=1)
+        self._thread.daemon = True
+
+    def cursor(self) -> Cursor:  # type: ignore[override]  # which awaits nothing
+        """One that opens nothing."""
+        return Cursor(self)
+
+    async def trip(self, run: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Done:
+        """Run this on the thread, the fetching and the closing too."""
+
+        def whole() -> Done:
+            cursor = run(self._conn)
+            rows = cursor.fetchall() if cursor.description else ()
+            done = Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+            cursor.close()
+            return done
+
+        done: Done = await self._execute(whole)  # type: ignore[no-untyped-call]
+        return done
