@@ -1,14 +1,16 @@
 """Reads see writes: before a batch runs, one read says which of its tasks are gone, changed, or as cached."""
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
+from service.engine.apart import UNREADABLE, Apart
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
-from service.errors import ComputationFailed, DatabaseUnavailable, TaskDamaged, TaskNotFound
+from service.errors import ComputationFailed, DatabaseUnavailable, TaskNotFound
 from service.leaving import within
 from service.metrics import Metrics
 
@@ -21,11 +23,9 @@ Version: TypeAlias = tuple[str, str, int]
 FetchVersions: TypeAlias = Callable[[Sequence[Version]], Coroutine[Any, Any, Mapping[Version, Fetched]]]
 Wanted: TypeAlias = tuple[str, str, int | None]
 
-UNREADABLE = (ValueError, TypeError, LookupError)  # raised by what a row is made into, where it is damaged
 SLOW = "The database does not answer in time."
 
 Result = TypeVar("Result")
-Each = TypeVar("Each")
 Found: TypeAlias = Fetched | CachedTask | Exception
 
 
@@ -60,6 +60,8 @@ class CurrentParams:
     ) -> None:
         self._fetch = fetch
         self._fetch_versions = fetch_versions
+        self._apart: Apart[Key] = Apart()
+        self._apart_versions: Apart[Version] = Apart()
         self._timeout_s = timeout_s
         self._cache = cache
         self._max_staleness_s = max_staleness_s
@@ -86,36 +88,38 @@ class CurrentParams:
             served.append(ask)
         return served
 
-    async def _look_up(self, keys: set[Key], now: float) -> dict[Wanted, Found]:
+    async def _look_up(self, keys: Set[Key], now: float) -> dict[Wanted, Found]:
         if not keys:
             return {}
+        found = await self._apart.read(keys, partial(self._current_of, now=now))
+        return {(*key, None): each for key, each in found.items()}
+
+    async def _current_of(self, keys: Set[Key], now: float) -> dict[Key, Found]:
         kept = {key: self._cache.get(key) for key in keys}
         reading = self._fetch([(*key, task.version if task else None) for key, task in kept.items()])
         may_wait_s = self._stale_after_s if all(map(self._may_serve, kept.values())) else self._timeout_s
         stored = await self._read(reading, may_wait_s)
         if isinstance(stored, DatabaseUnavailable):
-            return {(*key, None): self._while_away(task, stored) for key, task in kept.items()}
-        if isinstance(stored, TaskDamaged) and len(keys) > 1:
-            return {each: one for part in _halves(keys) for each, one in (await self._look_up(part, now)).items()}
-        if isinstance(stored, TaskDamaged | ComputationFailed):
-            return {(*key, None): stored for key in keys}
-        return {(*key, None): self._current(key, stored.get(key), task, now) for key, task in kept.items()}
+            return {key: self._while_away(task, stored) for key, task in kept.items()}
+        if isinstance(stored, ComputationFailed):
+            return dict.fromkeys(keys, stored)
+        return {key: self._current(key, stored.get(key), task, now) for key, task in kept.items()}
 
-    async def _look_up_versions(self, wanted: set[Version]) -> dict[Wanted, Found]:
+    async def _look_up_versions(self, wanted: Set[Version]) -> dict[Wanted, Found]:
         """Past the cache, which keeps what is current: a stated version is asked for rarely, and may be erased."""
-        if not wanted:
-            return {}
+        found = await self._apart_versions.read(wanted, self._versions_of) if wanted else {}
+        return {key: each for key, each in found.items()}  # noqa: C416 - the keys of a dict are invariant
+
+    async def _versions_of(self, wanted: Set[Version]) -> dict[Version, Found]:
         stored = await self._read(self._fetch_versions(list(wanted)), self._timeout_s)
-        if isinstance(stored, TaskDamaged) and len(wanted) > 1:
-            return {each: one for part in _halves(wanted) for each, one in (await self._look_up_versions(part)).items()}
         if isinstance(stored, Exception):
             return dict.fromkeys(wanted, stored)
         return {each: stored.get(each) or VersionGone() for each in wanted}
 
     async def _read(
         self, reading: Coroutine[Any, Any, Result], may_wait_s: float
-    ) -> Result | DatabaseUnavailable | TaskDamaged | ComputationFailed:
-        """What is read; rows that make no sense are divided by the caller until it is one task's that does not."""
+    ) -> Result | DatabaseUnavailable | ComputationFailed:
+        """What is read. Raises what rows raise that make no sense."""
         try:
             return await within(may_wait_s, reading)
         except TimeoutError:
@@ -123,8 +127,7 @@ class CurrentParams:
         except DatabaseUnavailable as error:
             return error
         except UNREADABLE:
-            log.exception("a stored row cannot be read")
-            return TaskDamaged("What is stored of the task's labels or prior cannot be read.")
+            raise
         except Exception:
             log.exception("reading params failed")
             return ComputationFailed("The task's params could not be read.")
@@ -148,8 +151,3 @@ class CurrentParams:
     def _may_serve(self, kept: CachedTask | None) -> bool:
         """With the database away, cached params may serve for KSHOT_MAX_STALENESS_S after they were last checked."""
         return kept is not None and monotonic() - kept.checked_at < self._max_staleness_s
-
-
-def _halves(of: set[Each]) -> tuple[set[Each], set[Each]]:
-    members = list(of)
-    return set(members[: len(members) // 2]), set(members[len(members) // 2 :])
