@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.files import Columns
 from service import reading
-from service.files import Columns
 from service.reading import Cells, Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 

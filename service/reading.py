@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from models.files import BadFile, Columns, Row
 from service import files
-from service.files import BadFile, Columns, Row
 from service.terminal import clear_errors, fail
 
 SHOW_AFTER_S = 1.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from models.files import Columns, Row
 from service import files, reading, showing
-from service.files import Columns, Row
 from service.reading import (
     Cells,
     Effort,

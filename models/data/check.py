@@ -154,7 +154,7 @@ def _columns(rows: np.ndarray) -> Iterator[Finding]:
 
 def _unreadable(data: DataSet) -> Iterator[str]:
     for example in data.examples:
-        if isinstance(example.input, Path):
+        if isinstance(example.input, Path | bytes):
             try:
                 decoded(example.input)
             except UnusableData as error:

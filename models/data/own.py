@@ -1,23 +1,22 @@
 """A user's own labelled data: folders of images, CSV or JSONL, read into the one schema of data."""
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from PIL import Image
 
 from models.data.schema import DataSet, Example, Split, UnusableData, digest_of
+from models.files import KINDS, BadFile, Columns, Row, files_of, read_lines
 from models.inputs.image import InvalidImage, decode_image
 from models.inputs.vector import LARGEST
 
-LABEL, FAMILY, TEXT, INPUT, TARGET, SPLIT = "label", "family", "text", "input", "target", "split"
-NAMED = frozenset(("id", LABEL, FAMILY, TEXT, TARGET, SPLIT))  # columns that are no numbers of a vector
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 MAX_PIXELS = 64_000_000
+
+Modality: TypeAlias = Literal["image", "text", "vector"]
 
 
 def read_own(source: Path) -> DataSet:
@@ -26,27 +25,36 @@ def read_own(source: Path) -> DataSet:
         return _owned("image", list(_images(source)), source)
     if not source.is_file():
         raise UnusableData(f"there is no {source}")
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
-    if source.suffix not in readers:
+    if source.suffix.lower() not in KINDS:
         raise UnusableData(f"{source} is no folder, .csv or .jsonl")
-    examples = [_example(row, f"{source}:{line}") for line, row in readers[source.suffix](source)]
-    are_texts = {isinstance(example.input, str) for example in examples}
-    if len(are_texts) > 1:
-        raise UnusableData(f"{source} mixes texts and vectors")
+    try:
+        rows = read_lines(source.read_bytes(), KINDS[source.suffix.lower()], source, Columns(can_be_named=False))
+    except BadFile as error:
+        raise UnusableData(str(error)) from None
+    examples = [_example(row) for row in rows]
+    modalities = sorted({_modality(example) for example in examples})
+    if len(modalities) > 1:
+        raise UnusableData(f"{source} mixes {modalities[0]}s and {modalities[1]}s")
     if len({len(example.target) for example in examples}) > 1:
         raise UnusableData(f"{source} mixes labels with targets, or targets of different lengths")
-    return _owned("text" if True in are_texts else "vector", examples, source)
+    return _owned(modalities[0] if modalities else "vector", examples, source)
 
 
-def decoded(path: Path) -> Image.Image:
-    """The picture in this file. Raises UnusableData."""
+def decoded(given: Path | bytes) -> Image.Image:
+    """The picture in this file, or of this content. Raises UnusableData."""
     try:
-        return decode_image(path.read_bytes(), MAX_PIXELS)
+        return decode_image(given if isinstance(given, bytes) else given.read_bytes(), MAX_PIXELS)
     except (InvalidImage, OSError) as error:
-        raise UnusableData(f"{path}: {error}") from None
+        raise UnusableData(f"{'an image' if isinstance(given, bytes) else given}: {error}") from None
 
 
-def _owned(modality: Literal["image", "text", "vector"], examples: list[Example], source: Path) -> DataSet:
+def _modality(example: Example) -> Modality:
+    if isinstance(example.input, str):
+        return "text"
+    return "vector" if isinstance(example.input, list) else "image"
+
+
+def _owned(modality: Modality, examples: list[Example], source: Path) -> DataSet:
     if not examples:
         raise UnusableData(f"{source} holds no labelled examples")
     if modality == "vector":
@@ -70,7 +78,7 @@ def _same_lengths(examples: list[Example], source: Path) -> None:
 
 def _images(source: Path) -> Iterator[Example]:
     """Images by their folders: source/label/x.png, or source/family/label/x.png throughout."""
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
+    paths = [path for path in files_of(source) if path.suffix.lower() in IMAGES]
     depths = {len(path.relative_to(source).parts) for path in paths}
     if depths - {2} and depths - {3}:
         raise UnusableData(
@@ -81,54 +89,22 @@ def _images(source: Path) -> Iterator[Example]:
         yield Example(path, label, "/".join(family))
 
 
-def _csv_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Lines by header; where there is no column of texts, every column that has no other part is a number."""
-    with source.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not {LABEL, TARGET} & {*(reader.fieldnames or [])}:
-            raise UnusableData(f"{source} needs a header with the column {LABEL!r}, or {TARGET!r} for numbers")
-        for row in reader:
-            if None in row or None in row.values():
-                raise UnusableData(f"{source}:{reader.line_num}: the row is not as long as the header")
-            cells = {name: cell for name, cell in row.items() if name not in NAMED}
-            yield reader.line_num, {**row, INPUT: row.get(TEXT) if TEXT in row else list(cells.values())}
-
-
-def _json_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """One object a line: label or target, input (a text or numbers; `text` will do), perhaps a family and a split."""
-    for number, line in enumerate(source.read_text("utf-8").splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raise UnusableData(f"{source}:{number}: the line is no JSON object")
-            yield number, {INPUT: row.get(TEXT), **row}
-
-
-def _example(row: Mapping[str, Any], place: str) -> Example:
-    given, family = row.get(INPUT), str(row.get(FAMILY) or "")
-    split: Any = row.get(SPLIT) or "train"
-    label, target = row.get(LABEL, ""), row.get(TARGET)
+def _example(row: Row) -> Example:
+    split: Any = row.split or "train"
+    given: Any = row.input
+    values = () if row.target is None else tuple(np.atleast_1d(row.target).tolist())
     if split not in get_args(Split):
-        raise UnusableData(f"{place}: the split {split!r} is none of {', '.join(get_args(Split))}")
-    values = () if target in (None, "") else _numbers(target if isinstance(target, list) else [target], place)
-    if not values and (isinstance(label, bool) or not isinstance(label, str | int) or not str(label)):
-        raise UnusableData(f"{place}: there is no {LABEL}")
-    if values and label not in (None, ""):
-        raise UnusableData(f"{place}: there are a {LABEL} and a {TARGET}")
-    if not isinstance(given, str | list) or not given:
-        raise UnusableData(f"{place}: there is no text and there are no numbers")
-    read = given if isinstance(given, str) else list(_numbers(given, place))
-    return Example(read, "" if values else str(label), family, values, split)
+        raise UnusableData(f"{row.where}: the split {split!r} is none of {', '.join(get_args(Split))}")
+    if values and row.label is not None:
+        raise UnusableData(f"{row.where}: there are a label and a target")
+    if isinstance(row.label, list):
+        raise UnusableData(f"{row.where}: there are several labels; tasks are made of rows of one")
+    if isinstance(given, str | list) and not given:
+        raise UnusableData(f"{row.where}: there is no text and there are no numbers")
+    _refuse_large([*values, *(given if isinstance(given, list) else ())], row.where)
+    return Example(given, row.label or "", row.family, values, split)
 
 
-def _numbers(given: list[Any], place: str) -> tuple[float, ...]:
-    try:
-        numbers = np.array(given, np.float64)
-    except (TypeError, ValueError):
-        raise UnusableData(f"{place}: not every cell is a number") from None
-    if numbers.ndim != 1 or not (np.abs(numbers) <= LARGEST).all():
-        raise UnusableData(f"{place}: not every number is finite")
-    return tuple(numbers.tolist())
+def _refuse_large(numbers: Sequence[Any], where: str) -> None:
+    if not (np.abs(np.array(numbers, np.float64)) <= LARGEST).all():  # so that NaN is not
+        raise UnusableData(f"{where}: not every number is finite in single precision")

@@ -131,7 +131,7 @@ def _width(owned: DataSet) -> int:
 def _rows(owned: DataSet, inputs: Part) -> Tensor:
     """Every example as it would be served."""
     prepare = INPUTS[inputs["name"]](**{key: option for key, option in inputs.items() if key != "name"})
-    given = (decoded(each.input) if isinstance(each.input, Path) else each.input for each in owned.examples)
+    given = (decoded(each.input) if isinstance(each.input, Path | bytes) else each.input for each in owned.examples)
     return torch.from_numpy(np.stack([prepare(each) for each in given]))  # type: ignore[arg-type]  # of its own kind
 
 

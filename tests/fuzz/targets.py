@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from models.files import BadFile, Columns
 from models.inputs import Input
 from models.inputs.frame import FrameInput
 from models.inputs.image import GlyphInput
@@ -28,7 +29,7 @@ from service.codec import DamagedParams, TaskFile, pack_params, pack_task
 from service.codec.structure import check_structure
 from service.errors import InvalidRequest, KshotError
 from service.figures import CreateEvaluation
-from service.files import BadFile, Columns, read_examples, read_names
+from service.files import read_examples, read_names
 from service.schemas import CreatePredictions, CreateTask, Kind
 from service.settings import Settings
 from tests.fuzz import seeds

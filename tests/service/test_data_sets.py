@@ -68,7 +68,7 @@ def test_a_set_is_examined(tmp_path: Path) -> None:
     code, told = check("label,x\na,1\nb,3\n")
     assert code == 1 and "error: no family has two labels" in told
     code, told = check("label,x\na,one\n")
-    assert code == 1 and "t.csv:2: not every cell is a number" in told
+    assert code == 1 and "t.csv:2: the column 'x': expected a number, got 'one'" in told
     done = CliRunner(env=TERMINAL).invoke(app, ["data", "check", "hwu64", "--cache", str(tmp_path)])
     assert done.exit_code == 1 and "kshot data get hwu64" in done.output
 

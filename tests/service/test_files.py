@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.files import BadFile, Columns, Row, kind_of, read_examples, read_names, read_rows
+from models.files import BadFile, Columns, Row
+from service.files import kind_of, read_examples, read_names, read_rows
 
 
 def rows(tmp_path: Path, name: str, content: str | bytes, **columns: str | frozenset[str] | bool) -> list[Row]:
@@ -141,6 +142,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         read_examples(tmp_path, "folder", Columns())
 
 
+@settings(deadline=None)  # of an idle machine
 @given(st.sampled_from(["csv", "jsonl"]), st.binary(max_size=60) | st.text('x,label\n"{}[]:1', max_size=60))
 def test_nonsense_is_told_in_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, kind: str, content: str | bytes

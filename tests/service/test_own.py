@@ -101,7 +101,7 @@ def test_a_model_that_ships_is_gone_on_from(letters: Path, tmp_path: Path) -> No
     [
         ("label,text\na,hello\n", "no model of texts"),
         ("label,x\na,1\nb,2\n", "at least four labels"),
-        ("x\n1\n", "the column 'label'"),
+        ("x\n1\n", "mine.csv:2: has neither label nor target"),
     ],
 )
 def test_what_cannot_be_trained_on_is_a_sentence(content: str, said: str, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from PIL import Image
 from models.data.own import decoded, read_own
 from models.data.pools import PoolEpisodes, split
 from models.data.schema import UnusableData
+from models.files import Columns
 from models.types import Classes
+from service.files import kind_of, read_examples
 
 
 def picture(path: Path) -> None:
@@ -53,6 +55,31 @@ def test_jsonl_of_numbers_and_of_texts(tmp_path: Path) -> None:
     assert read_own(path).modality == "text"
 
 
+ONE_FILE = {
+    "a.csv": "id,x,label,y,family,split\n1,0.1,a,0.2,f,train\n2,3,b,4,f,test\n",
+    "b.csv": "id,target,x\n1,0.5,7\n",
+    "c.csv": "text,label,id,source\nwhere is it?,lost,1,mail\n",
+    "d.csv": "input,label,text\nthis one,lost,not this\n",
+    "e.csv": "path,label\nx.png,a\n",
+    "f.csv": "label,target,x\na,,1\n",
+    "g.jsonl": '{"id": 1, "label": 3, "x": 1, "family": "f", "y": 2.5}\n',
+    "h.jsonl": '{"label": "a", "input": {"image": "AAE="}, "split": "val"}\n',
+    "i.ndjson": '{"label": "a", "input": [1, 2], "text": "no", "slots": []}\n',
+}
+
+
+@pytest.mark.parametrize("name", ONE_FILE)
+def test_what_is_adapted_to_and_what_is_trained_on_are_read_alike(name: str, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"x")
+    (tmp_path / name).write_text(ONE_FILE[name])
+    adapted = read_examples(tmp_path / name, kind_of(tmp_path / name, None), Columns())
+    trained = read_own(tmp_path / name).examples
+    assert [each.input for each in trained] == [each.input for each in adapted]
+    assert [(each.label, each.target) for each in trained] == [
+        (each.label or "", () if each.target is None else (each.target,)) for each in adapted
+    ]
+
+
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("label,x\na,1\nb,2\n")
@@ -65,21 +92,25 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", "x,y\n1,2\n", "needs a header with the column 'label'"),
-        ("a.csv", "label,x\na\n", "a.csv:2: the row is not as long"),
-        ("a.csv", "label,x\na,1,2\n", "a.csv:2: the row is not as long"),
-        ("a.csv", "label,x\na,one\n", "a.csv:2: not every cell is a number"),
+        ("a.csv", "x,y\n1,2\n", "a.csv:2: has neither label nor target$"),
+        ("a.csv", "label,x\na\n", "a.csv:2: expected 2 cells as in the first line, got 1"),
+        ("a.csv", "label,x\na,1,2\n", "a.csv:2: expected 2 cells as in the first line, got 3"),
+        ("a.csv", "label,x\na,one\n", "a.csv:2: the column 'x': expected a number, got 'one'$"),
+        ("a.csv", "x,label\n1;2\n", "a.csv:2: expected 2 cells"),
+        ("a.csv", "x;label\n1;2\n", "separated by semicolons"),
+        ("a.csv", "x,x,label\n1,2,a\n", "the column 'x' is there twice"),
         ("a.csv", "label,x\na,inf\n", "a.csv:2: not every number is finite"),
-        ("a.csv", "label,x\n,1\n", "a.csv:2: there is no label"),
+        ("a.csv", "label,x\n,1\n", "a.csv:2: has neither label nor target"),
         ("a.csv", "label,x\n", "holds no labelled examples"),
-        ("a.jsonl", "nonsense\n", "a.jsonl:1: the line is no JSON object"),
-        ("a.jsonl", '{"label": "a"}\n', "a.jsonl:1: there is no text"),
+        ("a.jsonl", "nonsense\n", "a.jsonl:1: expected an object of JSON"),
+        ("a.jsonl", '{"label": "a"}\n', "a.jsonl:1: expected a text, a list of numbers or an image"),
         ("a.jsonl", '{"label": "a", "input": [1], "split": "dev"}\n', "a.jsonl:1: the split 'dev' is none of train"),
         ("a.jsonl", '{"label": "a", "target": 1, "input": [1]}\n', "a.jsonl:1: there are a label and a target"),
+        ("a.jsonl", '{"label": ["a", "b"], "input": [1]}\n', "a.jsonl:1: there are several labels"),
         ("a.jsonl", '{"target": 1, "input": [1]}\n{"label": "a", "input": [1]}\n', "mixes labels with targets"),
-        ("a.csv", "target,x\nmuch,1\n", "a.csv:2: not every cell is a number"),
+        ("a.csv", "target,x\nmuch,1\n", "a.csv:2: the target: expected a number"),
         ("a.jsonl", '{"label": "a", "input": [1e300]}\n', "not every number is finite"),
-        ("a.jsonl", '{"label": "a", "input": [[1]]}\n', "not every number is finite"),
+        ("a.jsonl", '{"label": "a", "input": [[1]]}\n', "a.jsonl:1: number 1: expected a number"),
         ("a.jsonl", '{"label": "a", "input": [1]}\n{"label": "a", "input": [1, 2]}\n', "vectors of 1 and of 2 numbers"),
         ("a.jsonl", '{"label": "a", "input": [1]}\n{"label": "a", "input": "x"}\n', "mixes texts and vectors"),
         ("a.parquet", "", "is no folder, .csv or .jsonl"),
