@@ -1,7 +1,6 @@
 """The command `kshot tune`: arguments of a recipe, searched on its validation tasks."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +24,8 @@ def tune(
         str | None, typer.Option(help="The figure of validation that counts.", show_default="their mean")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where tries are remembered.", show_default="runs/tune-RECIPE")
+        Path | None,
+        typer.Option(help="Where tries are kept, of each search apart.", show_default="runs/tune-RECIPE"),
     ] = None,
     cache: Cache = CACHE,
 ) -> None:
@@ -44,7 +44,15 @@ def tune(
 
     made.__signature__ = _rest(RECIPES[recipe])  # type: ignore[attr-defined]  # what can be searched
     try:
-        study = search(made, [read_range(each) for each in ranges], folder, trials, metric, partial(_told))
+        study = search(
+            made,
+            [read_range(each) for each in ranges],
+            folder,
+            trials,
+            metric,
+            _told,
+            fixed={"recipe": recipe, **kept},
+        )
     except ImportError:
         fail("Searching needs the package optuna: pip install 'kshot[train]'.")
     except (NotTunable, MissingBase, TypeError, ValueError, FileNotFoundError) as error:

@@ -11,10 +11,11 @@ import typer
 
 from benchmarks.page import append, command, put, table
 from benchmarks.tables.rivals import RIVALS, Labels, answered, designed
-from benchmarks.tables.sets import FOLDER, SHOTS, Drawn, names, read
+from benchmarks.tables.sets import FOLDER, SHOTS, Drawn, read
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.episodes import full_rows
+from models.data.small_tables import names_of
 from models.training.evaluate import hardware
 from models.types import Classes, Logits, Support
 
@@ -76,7 +77,7 @@ def tables(
     """The 20 sets of tabular_cls beside logistic regression, a random forest and the nearest centroid."""
     torch.set_num_threads(1)
     checkpoint = load(model or Path(next(iter(zoo.__path__))) / "tables")
-    sets = names(cache)
+    sets = names_of(FOLDER)
     append(results, _entry(checkpoint.digest, sets, draws))
     parts = [
         f"`{command('tables')}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}; {draws} draws.",

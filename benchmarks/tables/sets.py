@@ -1,7 +1,6 @@
 """The 20 small tables of UCI as rows of cells, and tasks drawn from them."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.data.small_tables import read_table
 from models.inputs.table import TableInput
 
 SHOTS = (5, 10)
@@ -52,24 +52,14 @@ class Table:
         return np.stack([TableInput()(self.rows[place]) for place in places])
 
 
-def names(data: Path) -> list[str]:
-    """Every set in the folder of data sets."""
-    return sorted(path.stem for path in (data / FOLDER).glob("*.npz"))
-
-
 def read(data: Path, name: str) -> Table:
     """A set; words are the names of categories, and what is missing is None."""
-    with np.load(data / FOLDER / f"{name}.npz") as found:
-        values, classes = found["X"].astype(np.float64), found["y"].astype(np.int64)
-        columns = [str(column) for column in found["feature_names"]]
-        words: dict[str, list[str]] = json.loads(str(found["categories"]))
-        worded = [str(kind) == "cat" for kind in found["feature_types"]]
-    columns_of_words = [words[column] if is_worded else None for column, is_worded in zip(columns, worded, strict=True)]
-    rows = [[_cell(*pair) for pair in zip(row, columns_of_words, strict=True)] for row in values.tolist()]
-    return Table(name, rows, np.unique(classes, return_inverse=True)[1])
+    found = read_table(data, FOLDER, name)
+    rows = [[_cell(*pair) for pair in zip(row, found.words, strict=True)] for row in found.values.tolist()]
+    return Table(name, rows, np.unique(found.targets.astype(np.int64), return_inverse=True)[1])
 
 
-def _cell(value: float, words: list[str] | None) -> float | str | None:
+def _cell(value: float, words: Sequence[str] | None) -> float | str | None:
     if np.isnan(value):
         return None
     return value if words is None else words[int(value)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.data.own import decoded
 from models.data.schema import SPLITS, DataSet, UnusableData, content
+from models.data.small_tables import filled
 
 MAX_NAMED = 3  # places that a sentence names
 LONG_WORDS = 60  # of a text: what lies behind is cut by the models that read texts
@@ -147,8 +148,7 @@ def _columns(rows: np.ndarray) -> Iterator[Finding]:
         bad = np.flatnonzero(missing.mean(0) > MANY_MISSING).tolist()
         much = f"; more than {MANY_MISSING:.0%} of columns {_list(list(map(str, bad)))}" if bad else ""
         yield Finding("warning", f"{missing.mean():.1%} of the cells are missing{much}: most models take none such")
-    filled = np.where(missing, np.nanmedian(np.where(missing.all(0), 0, rows), 0), rows)
-    constant = np.flatnonzero(np.ptp(filled, 0) == 0)
+    constant = np.flatnonzero(np.ptp(filled(rows), 0) == 0)
     yield from _named("warning", "columns never vary", [str(n) for n in constant])
 
 

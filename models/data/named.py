@@ -5,15 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from models.data.absent import AbsentDataSet
 from models.data.intents import digest as digest_of_texts
 from models.data.intents import load_intents
 from models.data.omniglot import load_omniglot
 from models.data.photos import load_photos
 from models.data.schema import DataSet, Example, Split, digest_of
-from models.data.sources import SOURCES, digests
+from models.data.small_tables import SmallTable, names_of, read_table
+from models.data.sources import SOURCES
 
 Reader = Callable[[Path, str], list[DataSet]]
 OF_SPLIT: Mapping[str, Split] = {"train": "train", "val": "val", "dev": "val", "test": "test"}
@@ -57,25 +55,20 @@ def photos(data: Path, name: str) -> list[DataSet]:
 def tables(data: Path, name: str, kind: str) -> list[DataSet]:
     """A set a table; what is missing in a row is no number."""
     made = []
-    for file in sorted(digests(name)):
-        path = data / SOURCES[name].folder / file
-        if not path.is_file():
-            raise AbsentDataSet(name, path)
-        with np.load(path) as table:
-            examples = _rows(table, kind)
-        made.append(DataSet(f"{name}/{path.stem}", "vector", examples, digest_of(examples), SOURCES[name].licence))
+    for each in names_of(name):
+        examples = _rows(read_table(data, name, each), kind)
+        made.append(DataSet(f"{name}/{each}", "vector", examples, digest_of(examples), SOURCES[name].licence))
     return made
 
 
-def _rows(table: Mapping[str, np.ndarray], kind: str) -> list[Example]:
+def _rows(table: SmallTable, kind: str) -> list[Example]:
     """Rows of a table; of many small regressions, each with its family."""
-    inputs, targets = table["X"].tolist(), table["y"].tolist()
+    inputs, targets = table.values.tolist(), table.targets.tolist()
     if kind == "regression":
-        families = [str(task) for task in table["task"].tolist()] if "task" in table else [""] * len(inputs)
+        families = table.families or [""] * len(inputs)
         triples = zip(inputs, families, targets, strict=True)
         return [Example(row, "", family, (target,)) for row, family, target in triples]
-    classes = [str(name) for name in table["classes"]]
-    return [Example(row, classes[target]) for row, target in zip(inputs, targets, strict=True)]
+    return [Example(row, table.classes[target]) for row, target in zip(inputs, targets, strict=True)]
 
 
 READERS: Mapping[str, Reader] = {

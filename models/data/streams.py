@@ -19,6 +19,7 @@ from models.data.episodes import Batch, generator, split_batch
 from models.data.named import read_named
 from models.data.pools import Classes, PoolEpisodes
 from models.data.schema import DataSet, Split
+from models.data.small_tables import filled
 from models.inputs.mixed import MixedInput
 
 Stream: TypeAlias = Literal["image", "text", "vector", "regression"]
@@ -160,8 +161,7 @@ def _arrays(data: DataSet, positions: Sequence[int], inputs: MixedInput) -> tupl
         return [inputs.glyph((1 - np.asarray(each.input)) * np.uint8(255)) for each in examples], [0.0] * len(examples)
     if data.modality == "text":
         return [inputs.text(str(each.input)) for each in examples], [0.0] * len(examples)
-    columns = np.array([each.input for each in examples], np.float32)
-    columns = np.where(np.isnan(columns), np.nanmedian(columns, 0), columns)
+    columns = filled(np.array([each.input for each in examples], np.float32))
     values = np.array([each.target or (0.0,) for each in examples])[:, 0]
     values = (values - values.mean()) / (values.std() or 1.0)
     padded = np.pad(columns, ((0, 0), (0, inputs.max_dim - columns.shape[1])))

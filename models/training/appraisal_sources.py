@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from models.checkpoint import Checkpoint, load
-from models.data.absent import AbsentDataSet
 from models.data.episodes import full_rows, generator
 from models.data.intents import Utterance, by_label, trainable
 from models.data.omniglot import DRAWERS, load_omniglot
+from models.data.small_tables import filled, names_of, read_table
 from models.data.synthetic import CurveTasks, VectorTasks
 from models.inputs.image import GlyphInput
 from models.inputs.text import TextInput
@@ -66,22 +66,18 @@ def tables(data: Path, width: int, *, of_figures: bool) -> tuple[Tensor, dict[st
     """Small tables, a group each, those that figures are given for or the others; which is drawn by their names."""
     rows: list[np.ndarray] = []
     groups: dict[str, list[Tensor]] = {}
-    for path in sorted((data / "tabular_cls").glob("*.npz")):
-        if (hashlib.sha256(path.stem.encode()).digest()[0] % 2 == 1) != of_figures:
+    for name in names_of("tabular_cls"):
+        if (hashlib.sha256(name.encode()).digest()[0] % 2 == 1) != of_figures:
             continue
-        with np.load(path) as table:
-            values, truth = table["X"].astype(np.float32), table["y"].astype(np.int64)
-        values = np.where(np.isnan(values).all(0), 0, values)[:, :width]
-        values = np.where(np.isnan(values), np.nanmedian(values, 0), values).astype(np.float32)
+        table = read_table(data, "tabular_cls", name)
+        values, truth = filled(table.values[:, :width]).astype(np.float32), table.targets.astype(np.int64)
         done = sum(map(len, rows))
-        groups[path.stem] = [
+        groups[name] = [
             done + torch.from_numpy(np.flatnonzero(truth == label))
             for label in np.unique(truth)
             if (truth == label).sum() >= MIN_ROWS
         ]
         rows.append(np.pad(values, ((0, 0), (0, width - values.shape[1]))))
-    if not rows:
-        raise AbsentDataSet("tabular_cls", data / "tabular_cls")
     return torch.from_numpy(np.concatenate(rows)), groups
 
 

@@ -1,10 +1,11 @@
 """Search of a recipe's arguments: each try is a run, judged by the recipe's own validation and never by a test set."""
 
+import hashlib
 import inspect
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -63,34 +64,44 @@ def tune(
     num_trials: int,
     metric: str | None = None,
     report: Callable[[int, float, Mapping[str, Any]], None] = lambda number, value, arguments: None,
+    *,
+    fixed: Mapping[str, Any],
 ) -> "Study":
-    """So many tries in all, those that `folder` remembers among them; the figures of validation are to be high.
+    """So many tries in all, those of this search in `folder` among them; figures of validation are to be high.
 
-    Without a `metric` their mean counts. Raises NotTunable for a recipe that has no validation, or no such argument.
+    Without a `metric` their mean counts. What is `fixed`, the ranges and the metric make a search: tries of another do
+    not count. Raises NotTunable for a recipe that has no validation, or no such argument.
     """
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     _refuse_unknown(make, ranges)
+    name = _name(ranges, metric, fixed)
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
         sampler=optuna.samplers.TPESampler(seed=0),
-        study_name="tune",
+        study_name=name,
         direction="maximize",
         load_if_exists=True,
     )
 
     def judged(trial: "Trial") -> float:
         arguments = {each.name: each.drawn(trial) for each in ranges}
-        value = _judged(make(**arguments), folder / f"trial-{trial.number}", metric)
+        value = _judged(make(**arguments), folder / name / f"trial-{trial.number}", metric)
         report(trial.number, value, arguments)
         return value
 
     done = sum(trial.value is not None for trial in study.trials)
     study.optimize(judged, n_trials=max(0, num_trials - done))
     return study
+
+
+def _name(ranges: Sequence[Range], metric: str | None, fixed: Mapping[str, Any]) -> str:
+    """Of a search, by what is searched."""
+    told = [sorted(json.dumps(asdict(each)) for each in ranges), metric, dict(fixed)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _judged(run: Run, folder: Path, metric: str | None) -> float:

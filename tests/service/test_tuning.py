@@ -41,6 +41,8 @@ def test_the_best_of_some_tries_is_told_as_a_command(tmp_path: Path, monkeypatch
     assert "kshot train vectors --set num_steps=1 --set seen=" in told
     code, told = tune(tmp_path, "--range", "seen=1..9", "--trials", "5", "--metric", "near 3")
     assert code == 0 and told.count("try") == 1 and "try 4:" in told  # the others are remembered
+    code, told = tune(tmp_path, "--range", "seen=1..9", "--trials", "1")
+    assert code == 0 and "try 0:" in told  # by another metric: no try of the first counts
     code, told = tune(tmp_path / "other", "--range", "seen=1..9", "--metric", "nearest")
     assert code == 2 and "the validation has no 'nearest'; it has near 3, other" in told
 
