@@ -10,12 +10,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import NEVER, order_key, without
-from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values
+from models.heads.held_out import NEVER, order_key, places_of, without
+from models.types import Classes, Gaussian, Logits, Scores, Support, Values, full_rows
 
 MAX_FOLDS = 3  # of a classification: shots are few
 MAX_VALUE_FOLDS = 6
@@ -43,15 +44,13 @@ class Lesson:
         return Lesson(rows, torch.cat([self.target, *(other.target for other in others)]), names)
 
 
-def support_of(lesson: Lesson, num_ways: int, num_tasks: int = 1) -> Support:
-    """The same support so many times over."""
-    rows = _repeated(lesson.rows, num_tasks)
-    target = lesson.target.unsqueeze(0).expand(num_tasks, *lesson.target.shape)
-    names = None if lesson.names is None else lesson.names.unsqueeze(0).expand(num_tasks, -1)
+def support_of(lesson: Lesson, num_ways: int) -> Support:
+    """The lesson as the support of a task."""
+    rows, target = full_rows(lesson.rows.unsqueeze(0)), lesson.target.unsqueeze(0)
+    names = None if lesson.names is None else lesson.names.unsqueeze(0)
     if target.is_floating_point():
         return Support(rows, Values(target), names)
-    ways = torch.ones(num_tasks, num_ways, dtype=torch.bool, device=target.device)
-    return Support(rows, Classes(target, ways), names)
+    return Support(rows, Classes(target, target.new_ones(1, num_ways, dtype=torch.bool)), names)
 
 
 def choose(head: Head, own: Lesson, others: Sequence[Lesson], num_ways: int) -> Generator[None, None, list[int]]:
@@ -104,7 +103,7 @@ def _told(
     found = own.rows.new_full((len(own.rows),), -torch.inf, dtype=torch.float32)
     if own.target.is_floating_point() and num_folds == 1 and not others:
         return found
-    whole, rows = support_of(lesson, num_ways), _repeated(own.rows, 1)
+    whole, rows = support_of(lesson, num_ways), full_rows(own.rows.unsqueeze(0))
     for fold in range(num_folds):
         is_held = folds == fold
         left_out = torch.cat([is_held, is_held.new_zeros(len(lesson.rows) - len(is_held))])
@@ -129,13 +128,6 @@ def _chances(scores: Scores, own: Lesson, told: Lesson, left_out: Bool[Tensor, "
     return torch.where(is_known, chance, -math.log(scores.values.shape[-1]))
 
 
-def _repeated(values: Shaped[Tensor, "R *F"], num_tasks: int) -> Rows:
-    """The same rows for each of so many tasks."""
-    mask = torch.ones(num_tasks, len(values), dtype=torch.bool, device=values.device)
-    index = torch.arange(mask.numel(), device=values.device)
-    return Rows(values.unsqueeze(0).expand(num_tasks, *values.shape), mask, index)
-
-
 def _usual(own: Lesson, values: Float[Tensor, "R O"]) -> Float[Tensor, "S"]:
     """Log-probability of the targets by the level and the spread of those of others alone, whatever the inputs."""
     variance = values.var(0, correction=0).clamp(min=TINY)
@@ -144,12 +136,13 @@ def _usual(own: Lesson, values: Float[Tensor, "R O"]) -> Float[Tensor, "S"]:
 
 
 def _folds(own: Lesson) -> Int64[Tensor, "S"]:
-    """The fold of each row, the rows of a label taking turns in the order of what they hold; names are kept."""
+    """The fold of each row, the rows of a label taking turns; names are kept.
+
+    What is alone with its label is held out too, as others may know of it.
+    """
     is_value = own.target.is_floating_point()
     label = torch.zeros(len(own.rows), dtype=torch.int64, device=own.rows.device) if is_value else own.target
-    key = order_key(own.rows.flatten(1).float())
     is_real = torch.ones_like(label, dtype=torch.bool) if own.names is None else ~own.names
-    position = torch.arange(len(key), device=key.device)
-    is_before = (key < key.unsqueeze(1)) | ((key == key.unsqueeze(1)) & (position < position.unsqueeze(1)))
-    place = (is_before & (label == label.unsqueeze(1)) & is_real).sum(1)
+    members = (F.one_hot(label) * is_real.unsqueeze(1)).float().unsqueeze(0)
+    place = places_of(order_key(own.rows.flatten(1).float()).unsqueeze(0), members)[0]
     return torch.where(is_real, place % (MAX_VALUE_FOLDS if is_value else MAX_FOLDS), NEVER)

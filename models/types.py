@@ -42,6 +42,13 @@ class Rows:
         return replace(self, values=padded.view(T, S, *flat.shape[1:]))
 
 
+def full_rows(values: Shaped[Tensor, "T S *F"]) -> Rows:
+    """Rows without padding."""
+    T, S = values.shape[:2]
+    mask = torch.ones(T, S, dtype=torch.bool, device=values.device)
+    return Rows(values, mask, torch.arange(T * S, device=values.device))
+
+
 @dataclass(frozen=True)
 class Classes:
     """Classification targets: the class of each row, and which of the N padded ways each task really has."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from benchmarks.regression.mixed import Mixed, mixed
 from benchmarks.regression.sets import SHOTS, Array, Task, supports
-from models.data.episodes import Batch, full_rows
+from models.data.episodes import Batch
 from models.heads.alpaca import ALPaCA
 from models.learner import Learner
 from models.training.objectives.episodic import episodic
-from models.types import Gaussian, Support, Values
+from models.types import Gaussian, Support, Values, full_rows
 
 WIDTH, EXTRA = 32, 4  # learned features, and directions beside those of the mixed model
 MIN_SHOTS, MAX_SHOTS, QUERIES, NUM_TASKS = 3, 10, 4, 16

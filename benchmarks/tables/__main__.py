@@ -14,10 +14,9 @@ from benchmarks.tables.rivals import RIVALS, Labels, answered, designed
 from benchmarks.tables.sets import FOLDER, SHOTS, Drawn, read
 from models import zoo
 from models.checkpoint import Checkpoint, load
-from models.data.episodes import full_rows
 from models.data.small_tables import names_of
 from models.training.evaluate import hardware
-from models.types import Classes, Logits, Support
+from models.types import Classes, Logits, Support, full_rows
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 METHODS = ("kshot", *RIVALS)

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from benchmarks.text.asked import Asked, Labels
 from benchmarks.text.features import Array
 from benchmarks.text.probe import Probe, Read
-from models.data.episodes import full_rows
-from models.types import Classes, Logits, Support
+from models.types import Classes, Logits, Support, full_rows
 
 Method = Callable[[Asked], Labels]
 

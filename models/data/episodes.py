@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Generator, Tensor
 
-from models.types import Classes, Rows, Support, Target, Values
+from models.types import Classes, Rows, Support, Target, Values, full_rows
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,6 @@ def generator(seed: int, step: int, task: int | None = None) -> Generator:
         return Generator().manual_seed(seed * 1_000_003 + step)
     mixed = hashlib.blake2b(f"{seed} {step} {task}".encode(), digest_size=8).digest()
     return Generator().manual_seed(int.from_bytes(mixed, "big") >> 1)
-
-
-def full_rows(values: Shaped[Tensor, "T S *F"]) -> Rows:
-    """Rows without padding."""
-    T, S = values.shape[:2]
-    mask = torch.ones(T, S, dtype=torch.bool, device=values.device)
-    return Rows(values, mask, torch.arange(T * S, device=values.device))
 
 
 def full_batch(support: Shaped[Tensor, "T N K *F"], query: Shaped[Tensor, "T N R *F"]) -> Batch:

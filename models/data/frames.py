@@ -12,10 +12,10 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
 from models.data.absent import AbsentDataSet
-from models.data.episodes import Batch, full_rows, generator
+from models.data.episodes import Batch, generator
 from models.inputs.frame import FrameInput, tagged
 from models.inputs.text import InvalidText
-from models.types import Classes, Support, Tags
+from models.types import Classes, Support, Tags, full_rows
 
 FILES = {"sgd": "sgd/sgd_{split}.jsonl.gz", "hwu64": "hwu64/hwu64.jsonl.gz", "snips": "snips/snips.jsonl.gz"}
 

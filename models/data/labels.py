@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Generator, Tensor
 
-from models.data.episodes import Batch, full_rows, generator
-from models.types import Classes, MultiHot, Support
+from models.data.episodes import Batch, generator
+from models.types import Classes, MultiHot, Support, full_rows
 
 NO_SHOTS = 0.25  # rounded to none: one task in seven
 STRANGERS = 0.3  # of the queries of no label: those from any data set, not only the task's own

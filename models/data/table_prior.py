@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
-from models.data.episodes import Batch, full_rows, generator
+from models.data.episodes import Batch, generator
 from models.data.table_columns import dressed
 from models.data.table_functions import SCORES, integer, network, some, uniform
-from models.types import Classes, Support
+from models.types import Classes, Support, full_rows
 
 POOL = 512  # rows of which classes are cut
 MAX_TRIES = 4

@@ -1,15 +1,15 @@
 """Cross-validation of a support: its folds are more tasks of the same batch, adapted by the very head that serves."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import folds_of, members_of, order_key
-from models.types import Either, Gaussian, Logits, Rows, Scores, Support, Tags, Target, Values
+from models.heads.held_out import folds_of, members_of, order_key, places_of, repeated, rows_again, without
+from models.types import Either, Gaussian, Logits, Scores, Support, Values
 
 MAX_FOLDS = 5
 MAX_NUMBERS = 4_000_000  # of a support's folds that are adapted at once
@@ -38,11 +38,11 @@ def cross(head: Head, support: Support, most_folds: int) -> Generator[None, None
     while done < most_folds:
         together = max(1, min(most_folds - done, MAX_NUMBERS // max(1, support.rows.values.numel())))
         some = torch.arange(done, done + together, device=folds.device)
-        parts = _without(support, folds, some)
+        parts = without(repeated(support, together), (folds == some.view(-1, 1, 1)).flatten(0, 1))
         params = begin = head.start(parts)
         for params in head.steps(parts, begin):  # noqa: B007 - the last one is the answer
             yield
-        found.append(head.predict(params, _repeated(support.rows, together)))
+        found.append(head.predict(params, rows_again(support.rows, together)))
         done += together
     return Crossed(_own(found, folds), folds >= 0)
 
@@ -52,40 +52,8 @@ def _folds(support: Support, most_folds: int) -> Int64[Tensor, "T S"]:
     mask = support.rows.mask
     members = mask.unsqueeze(-1).float() if isinstance(support.target, Values) else members_of(support)
     shots = members.sum(1).amax(-1).long().clamp(min=1, max=most_folds)
-    folds = folds_of(_places(support.rows, members), members, support.names, 1_000_000)
-    return torch.where(folds >= 0, folds % shots.unsqueeze(1), folds)
-
-
-def _places(rows: Rows, members: Float[Tensor, "T S N"]) -> Int64[Tensor, "T S"]:
-    """How many rows of the same label come before each, in an order that only what they hold decides."""
-    order = order_key(rows.values.flatten(2).float()).argsort(stable=True, dim=1)
-    own = members.take_along_dim(order.unsqueeze(-1), 1)
-    before = ((own.cumsum(1) - 1) * own).sum(-1).long()
-    return torch.zeros_like(before).scatter(1, order, before)
-
-
-def _without(support: Support, folds: Int64[Tensor, "T S"], some: Int64[Tensor, "K"]) -> Support:
-    """A task for each of these folds, fold by fold, without its rows: they are masked and stay where they are."""
-    rows, num = _repeated(support.rows, len(some)), len(some)
-    is_out = (folds == some.view(-1, 1, 1)).flatten(0, 1)
-    if isinstance(support.target, Tags):
-        raise TypeError("frames are not crossed")
-    leaves = {name: _again(leaf, num) for name, leaf in vars(support.target).items()}
-    target: Target = type(support.target)(**leaves)
-    names = None if support.names is None else _again(support.names, num)
-    return Support(replace(rows, mask=rows.mask & ~is_out), target, names)
-
-
-def _repeated(rows: Rows, num: int) -> Rows:
-    """The rows of all tasks so many times, one after another."""
-    T, S = rows.mask.shape
-    starts = torch.arange(num, device=rows.index.device).unsqueeze(1) * (T * S)
-    inner = None if rows.inner is None else _again(rows.inner, num)
-    return Rows(_again(rows.values, num), _again(rows.mask, num), (starts + rows.index).flatten(), inner)
-
-
-def _again(leaf: Tensor, num: int) -> Tensor:
-    return leaf.unsqueeze(0).expand(num, *leaf.shape).flatten(0, 1)
+    places = places_of(order_key(support.rows.values.flatten(2).float()), members)
+    return folds_of(places, members, support.names, shots.unsqueeze(1))
 
 
 def _own(found: Sequence[Scores], folds: Int64[Tensor, "T S"]) -> Scores:

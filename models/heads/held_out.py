@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.types import Classes, Logits, MultiHot, Support
+from models.types import Classes, Logits, MultiHot, Rows, Support, Tags, Target
 
 NEVER = -1  # the fold of a row that is not held out
 SHARPNESS = (
@@ -33,9 +33,8 @@ def order_key(features: Float[Tensor, "*S D"]) -> Float[Tensor, "*S"]:
     return features @ arbitrary
 
 
-def places_of(features: Float[Tensor, "T S D"], members: Float[Tensor, "T S N"]) -> Int64[Tensor, "T S"]:
-    """How many rows of the same label come before each, in an order that only what they hold decides."""
-    key = order_key(F.normalize(features, dim=-1))
+def places_of(key: Float[Tensor, "T S"], members: Float[Tensor, "T S N"]) -> Int64[Tensor, "T S"]:
+    """How many rows of the same label come before each, by a key that only what they hold decides."""
     position = torch.arange(key.shape[1], device=key.device)
     mine, other = key.unsqueeze(2), key.unsqueeze(1)
     is_before = (other < mine) | ((other == mine) & (position < position.unsqueeze(1)))
@@ -43,7 +42,10 @@ def places_of(features: Float[Tensor, "T S D"], members: Float[Tensor, "T S N"])
 
 
 def folds_of(
-    places: Int64[Tensor, "T S"], members: Float[Tensor, "T S N"], names: Bool[Tensor, "T S"] | None, num_folds: int
+    places: Int64[Tensor, "T S"],
+    members: Float[Tensor, "T S N"],
+    names: Bool[Tensor, "T S"] | None,
+    num_folds: int | Int64[Tensor, "T 1"],
 ) -> Int64[Tensor, "T S"]:
     """The fold of each row: the rows of a label take turns; names, and what is alone with its label, are kept."""
     has_others = (members * (members.sum(1, keepdim=True) > 1)).sum(-1) > 0
@@ -54,6 +56,28 @@ def folds_of(
 def without(support: Support, left_out: Bool[Tensor, "T S"]) -> Support:
     """The support without these rows: they are masked, and stay where they are."""
     return replace(support, rows=replace(support.rows, mask=support.rows.mask & ~left_out))
+
+
+def repeated(support: Support, num: int) -> Support:
+    """The tasks so many times, one after another: room for a fold each."""
+    if isinstance(support.target, Tags):
+        raise TypeError("frames are not crossed")
+    leaves = {name: _again(leaf, num) for name, leaf in vars(support.target).items()}
+    target: Target = type(support.target)(**leaves)
+    names = None if support.names is None else _again(support.names, num)
+    return Support(rows_again(support.rows, num), target, names)
+
+
+def rows_again(rows: Rows, num: int) -> Rows:
+    """The rows of all tasks so many times, one after another."""
+    T, S = rows.mask.shape
+    starts = torch.arange(num, device=rows.index.device).unsqueeze(1) * (T * S)
+    inner = None if rows.inner is None else _again(rows.inner, num)
+    return Rows(_again(rows.values, num), _again(rows.mask, num), (starts + rows.index).flatten(), inner)
+
+
+def _again(leaf: Tensor, num: int) -> Tensor:
+    return leaf.unsqueeze(0).expand(num, *leaf.shape).flatten(0, 1)
 
 
 def log_losses(scores: Logits, members: Float[Tensor, "T S N"]) -> Float[Tensor, "K T S"]:

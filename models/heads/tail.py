@@ -11,11 +11,21 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor, nn
 
 from models.heads.head import Head
-from models.heads.held_out import best_of, folds_of, is_right, log_losses, members_of, places_of, without
+from models.heads.held_out import (
+    best_of,
+    folds_of,
+    is_right,
+    log_losses,
+    members_of,
+    order_key,
+    places_of,
+    without,
+)
 from models.heads.leave_one_out import Centroids, Turn, Turns
 from models.heads.low_rank import make_adaptable, through
 from models.inner import Rule, Shapes
@@ -198,7 +208,8 @@ def _blanks(share: float) -> Bool[Tensor, "H L"]:
 def _places(plain: Rows, support: Support) -> Places:
     """Each row's place in its label and among all; by what it holds, not by where it came."""
     members = members_of(support)
-    return places_of(plain.values, members), places_of(plain.values, support.rows.mask.unsqueeze(-1).float())
+    key = order_key(F.normalize(plain.values, dim=-1))
+    return places_of(key, members), places_of(key, support.rows.mask.unsqueeze(-1).float())
 
 
 def _picked(stops: Sequence[Float[Tensor, "T *X"]], best: Int64[Tensor, "T"]) -> Float[Tensor, "T *X"]:

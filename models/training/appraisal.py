@@ -12,10 +12,10 @@ from torch import Generator, Tensor
 
 from models.appraisal import LEVELS, Appraisal, Suspect, signs_of, suspects_of
 from models.appraisal.appraisal import LEAST, LEAST_LEFT, MOST, QUANTILES
-from models.data.episodes import full_rows, generator
+from models.data.episodes import generator
 from models.heads.crossed import crossed, num_folds
 from models.heads.head import Head, classes_of
-from models.types import Classes, Gaussian, Logits, Rows, Support, Values
+from models.types import Classes, Gaussian, Logits, Rows, Support, Values, full_rows
 
 MAX_SUPPORT = 400  # rows
 NOISY = 0.1  # of tasks of three examples a label or more; and of their labels, which are then wrong

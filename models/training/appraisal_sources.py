@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from models.checkpoint import Checkpoint, load
-from models.data.episodes import full_rows, generator
+from models.data.episodes import generator
 from models.data.intents import Utterance, by_label, trainable
 from models.data.omniglot import DRAWERS, load_omniglot
 from models.data.small_tables import filled, names_of, read_table
@@ -19,7 +19,7 @@ from models.data.synthetic import CurveTasks, VectorTasks
 from models.inputs.image import GlyphInput
 from models.inputs.text import TextInput
 from models.training.appraisal import APART, Asked, Pool, Source, mistaken, shot_counts
-from models.types import Classes, Support, Values
+from models.types import Classes, Support, Values, full_rows
 
 SEED = 71  # of no training and no figure
 MAX_TEXTS = 30  # of an intent

@@ -10,13 +10,13 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from models.checkpoint import Checkpoint
-from models.data.episodes import full_rows, generator
+from models.data.episodes import generator
 from models.data.omniglot import Omniglot, load_omniglot
 from models.inputs.image import GlyphInput
 from models.learner import Learner
 from models.training.figures import Answers, Figure, answers_of, encode_all, episode_answers, joined, mean_of
 from models.training.glyphs import VALIDATED, framed
-from models.types import Classes, Logits, Support
+from models.types import Classes, Logits, Support, full_rows
 
 UNSTRUCTURED = ((5, 1, 2000), (5, 5, 2000), (20, 1, 1000), (20, 5, 1000))  # ways, shots, tasks
 NUM_DRAWS = 50

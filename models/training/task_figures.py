@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import torch
 
-from models.data.episodes import full_rows
 from models.data.shared import NONE, Part, SharedRows
 from models.learner import Learner
 from models.training.figures import encode_all
-from models.types import Gaussian, Logits, TaskParams
+from models.types import Gaussian, Logits, TaskParams, full_rows
 
 
 def spreads(shared: SharedRows) -> dict[str, tuple[float, float]]:

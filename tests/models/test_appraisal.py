@@ -8,13 +8,12 @@ import torch
 from models.appraisal import LEVELS, Appraisal, signs_of, suspects_of
 from models.card import DamagedCheckpoint
 from models.checkpoint import APPRAISAL, load, write_appraisal
-from models.data.episodes import full_rows
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.crossed import crossed
 from models.heads.ridge import Ridge
 from models.training.appraisal import Asked, Judged, Pool, appraised, judged, weighted_quantile
 from models.training.appraise import ZOO
-from models.types import Classes, Support, Values
+from models.types import Classes, Support, Values, full_rows
 
 WIDTH = 6
 

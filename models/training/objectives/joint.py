@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from models.data.episodes import full_rows
 from models.data.shared import NONE, JointBatch
 from models.learner import Learner
 from models.training.objectives.episodic import Metrics
 from models.training.weighting import Weighting
-from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, TaskParams, Values
+from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
 
 LEAN = 5.0  # rows of all tasks together, as which a task's own deviation counts them
 GAIN = 16.0  # of layers on unit features over what is trained: they learn as fast as the encoder

@@ -3,10 +3,9 @@
 import torch
 
 from models.checkpoint import build
-from models.data.episodes import full_rows
 from models.heads.both import Both
 from models.heads.ridge import Ridge
-from models.types import Classes, Either, Gaussian, Logits, Support, TaskParams, Values
+from models.types import Classes, Either, Gaussian, Logits, Support, TaskParams, Values, full_rows
 
 HEAD = {"name": "both", "classes": {"name": "linear_classes"}, "values": {"name": "linear_values"}}
 

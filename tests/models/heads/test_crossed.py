@@ -2,11 +2,10 @@
 
 import torch
 
-from models.data.episodes import full_rows
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.crossed import MAX_FOLDS, crossed, num_folds
 from models.heads.ridge import Ridge
-from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values
+from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values, full_rows
 
 WAYS = 3
 

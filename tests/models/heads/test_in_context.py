@@ -3,14 +3,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from models.data.episodes import Batch, full_rows
+from models.data.episodes import Batch
 from models.data.table_prior import TableTasks
 from models.encoders.identity import Identity
 from models.heads.in_context import InContext
 from models.inputs.table import MISSING, NUMBER, WORD
 from models.learner import Learner
 from models.training.objectives.episodic import episodic
-from models.types import Classes, Logits, Support
+from models.types import Classes, Logits, Support, full_rows
 
 
 def untrained() -> Learner:

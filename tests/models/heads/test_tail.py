@@ -5,7 +5,7 @@ from torch import nn
 from torch.func import functional_call
 
 from models.encoders.identity import Identity
-from models.heads.held_out import best_of, folds_of, places_of
+from models.heads.held_out import best_of, folds_of, order_key, places_of
 from models.heads.low_rank import make_adaptable
 from models.heads.ridge import Ridge
 from models.heads.tail import LAYERS, Tail
@@ -72,9 +72,10 @@ def test_low_rank_changes_of_a_convolution_are_those_of_its_matrix() -> None:
 def test_rows_take_turns_by_what_they_hold_and_the_only_one_of_a_label_stays() -> None:
     features = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [1.0, 1.0]]])
     members = torch.eye(2)[torch.tensor([[0, 0, 0, 1]])]
-    places = places_of(features, members)
+    places = places_of(order_key(features), members)
     assert sorted(places[0, :3].tolist()) == [0, 1, 2]
-    assert torch.equal(places[:, [2, 0, 1, 3]], places_of(features[:, [2, 0, 1, 3]], members[:, [2, 0, 1, 3]]))
+    moved = [2, 0, 1, 3]
+    assert torch.equal(places[:, moved], places_of(order_key(features[:, moved]), members[:, moved]))
     assert folds_of(places, members, None, 2)[0, 3] == -1
 
 

@@ -9,7 +9,6 @@ import torch
 
 from models.checkpoint import build, load
 from models.data.attributes import ATTRIBUTES, attributes_of
-from models.data.episodes import full_rows
 from models.data.shared import NONE, Drawn, JointBatch, SharedRows, drawings
 from models.learner import Learner
 from models.training.compare import compared
@@ -20,7 +19,7 @@ from models.training.pipeline import Steps, applied, pipeline_run
 from models.training.publish import publish
 from models.training.task_figures import figures_of
 from models.training.train import train
-from models.types import Gaussian, Logits
+from models.types import Gaussian, Logits, full_rows
 from tests.models.training.tiny import omniglot
 
 HEAD = {"name": "both", "classes": {"name": "linear_classes"}, "values": {"name": "linear_values"}}
