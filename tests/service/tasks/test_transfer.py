@@ -146,9 +146,18 @@ async def test_extending_and_rolling_back_keep_what_was_learned(life: Life) -> N
 
 async def test_who_learned_from_a_learner_learned_its_own_examples_only(life: Life) -> None:
     source, derived = await family(life, 6)
+    more = [each | {"id": f"m{each['id']}"} for each in taught(life, 1, 11, 6)]
+    extended = await life.extend(path(derived), *more)
+    assert extended.status_code == 201, extended.text
+    assert extended.json()["transferred_from"] == [source["id"]]
     await life.client.delete(path(source))
-    third = await create(life, taught(life, 1, 13, 6), transfer=True)
-    assert third["transferred_from"] in ([], [derived["id"]])
+    own = taught(life, 1, 13, 6)
+    third = await create(life, own, transfer=True)
+    assert third["transferred_from"] == [derived["id"]]
+    theirs = [each | {"id": f"d{each['id']}"} for each in (*taught(life, 1, 2, 6), *more)]
+    together = await life.params(path(await create(life, [*own, *theirs])))
+    for leaf, learned in (await life.params(path(third))).items():
+        np.testing.assert_allclose(learned, together[leaf], rtol=1e-4, atol=1e-5)
     await life.client.delete(path(derived))
     assert (await life.client.get(path(third))).json()["transferred_from"] == []
     await assert_sound(life)
