@@ -105,17 +105,18 @@ def expected(
     for name in only or list(READS):
         read = READS[name](cache, twin)
         assert read.model.appraisal is not None
+        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        entry = f"\n## {name}, what it expects, {when}\n\n- command: `{command('expected')}`, {hardware()}\n"
+        append(results, f"{entry}- digest: `{read.model.digest}`\n- read: {read.told}\n")  # whatever comes out
         head = read.model.learner.head
         with torch.inference_mode():
             found = [judged(head, read.source(number)) for number in range(read.num_tasks)]
             shown = _tables(read.model.appraisal, found)
             if isinstance(read.source, Pool):
                 shown += f"\n\n{_suspects(read, [replace(read.source, noisy=1.0)(number) for number in range(200)])}"
-        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         about = f"`{command('expected')}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."
         put(results, f"expected-{name}", f"{about} {ABOUT if name == 'glyphs' else ''}\n\n{shown}")
-        entry = f"\n## {name}, what it expects, {when}\n\n- command: `{command('expected')}`, {hardware()}\n"
-        append(results, f"{entry}- digest: `{read.model.digest}`\n- read: {read.told}\n\n{shown}\n")
+        append(results, f"\n{shown}\n")
         typer.echo(f"{about}\n\n{shown}\n")
 
 

@@ -17,7 +17,7 @@ import typer
 
 from benchmarks.page import append, command, put, table
 from models import zoo
-from models.checkpoint import load
+from models.checkpoint import Checkpoint, load
 from models.data.omniglot import Omniglot, load_omniglot
 from models.data.shared import SharedRows, drawings, schools
 from models.training.compare import compared
@@ -62,7 +62,8 @@ def of_drawings(
 ) -> None:
     """Omniglot's first 25 alphabets and attributes of the drawings, from 14 drawers and from few of them."""
     background = load_omniglot(cache, "background").only(TRAINED)
-    parts = []
+    read = "the last three drawers of Omniglot background 0-24; Omniglot evaluation by the model that ships"
+    parts, now = [], _entered(results, "multitask-drawings", f"{read} (`{_ships().digest}`)")
     for drawers in trained:
         shared = drawings(background, FRAME, drawers)
         folder = out / f"drawings-{drawers}"
@@ -71,14 +72,13 @@ def of_drawings(
         alone = {name: _alone(shared, DRAWN, name, folder, _alone_steps(shared, name, steps)) for name in shared.names}
         parts.append(f"{drawers} drawers of each character:\n\n{_table(shared, together, alone)}")
     parts.append(_shipped(background, cache))
-    read = "the last three drawers of Omniglot background 0-24; Omniglot evaluation by the model that ships"
-    _write(results, "multitask-drawings", ABOUT_DRAWINGS, parts, read)
+    _write(results, "multitask-drawings", now, ABOUT_DRAWINGS, parts)
 
 
 @app.command("schools")
 def of_schools(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, steps: int = STEPS) -> None:
     """Exam scores of 65 schools: R2 of all pupils kept back, beside each school's own mean."""
-    parts = []
+    parts, now = [], _entered(results, "multitask-schools", "a quarter of the pupils of mtl_exam")
     for pupils in (None, 5):
         shared, folder = schools(cache, pupils), out / f"schools-{pupils or 'all'}"
         together = {kind: _together(shared, PUPILS, kind, folder, steps) for kind in KINDS[:2]}
@@ -88,7 +88,7 @@ def of_schools(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, s
         rows.append(["each by itself", _all(both), f"{sum(each.cpu_s for each in alone.values()):.0f}"])
         head = [f"{pupils or 'all'} pupils a school", "R2, mean over schools", "CPU-s"]
         parts.append(table(head, rows))
-    _write(results, "multitask-schools", ABOUT_SCHOOLS, parts, "a quarter of the pupils of mtl_exam")
+    _write(results, "multitask-schools", now, ABOUT_SCHOOLS, parts)
 
 
 @app.command()
@@ -96,6 +96,7 @@ def pipeline(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, ste
     """Initialise, pre-train, meta-learn, apply: each part alone and both, at as many steps of as many drawings."""
     run = pipeline_recipe(cache, num_steps=steps)
     rows = compared(run, "both", out / "pipeline")
+    now = _entered(results, "pipeline", "Omniglot evaluation (659 characters, 20 alphabets)")
     test, body = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS), []
     for name, row in rows.items():
         learner = run.learner if name == "both" else run.beside[name].learner
@@ -104,14 +105,16 @@ def pipeline(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, ste
         body.append([name, *(f"{100 * figure:.1f}" for figure in figures), f"{row.cpu_s:.0f}"])
     settings = [*next(iter(rows.values())).figures]
     head = ["", *(f"{each}, held out" for each in settings), *(f"{each}, evaluation" for each in settings), "CPU-s"]
-    _write(
-        results, "pipeline", ABOUT_PIPELINE, [table(head, body)], "Omniglot evaluation (659 characters, 20 alphabets)"
-    )
+    _write(results, "pipeline", now, ABOUT_PIPELINE, [table(head, body)])
+
+
+def _ships() -> Checkpoint:
+    return load(Path(next(iter(zoo.__path__))) / "multitask")
 
 
 def _shipped(background: Omniglot, cache: Path) -> str:
     """The model that ships: its own tasks, and new ones of alphabets that were in nothing."""
-    found, shared = load(Path(next(iter(zoo.__path__))) / "multitask"), drawings(background, FRAME)
+    found, shared = _ships(), drawings(background, FRAME)
     own = Result(figures_of(found.learner, found.tasks, shared, "test"), 0.0, {})
     new = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS)
     with torch.inference_mode():
@@ -217,12 +220,18 @@ def _all(figures: Mapping[str, float]) -> str:
     return f"{fmean(values):.3f} ± {1.96 * stdev(values) / len(values) ** 0.5:.3f}"
 
 
-def _write(page: Path, name: str, about: str, parts: list[str], read: str) -> None:
-    """The table into its place, and the read into the ledger."""
-    made = command("multitask")
+def _entered(page: Path, name: str, read: str) -> str:
+    """The read in the ledger, before it; when that was. What was trained for the comparison alone is not kept."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    put(page, name, "\n\n".join([f"`{made}`, {now}, {hardware()}. {about}", *parts]))
-    append(page, f"\n## {name}, {now}\n\n- command: `{made}`\n- read: {read}; the table above\n")
+    told = f"- command: `{command('multitask')}`\n- digest: none, of runs that are not kept\n- read: {read}"
+    append(page, f"\n## {name}, {now}\n\n{told}\n")
+    return now
+
+
+def _write(page: Path, name: str, now: str, about: str, parts: list[str]) -> None:
+    """The table into its place, and into the ledger behind the read."""
+    put(page, name, "\n\n".join([f"`{command('multitask')}`, {now}, {hardware()}. {about}", *parts]))
+    append(page, "\n" + "\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

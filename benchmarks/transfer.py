@@ -29,7 +29,8 @@ PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 ABOUT = """A new task of five labels (of `curves`, of one target) may learn from four earlier tasks. `related`: one of \
 them knows ten more examples of each label, the others use the same labels for other things. `hostile`: all four do. \
 Accuracy in %, of `curves` the share of variance explained; `gain` is the mean of the differences trial by trial, \
-± its 95% interval; `took`: trials in which anything was learned from."""
+± 1.96 standard errors over trials, which are of the same few alphabets, or of one set: how much others would move it \
+is not in it; `took`: trials in which anything was learned from."""
 
 
 def main(

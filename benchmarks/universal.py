@@ -32,7 +32,9 @@ SHARES = {"all tasks": 1.0, "10% of the tasks": 0.1}
 ABOUT = """Accuracy in %, of regressions 100 R2, means with 95% intervals over tasks drawn from alphabets, domains and \
 tables that are in no training. `universal` is trained on all streams at once; each twin is the same network trained \
 on the streams of one modality (image; text; vector: tables of classes and of numbers), for as many steps and on the \
-same episodes. With 10% of the tasks: of the alphabets, of the intents, of the tables (one of each kind at least)."""
+same episodes. Both are asked the same tasks; the ± of a difference is as if they were not, and so too wide. One \
+training of each: how much another seed would move them is in no ±. With 10% of the tasks: of the alphabets, of the \
+intents, of the tables (one of each kind at least)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _line(name: str, ours: Sequence[Figure], theirs: Sequence[Figure]) -> list[s
     means = [sum(figure.value for figure in each) / len(each) for each in (ours, theirs)]
     halves = [sum(figure.half**2 for figure in each) ** 0.5 / len(each) for each in (ours, theirs)]
     shown = [f"{mean:.1f} ± {half:.1f}" for mean, half in zip(means, halves, strict=True)]
-    return [name, *shown, f"{means[0] - means[1]:+.1f}"]
+    return [name, *shown, f"{means[0] - means[1]:+.1f} ± {sum(half**2 for half in halves) ** 0.5:.1f}"]
 
 
 def _entry(name: str, digest: str, streams: Sequence[str]) -> str:
@@ -97,7 +99,8 @@ def _entry(name: str, digest: str, streams: Sequence[str]) -> str:
         f"\n## universal: {name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n"
         f"- command: `{command('universal')}`, {hardware()}\n"
         f"- digest: `{digest}`\n"
-        f"- read, for {', '.join(streams)}: {STREAMS_READ}; its figures are in the table of `{command('universal')}`\n"
+        f"- read: {'; '.join(STREAMS_READ[each] for each in streams)}\n"
+        f"- figures: in the table of `{command('universal')}`\n"
     )
 
 
@@ -118,7 +121,7 @@ def main(
             arguments = {**shared, **({"only": only} if only else {})}
             rows.setdefault(title, {})[only or "universal"] = trained(name, arguments, out, cache, results)
             typer.echo(f"{name}: done")
-    told = f"`{command('universal')}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    told = f"`{command('universal')}`, one thread of {hardware()}; when each model was measured is in the ledger."
     put(results, "comparison-universal", "\n\n".join([told, ABOUT, tables(rows)]))
 
 

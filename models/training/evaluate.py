@@ -33,7 +33,12 @@ class Measure:
 
 
 OMNIGLOT = "Omniglot evaluation (659 characters, 20 alphabets)"
-STREAMS_READ = f"{OMNIGLOT}; intents and tables that models.data.streams holds out, texts of test splits"
+STREAMS_READ: Mapping[str, str] = {
+    "image": OMNIGLOT,
+    "text": "intents that models.data.streams holds out, texts of test splits",
+    "vector": "tables of classes that it holds out",
+    "regression": "tables of numbers that it holds out",
+}
 COMPARISON = Measure(measure_method, OMNIGLOT)
 VINYALS = Measure(measure_vinyals, "the test classes of Vinyals' split of Omniglot (1,692, rotations counted)")
 
@@ -42,7 +47,7 @@ MEASURES: Mapping[str, Measure] = {
     "glyphs-maml": Measure(measure_maml, OMNIGLOT),
     "vectors": Measure(measure_vectors, "synthetic tasks of seed 1, scikit-learn digits"),
     "curves": Measure(measure_curves, "synthetic curves of seed 1"),
-    "universal": Measure(measure_streams, STREAMS_READ),
+    "universal": Measure(measure_streams, "; ".join(STREAMS_READ.values())),
     **{f"omniglot-{method}": COMPARISON for method in METHODS},
     **{f"vinyals-{method}": VINYALS for method in ("glyphs", *METHODS)},
 }
