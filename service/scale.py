@@ -32,12 +32,14 @@ class Fleet(BaseModel):
 
 
 def fleet(asked: Fleet) -> "Application":
-    """What `serve run` deploys."""
+    """What `serve run` deploys. Raises ValueError where nodes would have databases of their own."""
+    settings = Settings()
+    if settings.database_url.startswith("sqlite"):
+        raise ValueError("Nodes share no file: KSHOT_DATABASE_URL must be of a PostgreSQL.")
     from ray import serve
     from ray.serve.config import BackpressureConfig
     from ray.serve.schema import LoggingConfig
 
-    settings = Settings()
     deploy = serve.deployment(
         name="kshot",
         num_replicas=asked.num_replicas,

@@ -39,6 +39,7 @@ class Told:
             nonlocal own
             if message["type"] == "http.response.start":
                 own = OWN.get(message["status"]) if _is_of_serve(message) else None
+                message["headers"] = list(dict.fromkeys(map(tuple, message["headers"])))  # both give the request's id
             if own is None:
                 await send(message)
 

@@ -54,6 +54,12 @@ async def test_what_the_service_says_is_left_alone(response: Response) -> None:
     assert found.headers.raw == response.raw_headers
 
 
+async def test_the_id_of_a_request_is_told_once() -> None:
+    twice = Response()
+    twice.raw_headers += [(b"x-request-id", b"1"), (b"x-request-id", b"1")]
+    assert (await asked(twice)).headers.get_list("x-request-id") == ["1"]
+
+
 async def test_the_life_of_the_app_is_left_alone() -> None:
     (middleware,) = in_proxy()
     app = middleware.cls(Starlette(), *middleware.args, **middleware.kwargs)
