@@ -1,11 +1,12 @@
 """One batch on the device's thread: load what was fetched, compute, and keep a task that fails from the others."""
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
+from prometheus_client import Histogram
 
 from service.codec import DamagedParams, stored_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
@@ -53,7 +54,8 @@ def _run(asks: Sequence[Ask[Any]], compute: Compute, deliver: Deliver, metrics: 
         ask.began_at = began
     try:
         results, compute_ms = yield from timed(_while_wanted(_compute(compute, asks), asks))
-        answers = [_answer(*pair, began, compute_ms, metrics) for pair in zip(asks, results, strict=True)]
+        waited = metrics.queue_seconds.labels(kind)
+        answers = [_answer(*pair, began, compute_ms, waited, metrics) for pair in zip(asks, results, strict=True)]
     except Abandoned:
         return
     except Exception as error:
@@ -160,14 +162,16 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
     )
 
 
-def _answer(ask: Ask[Any], result: Made, began: float, compute_ms: float, metrics: Metrics) -> Answer[Any] | Exception:
+def _answer(
+    ask: Ask[Any], result: Made, began: float, compute_ms: float, waited: Histogram, metrics: Metrics
+) -> Answer[Any] | Exception:
     """The answer to one ask, refused if any number in it is not finite."""
     queue_ms = 1000 * (began - ask.added_at)
-    metrics.queue_seconds.labels(ask.kind).observe(queue_ms / 1000)
+    waited.observe(queue_ms / 1000)
     if ask.kind == "transfer" and isinstance(result, Adapted):
         metrics.transfers.labels("used" if result.chosen else "unused").inc()
-    arrays: list[Array] = list(_params(result) if isinstance(result, Adapted) else vars(result).values())
-    if not all(np.isfinite(array).all() for array in arrays if array is not None):
+    arrays: Iterable[Array | None] = _params(result) if isinstance(result, Adapted) else vars(result).values()
+    if not all(array is None or np.isfinite(array).all() for array in arrays):
         metrics.failed_computations.labels(ask.kind).inc()
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):

@@ -18,8 +18,8 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
 def rows_of(flat: Tensor, lengths: Sequence[int]) -> Rows:
     """Rows [T S *F] from the flat rows [B *F] of tasks with these lengths, one task after another."""
     T, S = len(lengths), max(lengths)
-    index = np.concatenate([task * S + np.arange(length) for task, length in enumerate(lengths)])
     mask = np.arange(S) < np.asarray(lengths)[:, None]
+    index = np.flatnonzero(mask)
     empty = Rows(flat.new_empty((T, S, 0)), to_device(mask, flat.device), to_device(index, flat.device))
     return empty.with_values(flat)
 
@@ -35,9 +35,10 @@ def stack(tasks: Sequence[TaskParams], layout: Mapping[str, str]) -> TaskParams:
 
 
 def _pad_stack(leaves: Sequence[Tensor]) -> Tensor:
-    shape = [max(sizes) for sizes in zip(*(leaf.shape for leaf in leaves), strict=True)]
-    if all(list(leaf.shape) == shape for leaf in leaves):
+    shapes = {leaf.shape for leaf in leaves}
+    if len(shapes) == 1:
         return torch.stack(list(leaves))
+    shape = [max(sizes) for sizes in zip(*shapes, strict=True)]
     padded = leaves[0].new_zeros((len(leaves), *shape))
     for row, leaf in zip(padded, leaves, strict=True):
         row[tuple(slice(size) for size in leaf.shape)] = leaf

@@ -57,6 +57,7 @@ class Compute:
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self._appraisals = {d: each.appraisal and each.appraisal.to(device) for d, each in checkpoints.items()}
+        self._ragged = {digest: _ragged(found.head.layout) for digest, found in self.learners.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
         self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
         self.own_sizes: dict[str, Mapping[str, int]] = {}  # of the axes of params that are the same for all tasks
@@ -166,7 +167,7 @@ class Compute:
         self, digest: str, queries: Sequence[Query], tenants: Sequence[str] = ()
     ) -> Generator[None, None, list[ScoreArrays]]:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
-        learner = self.learners[digest]
+        learner, ragged = self.learners[digest], self._ragged[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
         lengths = [len(inputs) for _, inputs in queries]
         features = yield from self._encode(digest, [inputs for _, inputs in queries], tenants)
@@ -177,7 +178,7 @@ class Compute:
             params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
             scores = host_scores(learner.head.predict(params, rows))
             for row, (task, first, stop) in enumerate(piece):
-                sizes = _sizes(queries[task][0], learner.head.layout)
+                sizes = {axis: queries[task][0][leaf].shape[dim] for axis, (leaf, dim) in ragged.items()}
                 parts[task].append(own_scores(scores, row, stop - first, sizes))
             yield
         return [joined(pieces) for pieces in parts]
@@ -306,6 +307,12 @@ def _own_sizes(task: LabelledArrays, columns: int | None) -> dict[str, int]:
 def _own(sizes: Mapping[str, int]) -> dict[str, int]:
     """Of the axes that are the same for all tasks."""
     return {axis: sizes[axis] for axis in sizes if axis not in RAGGED}
+
+
+def _ragged(layout: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    """A leaf and its axis from which the size can be read of each axis that a task decides."""
+    axes = ((axis, (leaf, dim)) for leaf, own in layout.items() for dim, axis in enumerate(own.split()))
+    return {axis: place for axis, place in axes if axis in RAGGED}
 
 
 def _in_float32(features: Tensor) -> Tensor:
