@@ -202,8 +202,8 @@ async def _jobs(
 
 def _fetch_from(database: Database) -> Fetch:
     async def fetch(wanted: Sequence[tuple[str, str, int | None]]) -> Mapping[Key, Fetched]:
-        async with database.read() as session:
-            return await queries.fetch_params(session, [Wanted(*each) for each in wanted])
+        async with database.read_bare() as connection:
+            return await queries.fetch_params(connection, [Wanted(*each) for each in wanted])
 
     return fetch
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.metrics import Metrics
 from service.storage.circuit import Circuit
@@ -82,6 +82,13 @@ class Database:
         with measured("read", self._metrics), self.circuit.watched(), translated():
             async with AsyncSession(self._reader) as session:
                 yield session
+
+    @asynccontextmanager
+    async def read_bare(self) -> AsyncIterator[AsyncConnection]:
+        """As `read`, for what is asked all the time and only selects columns: a session costs a third more."""
+        with measured("read", self._metrics), self.circuit.watched(), translated():
+            async with self._reader.connect() as connection:
+                yield connection
 
     async def check(self) -> str | None:
         """The schema revision found in the database, none before the first migration; looked up once for all who ask.

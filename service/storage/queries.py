@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
@@ -100,7 +100,9 @@ async def hold_task(session: AsyncSession, tenant: str, task_id: str) -> None:
     await session.execute(held.with_for_update(read=True))
 
 
-async def fetch_params(session: AsyncSession, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Fetched]:
+async def fetch_params(
+    session: AsyncSession | AsyncConnection, wanted: Sequence[Wanted]
+) -> dict[tuple[str, str], Fetched]:
     """What is current of each task, in one statement; a task that is gone is absent, params that are cached stay."""
     batch = [[each.tenant, each.task_id, each.cached_version] for each in wanted]
     rows = await session.execute(_FETCH, {"wanted": json.dumps(batch)})
