@@ -18,7 +18,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def statements() -> Iterator[list[str]]:
-    """The statements sent by any engine, without those that begin and end transactions or look if a slow one is there."""
+    """The statements sent by any engine, but those that begin or end transactions or look if a slow one is there."""
     sent: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
