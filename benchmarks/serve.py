@@ -6,6 +6,7 @@ The service and each rival are processes on one core, the load generator has ano
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,10 +19,10 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.page import command
-from benchmarks.serving.cells import Cell, Figures, Kept, run_cell
+from benchmarks.serving.cells import Cell, Kept, run_cell
 from benchmarks.serving.plan import MODELS, SPECIALS, groups, last
 from benchmarks.serving.same import check
-from benchmarks.serving.servers import Fleet, Running, on_cores
+from benchmarks.serving.servers import NUM_MADE, Fleet, Running, on_cores
 from benchmarks.serving.special import Place
 from benchmarks.serving.tables import write
 
@@ -38,6 +39,7 @@ def main(
     results: Annotated[Path, typer.Option(help="The page of the tables.")] = Path("docs/results.md"),
 ) -> None:
     """Measure what is not measured yet, and write the tables."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     length = (QUICK_S, QUICK_PIECES) if quick else (seconds, pieces)
     place, models = Place(Kept(out), {min(os.sched_getaffinity(0))}, *length), model or list(MODELS)
     failed = list[str]()
@@ -73,12 +75,12 @@ def _group(place: Place, cells: Sequence[Cell]) -> list[str]:
         stack.enter_context(on_cores(place.all_cores if cells[0].has_all_cores else place.other_cores))
         for cell in cells:
             failed += _tried(place, model, cell.name, partial(_measure, place, cell, fleet))
-        if cells[0].name == "centre":
-            failed += _tried(place, model, "limits", partial(_limits, place, fleet.get("kshot")))
     return failed
 
 
-def _measure(place: Place, cell: Cell, fleet: Fleet) -> dict[str, list[Figures]]:
+def _measure(place: Place, cell: Cell, fleet: Fleet) -> Any:
+    if not cell.arms:
+        return _limits(place, fleet.get("kshot"))
     check(cell.model, [fleet.get(arm.server) for arm in cell.arms])
     found = run_cell(cell, fleet, place.seconds, place.num_pieces)
     for name, runs in found.items():
@@ -88,6 +90,7 @@ def _measure(place: Place, cell: Cell, fleet: Fleet) -> dict[str, list[Figures]]
 
 def _limits(place: Place, server: Running) -> Any:
     """In a process of its own, as torch need not be in the generator's."""
+    server.fill(NUM_MADE)
     asked = [sys.executable, "-m", "benchmarks.serving.limits", server.model, str(server.database)]
     with on_cores(place.cores):
         return json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -48,18 +49,18 @@ def serving(
         assert process.stdout is not None
         found = re.search(r"http://\S+:\d+", process.stdout.readline())
         assert found, (folder / "serve.log").read_text()
-        wait_until_ready(found[0])
+        wait_until_ready(found[0], process)
         yield Served(found[0], process.pid, time.monotonic() - began)
     finally:
         process.terminate()
         process.communicate()
 
 
-def wait_until_ready(url: str) -> None:
-    """Return when the service takes work. Raises TimeoutError."""
+def wait_until_ready(url: str, process: "subprocess.Popen[Any] | None" = None) -> None:
+    """Return when the service takes work. Raises TimeoutError, also as soon as its process has ended."""
     end = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(timeout=5) as http:
-        while time.monotonic() < end:
+        while time.monotonic() < end and (process is None or process.poll() is None):
             try:
                 if http.get(f"{url}/readyz").status_code == httpx.codes.OK:
                     return

@@ -51,6 +51,8 @@ def _beside_others() -> Iterator[Aim]:
     told = "throughput / user-written, same dtype"
     wanted = {"glyphs": ">= 3", "vectors": ">= 8", "text": "", "glyphs-maml": ""}
     yield from _over(f"predict {told}", wanted, "centre", KSHOT, WRITTEN)
+    on_loop = Arm("written, on the loop")
+    yield from _over(f"predict {told}, without threads", {"vectors": ""}, "centre", KSHOT, on_loop)
     both = {"glyphs": ">= 3", "vectors": ">= 8"}
     yield from _over(f"predict {told}, all cores", both, "all cores", KSHOT, WRITTEN)
     lit, wanted = Arm("LitServe"), {"glyphs": ">= 1.5", "vectors": ">= 1.5", "text": ""}

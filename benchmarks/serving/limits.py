@@ -132,13 +132,21 @@ def _classes(num_rows: int) -> np.ndarray:
 
 def _forecast(found: Checkpoint, rows: Sequence[np.ndarray]) -> float:
     """What an adaptation is the dearer for telling how good the task will be, which no rival tells."""
-    tasks = [LabelledArrays(each, _classes(len(each)), NUM_WAYS, None) for each in rows[: ADAPT_TASKS[-2]]]
     spent = []
     for each in (found, replace(found, appraisal=None)):
         compute = Compute({found.digest: each}, CPU, choose_dtype("auto", CPU), Metrics())
+        tasks = [_encoded(compute, found.digest, own) for own in rows[: ADAPT_TASKS[-2]]]
         with torch.inference_mode():
-            spent.append(cpu_ms(lambda c=compute: _ended(c.adapt(found.digest, tasks))) / len(tasks))  # type: ignore[misc]
+            spent.append(cpu_ms(lambda c=compute, t=tasks: _ended(c.adapt(found.digest, t))) / len(tasks))  # type: ignore[misc]
     return max(0.0, spent[0] - spent[1])
+
+
+def _encoded(compute: Compute, digest: str, rows: np.ndarray) -> LabelledArrays:
+    """A support whose features are known, so that no encoder's noise is taken for a forecast."""
+    with torch.inference_mode():
+        (made,) = _ended(compute.encode(digest, [rows]))
+    features = rows if made.features is None else made.features
+    return LabelledArrays(features, _classes(len(rows)), NUM_WAYS, None, encoded=made.features is not None)
 
 
 def _ended(steps: Generator[None, None, Made]) -> Made:

@@ -57,7 +57,7 @@ class Heads:
 def main(model: str, port: int) -> None:
     """Serve one model until the end."""
     with tempfile.TemporaryDirectory() as folder:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder}/ray")
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder}/ray")
         serve.start(http_options={"host": "127.0.0.1", "port": port, "access_log": False})
         deployed = serve.deployment(Heads, max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 1})
         serve.run(deployed.bind(model, folder), name="heads", blocking=True)

@@ -34,9 +34,11 @@ SPECIALS: Final[Mapping[tuple[str, str], Special]] = {
 def first(model: str) -> Iterator[Cell]:
     """What matters most, of one model; its limits are measured with these."""
     rivals = RIVALS[:1] if model == HEAVY else RIVALS
-    yield Cell(model, "centre", tuple(Arm(name) for name in ("kshot", *rivals, "echo")))
+    more = ("written, on the loop",) if model == "vectors" else ()
+    yield Cell(model, "centre", tuple(Arm(name) for name in ("kshot", *rivals, *more, "echo")))
     yield Cell(model, "one task", (Arm("kshot"), Arm("kshot", tasks=1)))
     yield Cell(model, "adapt", tuple(Arm(name, "adapt") for name in ("kshot", *rivals, "echo")))
+    yield Cell(model, "limits", ())
     yield Cell(model, "1 clients", (Arm("kshot", clients=1), Arm("written", clients=1)))
     if model in BOTH:
         yield Cell(model, "mixed", (Arm("kshot"), Arm("kshot", "mixed")))

@@ -23,6 +23,14 @@ from benchmarks.wire import request
 
 NUM_MADE = 16  # tasks that are adapted; the others are copies of these
 STOP_TIMEOUT_S = 20.0
+LOG_TAIL = 2_000  # characters told of a server that did not start
+FOR_RIVALS = {
+    "OMP_NUM_THREADS": "1",
+    # Ray Serve as its makers set it where throughput counts, with its proxy in front
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+}
 
 Body: TypeAlias = dict[str, Any]
 
@@ -36,6 +44,8 @@ class Server:
     path: str = "/v1/tasks"
     is_one_path: bool = False  # for all that is asked
     task_header: str = ""  # that names the task
+    keeps_all: bool = False  # tasks in memory, from when they are made
+    options: tuple[str, ...] = ()  # of its command
     settings: Mapping[str, str] = field(default_factory=dict)  # of kshot's, beside those of all
 
     def predict(self, task: str, inputs: Sequence[Any]) -> tuple[str, Body, dict[str, str]]:
@@ -52,10 +62,11 @@ SERVERS: Final[Mapping[str, Server]] = {
     each.name: each
     for each in (
         Server("kshot"),
-        Server("written", "written"),
+        Server("written", "written", keeps_all=True),
+        Server("written, on the loop", "written", keeps_all=True, options=("--on-loop",)),
         Server("LitServe", "lit", "/predict", is_one_path=True),
         Server("Ray Serve", "multiplexed", "/", is_one_path=True, task_header="serve_multiplexed_model_id"),
-        Server("echo", "echo"),
+        Server("echo", "echo", keeps_all=True),
         Server("kshot, 4 MiB of cache", settings={"KSHOT_CACHE_MIB": "4"}),
     )
 }
@@ -71,6 +82,7 @@ class Running:
     key: str | None = None
     database: Path | None = None
     tasks: list[str] = field(default_factory=list)
+    num_warm: int = 0  # of these, that were asked already
 
     def fill(self, num_tasks: int) -> None:
         """Have so many tasks: some adapted over HTTP, the others copies of these."""
@@ -170,12 +182,15 @@ def _kshot(server: Server, model: str, folder: Path) -> Iterator[Running]:
 def _rival(server: Server, model: str, folder: Path) -> Iterator[Running]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", f"benchmarks.serving.{server.module}", model, str(port)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    with (folder / f"{server.module}.log").open("a") as log:
+    command = [sys.executable, "-m", f"benchmarks.serving.{server.module}", model, str(port), *server.options]
+    environment = os.environ | FOR_RIVALS | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with (path := folder / f"{server.module}.log").open("a") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}")
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}", process)
+        except TimeoutError as error:
+            raise RuntimeError(path.read_text()[-LOG_TAIL:]) from error
         yield Running(server, Served(f"http://127.0.0.1:{port}", process.pid), model)
     finally:
         _end(process)

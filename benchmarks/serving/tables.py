@@ -43,7 +43,7 @@ def _limits(kept: Kept) -> Iterator[list[str]]:
 
 def _rows(model: str, kept: Kept) -> Iterator[list[str]]:
     for cell in every_cell(model):
-        if found := kept.get(model, cell.name):
+        if cell.arms and (found := kept.get(model, cell.name)):
             yield from (_row(cell, name, runs) for name, runs in found.items())
 
 

@@ -4,15 +4,19 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.asked import INPUTS, adaptation
+from benchmarks.serving import limits
 from benchmarks.serving.copies import copied
-from benchmarks.serving.stored import WRITE_TASKS, param_bytes, plan, reading, writing
+from benchmarks.serving.stored import param_bytes, plan
 from service.storage.migrate import upgrade
 from tests.service.api.serving import serving
 
 
-async def test_copies_predict_as_what_they_are_of_and_the_database_alone_finds_them(tmp_path: Path) -> None:
+async def test_copies_predict_as_what_they_are_of_and_there_are_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "kshot.db"
     await asyncio.to_thread(upgrade, url := f"sqlite+aiosqlite:///{file}")
     rng = np.random.default_rng(3)
@@ -25,9 +29,9 @@ async def test_copies_predict_as_what_they_are_of_and_the_database_alone_finds_t
             for task in (made, copies[0], copies[-1])
         ]
     assert answers[0] == answers[1] == answers[2]
-    next(reading(file))
-    writer = writing(file)
-    for _ in range(2 * WRITE_TASKS):
-        next(writer)
+    for name, least in {"LEAST_S": 0.0, "FEWEST": 1, "PREDICT_ROWS": (1, 2), "ADAPT_TASKS": (1, 2)}.items():
+        monkeypatch.setattr(limits, name, least)
+    found = await asyncio.to_thread(limits.limits, "vectors", file)
+    assert all(each > 0 for name, each in found.items() if name != "forecast")
     assert param_bytes(file) > 5 * 64 * 4
     assert any("USING" in line for line in await asyncio.to_thread(plan, file))
