@@ -10,16 +10,10 @@ import numpy.typing as npt
 
 from models.card import Card, Part
 from models.inputs import Input
-from models.inputs.frame import FrameInput
-from models.inputs.mixed import MixedInput
-from models.inputs.table import TableInput
-from models.inputs.text import TextInput
-from models.inputs.vector import VectorInput
 from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskNotFound, ModelUnavailable
 
 # What a task's inputs are, in what made them ready (storage looks there too), where a model leaves it open.
 FORM = "form"
-MAX_ROWS = 1_000_000  # of models that set no limit of their own
 TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
 TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
@@ -37,12 +31,11 @@ class Served:
     @property
     def preprocessing(self) -> dict[str, Any]:
         """What makes inputs ready for this model, whole: its name and every option."""
-        options = self.inputs.options if isinstance(self.inputs, MixedInput) else asdict(self.inputs)
-        return {"name": self.card.inputs["name"], **options}
+        return {"name": self.card.inputs["name"], **asdict(self.inputs)}
 
     def forms(self, rows: npt.NDArray[Any]) -> list[str]:
         """What each row is, of a model of more than one modality or of any number of columns; nothing of others."""
-        return [self.inputs.form(row) for row in rows] if isinstance(self.inputs, MixedInput | TableInput) else []
+        return self.inputs.forms(rows)
 
     def made(self, rows: npt.NDArray[Any]) -> dict[str, Any]:
         """What made these rows of one task ready, and what they are where that is open."""
@@ -51,28 +44,23 @@ class Served:
 
     def truncated(self, rows: npt.NDArray[Any]) -> list[int]:
         """The positions of the rows whose texts were longer than the model reads."""
-        if not isinstance(self.inputs, TextInput | FrameInput | MixedInput):
-            return []
         found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
         return found
 
     @property
     def max_rows(self) -> int:
         """Examples that a task of this model may have, as far as the model decides."""
-        return self.inputs.max_rows if isinstance(self.inputs, TableInput) else MAX_ROWS
+        return self.inputs.traits.max_rows
 
     @property
     def max_ways(self) -> int:
         """Labels that a task of this model may have, as far as the model decides."""
-        return self.inputs.max_ways if isinstance(self.inputs, TableInput) else MAX_ROWS
+        return self.inputs.traits.max_ways
 
     @property
     def widest(self) -> int:
         """The longest list of numbers that it takes as an input."""
-        match self.inputs:
-            case VectorInput(dim=width) | MixedInput(max_dim=width) | TableInput(max_columns=width):
-                return width
-        return 0
+        return self.inputs.traits.widest
 
     @property
     def is_slow(self) -> bool:
@@ -82,7 +70,7 @@ class Served:
     @property
     def transfers(self) -> bool:
         """Whether new tasks can learn from earlier ones: not where choosing takes minutes, nor of frames or tables."""
-        if isinstance(self.inputs, TableInput):  # whose columns may be other ones
+        if self.inputs.traits.has_own_columns:
             return False
         return not self.is_slow and self.card.head["name"] not in TOO_SLOW and bool(TRANSFERRED & {*self.card.kinds})
 
@@ -95,7 +83,7 @@ class Served:
     @property
     def num_ids(self) -> int | None:
         """Of a model whose inputs are ids, how many there are."""
-        return self.inputs.num_ids if isinstance(self.inputs, TextInput | FrameInput) else None
+        return self.inputs.traits.num_ids
 
 
 class Catalog:

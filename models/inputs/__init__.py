@@ -1,6 +1,8 @@
 """Raw inputs as bytes and numbers -> the arrays that models take, named in one table; no torch here.
 
-An input is a frozen dataclass with `shape` and `dtype`; calling it returns one array or raises a ValueError.
+An input is a frozen dataclass of its options with `shape` and `dtype`; calling it returns one array or raises a
+ValueError. Its `traits` say what there may be of it. Of rows of one task it tells the `forms`, where these are left
+open, and which are of texts that were `truncated`.
 """
 
 from collections.abc import Callable

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.inputs.text import TextInput
+from models.inputs.traits import Traits, no_forms
 
 NUM_COLUMNS = 5
 ID, WORD, START, END, LOOK = range(NUM_COLUMNS)  # WORD counts from 1 and is 0 where a token is of none
@@ -31,6 +32,8 @@ class FrameInput:
     max_tokens: int = 64
     sha256: str | None = None  # of the tokenizer of a base that is one's own
 
+    forms = no_forms
+
     @property
     def text(self) -> TextInput:
         """What cuts texts into tokens."""
@@ -50,6 +53,11 @@ class FrameInput:
     def dtype(self) -> str:
         """Type of what a call returns."""
         return "int32"
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits(num_ids=self.num_ids)
 
     @property
     def num_ids(self) -> int:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
+from models.inputs.traits import Traits, never_cut, no_forms
+
 FORMATS = ("PNG", "JPEG", "WEBP")
 DRAFT_PX = 512  # a JPEG is decoded at the smallest of its built-in scales that is still this large
 MAX_SCANS = 100  # of a JPEG: programs write ten, and each costs a pass over the whole picture
@@ -133,6 +135,14 @@ class GlyphInput:
 
     size: int = 56
     margin: int = 4
+
+    forms = no_forms
+    truncated = never_cut
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits()
 
     @property
     def shape(self) -> tuple[int, ...]:

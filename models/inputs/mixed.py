@@ -1,7 +1,8 @@
 """Images, texts and vectors -> rows of one shape, for models that take them all: bytes, the first says which."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from models.inputs.image import GlyphInput
 from models.inputs.text import TextInput
+from models.inputs.traits import Traits
 from models.inputs.vector import LARGEST, InvalidVector, VectorInput
 
 IMAGE, TEXT, VECTOR = 1, 2, 3  # the first byte of a row; the second is how many numbers a vector has
@@ -33,14 +35,21 @@ class MixedInput:
     base: str = "minilm"
     max_tokens: int = 32
     max_dim: int = 64
-    glyph: GlyphInput = field(init=False, repr=False, compare=False)
-    text: TextInput = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.max_dim <= MAX_DIM:
             raise ValueError(f"vectors have from 1 to {MAX_DIM} numbers")
-        object.__setattr__(self, "glyph", GlyphInput(self.size, self.margin))
-        object.__setattr__(self, "text", TextInput(self.base, self.max_tokens))
+        self.text  # noqa: B018 - so that a model whose base is missing is told at its start
+
+    @cached_property
+    def glyph(self) -> GlyphInput:
+        """What makes rows of images."""
+        return GlyphInput(self.size, self.margin)
+
+    @cached_property
+    def text(self) -> TextInput:
+        """What makes rows of texts."""
+        return TextInput(self.base, self.max_tokens)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,9 +62,9 @@ class MixedInput:
         return "uint8"
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What says how inputs are made ready."""
-        return {name: getattr(self, name) for name in ("size", "margin", "base", "max_tokens", "max_dim")}
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits(widest=self.max_dim)
 
     def __call__(self, given: Image.Image | Rows | str | Sequence[float]) -> npt.NDArray[np.uint8]:
         """The row of an image (also as its pixels), a text or numbers. Raises what those parts raise."""
@@ -67,8 +76,11 @@ class MixedInput:
             raise InvalidVector(f"expected a vector of 1 to {self.max_dim} numbers, got {len(given)}")
         return self._row(VECTOR, len(given), VectorInput(len(given))(list(given)))
 
-    def form(self, row: npt.NDArray[np.uint8]) -> str:
-        """What a row is, in words: rows of one task are all of one form. Empty for what no input makes."""
+    def forms(self, rows: npt.NDArray[np.uint8]) -> list[str]:
+        """What each row is, in words: rows of one task are all of one form. Empty for what no input makes."""
+        return [self._form(row) for row in rows]
+
+    def _form(self, row: npt.NDArray[np.uint8]) -> str:
         if row[0] == TEXT:
             tokens = self._texts(row[None])
             return "a text" if ((tokens >= 0) & (tokens < self.text.num_ids)).all() else ""

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.inputs.traits import Traits, never_cut, no_forms
+
 Array = npt.NDArray[np.uint8]
 
 
@@ -14,6 +16,14 @@ class PhotoInput:
     """The middle square of a picture, `size` pixels a side, red, green and blue of 0..255; the encoder scales them."""
 
     size: int = 224
+
+    forms = no_forms
+    truncated = never_cut
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.inputs.traits import Traits, never_cut
 from models.inputs.vector import LARGEST, NUMBERS
 
 MISSING, NUMBER, WORD = 1, 2, 3  # kinds of cells; zero behind the last column
@@ -30,6 +31,13 @@ class TableInput:
     max_rows: int = 320  # of a support
     max_ways: int = 26
 
+    truncated = never_cut
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits(self.max_columns, self.max_rows, self.max_ways, has_own_columns=True)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of what a call returns."""
@@ -51,11 +59,15 @@ class TableInput:
             row[column] = _cell(cell, column)
         return row
 
-    def form(self, row: npt.NDArray[np.float32]) -> str:
-        """What a row is, in words: rows of one task have as many cells. Empty for what no input makes."""
-        kinds, width = row[:, KIND], int((row[:, KIND] > 0).sum())
-        is_good = width > 0 and np.isin(kinds[:width], (MISSING, NUMBER, WORD)).all() and (np.abs(row) <= LARGEST).all()
-        return f"a row of {width} cells" if is_good else ""
+    def forms(self, rows: npt.NDArray[np.float32]) -> list[str]:
+        """What each row is, in words: rows of one task have as many cells. Empty for what no input makes."""
+        return [_form(row) for row in rows]
+
+
+def _form(row: npt.NDArray[np.float32]) -> str:
+    kinds, width = row[:, KIND], int((row[:, KIND] > 0).sum())
+    is_good = width > 0 and np.isin(kinds[:width], (MISSING, NUMBER, WORD)).all() and (np.abs(row) <= LARGEST).all()
+    return f"a row of {width} cells" if is_good else ""
 
 
 def width_of(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

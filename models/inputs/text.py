@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bases import MissingBase, find
+from models.inputs.traits import Traits, no_forms
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -31,6 +32,8 @@ class TextInput:
     max_tokens: int = 64
     sha256: str | None = None  # of the tokenizer of a base that is one's own
 
+    forms = no_forms
+
     def __post_init__(self) -> None:
         self.tokenizer  # noqa: B018 - so that a model whose base is missing is told at its start
 
@@ -48,6 +51,11 @@ class TextInput:
     def tokenizer(self) -> "Tokenizer":
         """What cuts texts into tokens."""
         return _tokenizer(self.base, self.sha256)
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits(num_ids=self.num_ids)
 
     @property
     def num_ids(self) -> int:

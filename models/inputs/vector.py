@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.inputs.traits import Traits, never_cut, no_forms
+
 NUMBERS = frozenset((int, float))  # by exact type: a bool is no number
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -19,6 +21,14 @@ class VectorInput:
     """Vectors of exactly `dim` finite numbers, kept in the sender's units."""
 
     dim: int
+
+    forms = no_forms
+    truncated = never_cut
+
+    @property
+    def traits(self) -> Traits:
+        """What there may be of it."""
+        return Traits(widest=self.dim)
 
     @property
     def shape(self) -> tuple[int, ...]:

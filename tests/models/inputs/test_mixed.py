@@ -16,7 +16,7 @@ FORMS = ["an image", "a text", "a vector of 2 numbers", "a text", "a vector of 4
 def test_rows_of_all_kinds_have_one_shape_and_know_what_they_are() -> None:
     rows = np.stack([MIXED(each) for each in SENT])  # type: ignore[arg-type]
     assert rows.shape == (5, *MIXED.shape) and rows.dtype == MIXED.dtype
-    assert [MIXED.form(row) for row in rows] == FORMS
+    assert MIXED.forms(rows) == FORMS
     assert MIXED.truncated(rows).tolist() == [False, False, False, True, False]
 
 
@@ -38,7 +38,7 @@ def test_pieces_hold_one_modality_as_its_own_input_makes_it() -> None:
 def test_bytes_that_no_input_makes_have_no_form() -> None:
     rows = np.stack([MIXED(each) for each in (SENT[0], SENT[1], SENT[2])])  # type: ignore[arg-type]
     rows[0, 0], rows[1, 2:6], rows[2, 2:6] = 9, np.frombuffer(np.int32(-5).tobytes(), np.uint8), 255
-    assert [MIXED.form(row) for row in rows] == ["", "", ""]
+    assert MIXED.forms(rows) == ["", "", ""]
 
 
 @pytest.mark.parametrize(("sent", "said"), [([], "1 to 4 numbers, got 0"), ([1.0] * 5, "1 to 4 numbers, got 5")])
@@ -48,4 +48,4 @@ def test_vectors_have_a_longest(sent: list[float], said: str) -> None:
 
 
 def test_rows_that_are_made_up_are_of_every_modality() -> None:
-    assert {MIXED.form(row)[:8] for row in MIXED.made_up(6)} == {"an image", "a text", "a vector"}
+    assert {form[:8] for form in MIXED.forms(MIXED.made_up(6))} == {"an image", "a text", "a vector"}
