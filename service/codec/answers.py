@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,8 @@ def multilabels(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int
 
 def ranked(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int | None) -> Iterator[dict[str, float]]:
     """Each row's labels with their probabilities, the most probable first."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-    ranked = np.take_along_axis(probabilities, order, axis=1).tolist()
-    names = np.array(labels, object)[order].tolist()
-    return (dict(zip(row, scores, strict=True)) for row, scores in zip(names, ranked, strict=True))
+    rows = (zip(labels, row, strict=True) for row in probabilities.tolist())
+    return (dict(sorted(row, key=itemgetter(1), reverse=True)[:top]) for row in rows)  # which keeps the order of equals
 
 
 def regressions(mean: npt.NDArray[Any], std: npt.NDArray[Any], *, scalar: bool) -> list[Regression]:

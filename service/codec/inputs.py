@@ -155,7 +155,7 @@ def _cells(value: Input) -> list[float | str | None]:
 
 
 def _refuse_large(numbers: Sequence[float]) -> None:
-    if any(abs(number) > LARGEST for number in numbers):
+    if numbers and max(max(numbers), -min(numbers)) > LARGEST:
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
 
 

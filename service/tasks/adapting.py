@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 
 from service import codec
 from service.catalog import Served
+from service.codec.costs import PACKED_US
 from service.engine.arrays import Adapted, Array, Forecast, LabelledArrays
 from service.engine.ask import Answer
 from service.engine.engine import Engine
@@ -132,8 +133,11 @@ class Adapting:
         others: Sequence[Other] = (),
     ) -> NewVersion:
         make = partial(version_of, model, number, origin, rows, targets, dtype=self._engine.dtype_of(model.digest))
+        num_bytes = rows.nbytes + sum(leaf.nbytes for leaf in adapted.params.values())
         version = await self._decoding.in_thread(
-            tenant, partial(make, params=adapted.params, forecast=adapted.forecast)
+            tenant,
+            partial(make, params=adapted.params, forecast=adapted.forecast),
+            about_us=PACKED_US * num_bytes,
         )
         if adapted.own is None:
             return version

@@ -1,14 +1,16 @@
-"""Requests as sent -> arrays, in a few threads of their own."""
+"""Requests as sent -> arrays, in a few threads of their own; what takes less than a moment is done at once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import partial
+from math import inf
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from service import codec
 from service.catalog import Served
+from service.codec.costs import AT_ONCE_US, HEAD_US, decoding_us, support_us
 from service.engine.arrays import Array
 from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
@@ -43,9 +45,9 @@ class Decoding:
         self._pictures.close()
         self._others.close()
 
-    async def in_thread(self, tenant: str, work: Callable[[], Result]) -> Result:
-        """Do what would hold up the event loop, when the tenant has its turn."""
-        return await self._others.do(tenant, work)
+    async def in_thread(self, tenant: str, work: Callable[[], Result], *, about_us: float = inf) -> Result:
+        """Do what would hold up the event loop, when the tenant has its turn; at once if it is short."""
+        return work() if about_us <= AT_ONCE_US else await self._others.do(tenant, work)
 
     async def support(
         self,
@@ -107,6 +109,7 @@ class Decoding:
                 kept=kept,
                 names=names,
             ),
+            about_us=support_us([*kept, *examples, *names]),
         )
 
     async def inputs(
@@ -140,9 +143,25 @@ class Decoding:
     async def _decoded(
         self, tenant: str, inputs: Sequence[Input], model: Served, decode: Decode, deadline: float
     ) -> Array:
+        weights = await self._weights(tenant, inputs, model)
+        if decoding_us(inputs, weights, model.inputs.shape) <= AT_ONCE_US:
+            rows, wrong = decode(inputs)
+            ON_DECODED.get()(len(inputs))
+            codec.refuse(wrong)
+            return rows
+        return await self._in_turns(tenant, inputs, model, decode, weights, deadline)
+
+    async def _in_turns(
+        self,
+        tenant: str,
+        inputs: Sequence[Input],
+        model: Served,
+        decode: Decode,
+        weights: Sequence[int],
+        deadline: float,
+    ) -> Array:
         rows = np.zeros((len(inputs), *model.inputs.shape), model.inputs.dtype)
         wrong: list[FieldError] = []
-        weights = await self._weights(tenant, inputs, model)
         threads = self._pictures if any(weights) else self._others
         most = min(TURN[modality] for modality in model.card.modalities)
         for first, stop, weight in turns_of(weights, most):
@@ -158,7 +177,8 @@ class Decoding:
     async def _weights(self, tenant: str, inputs: Sequence[Input], model: Served) -> list[int]:
         if "image" not in model.card.modalities:
             return [0] * len(inputs)
-        return await self.in_thread(tenant, partial(codec.image_bytes, inputs, model.inputs, self._limits))
+        look = partial(codec.image_bytes, inputs, model.inputs, self._limits)
+        return await self.in_thread(tenant, look, about_us=HEAD_US * len(inputs))
 
 
 def turns_of(weights: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ from PIL import Image
 from models.card import read_card
 from models.inputs.image import GlyphInput
 from service.catalog import Served
+from service.codec import Labelled
 from service.schemas import Example
 from service.settings import Settings
 from service.tasks.decoding import ON_DECODED, TURN_BYTES, Decoding, turns_of
@@ -63,3 +64,12 @@ def test_turns_are_as_heavy_as_allowed_or_of_one_picture() -> None:
     assert list(turns_of([9 * third, 1, 9 * third], 64)) == [(0, 1, 9 * third), (1, 2, 1), (2, 3, 9 * third)]
     assert list(turns_of([0] * 130, 64)) == [(0, 64, 0), (64, 128, 0), (128, 130, 0)]
     assert list(turns_of([], 64)) == []
+
+
+async def test_what_is_short_needs_no_thread(decoding: Decoding) -> None:
+    decoding.close()  # from here on no thread does anything
+    rows = await decoding.inputs("one", [saved(stroke())], served(), time.monotonic() + 60, "inputs.{}")
+    assert rows.shape[0] == 1
+    support = [Example(input=b"", label=label) for label in "xy"]
+    targets = await decoding.targets("one", support, served(), "classification")
+    assert isinstance(targets, Labelled) and targets.labels == ["x", "y"]
