@@ -26,12 +26,13 @@ from service.api import (
 )
 from service.api.access import Access
 from service.api.admission import Admission
-from service.api.deps import Service, tenant
+from service.api.deps import Service, authenticate
 from service.api.door import Door
 from service.api.draining import Draining, Open
 from service.api.gate import Gate
 from service.api.problems import handlers
 from service.api.replays import Replay, on_replay
+from service.api.shortcut import Shortcut
 from service.catalog import Catalog, Served
 from service.engine.ask import Key
 from service.engine.engine import Engine
@@ -101,6 +102,7 @@ def create_app(
             Middleware(Access, metrics=metrics, tracing=tracing),
             Middleware(Draining, requests=requests),
             Middleware(Admission, settings=settings, metrics=metrics, door=door),
+            Middleware(Shortcut, router=predictions.router, metrics=metrics),
         ],
     )
     app.state.metrics = metrics
@@ -112,8 +114,9 @@ def create_app(
 
 
 def _add_routes(app: FastAPI) -> None:
-    for resource in (tasks, support, versions, files, predictions, evaluations, jobs, models, limits):
-        app.include_router(resource.router, dependencies=[Depends(tenant)])  # also where a route asks for no tenant
+    for resource in (tasks, support, versions, files, evaluations, jobs, models, limits):
+        app.include_router(resource.router, dependencies=[Depends(authenticate)])
+    app.include_router(predictions.router)  # which asks for a key by itself
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
 

@@ -57,6 +57,7 @@ class JsonLines(logging.Formatter):
 
 def configure(level: str) -> None:
     """Send everything that is logged in this process to stderr, the service's own part from `level` up."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # which no line tells
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)

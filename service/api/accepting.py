@@ -27,7 +27,7 @@ ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def prefers_async(request: Request, prefer: PreferHeader = None) -> bool:
+async def prefers_async(request: Request, prefer: PreferHeader = None) -> bool:
     """Whether the client would rather have a job than wait. Other preferences are ignored, as they may be."""
     lines = request.headers.getlist("Prefer")  # which `prefer` only documents: it is the last of several
     names = (each.partition(";")[0].partition("=")[0] for line in lines for each in line.split(","))

@@ -2,8 +2,8 @@
 
 import logging
 import re
+from random import getrandbits
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -79,4 +79,9 @@ class Access:
 def _request_id(scope: Scope) -> str:
     """The id that the client or a proxy gave, if it is safe to repeat; else a new one."""
     given = Headers(scope=scope).get(HEADER, "")
-    return given if VALID_ID.fullmatch(given) else uuid4().hex
+    return given if VALID_ID.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """An id that no other request has; nobody need be unable to guess it."""
+    return f"{getrandbits(128):032x}"

@@ -36,6 +36,8 @@ class Admission:
         self._num_bytes = 0
         self._bytes_of: Counter[str] = Counter()  # the same by tenant, as far as the door knows whose a request is
         self._num_answered = 0  # bytes of files that are being answered
+        metrics.in_flight.set_function(lambda: self._num_requests)
+        metrics.in_flight_bytes.set_function(lambda: self._num_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer` and such."""
@@ -74,11 +76,9 @@ class Admission:
             self._metrics.shed.labels(f"admission_{error.code}").inc()
             raise
         self._num_requests += 1
-        self._metrics.in_flight.inc()
 
     def _release(self, body: Body) -> None:
         self._num_requests -= 1
-        self._metrics.in_flight.dec()
         self._take(body.tenant, -body.num_bytes)
         self._num_answered -= body.num_answered
 
@@ -113,7 +113,6 @@ class Admission:
         self._bytes_of[tenant] += more
         if not self._bytes_of[tenant]:
             del self._bytes_of[tenant]
-        self._metrics.in_flight_bytes.set(self._num_bytes)
 
 
 def _is_guarded(scope: Scope) -> bool:

@@ -1,8 +1,13 @@
-"""What routes are given: the running service, the tenant, the deadline, and a body that has been checked."""
+"""What routes are given: the running service, the tenant, the deadline, and a body that has been checked.
+
+Dependencies are coroutines that depend on nothing but the request. A plain function FastAPI would call in a thread, and
+what several depend on it would go through again for each of them, though it calls it once.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -38,11 +43,17 @@ from service.tasks import Tasks
 DEFAULT_TENANT = "default"
 JSON = "application/json"
 COMPUTED = ("/predictions", "/evaluations")  # POST to these stores nothing
+MAX_TYPES = 64  # headers of bodies that are remembered: most clients send the same
 EXPORTED = "/export"  # GET of this hands over what a task was taught, which predicting does not show
 
 BEARER = HTTPBearer(
     scheme_name="key", description="An API key (`kshot keys create`); none where KSHOT_AUTH=off.", auto_error=False
 )
+
+WRONG = (InvalidBody, UnsupportedMediaType, InvalidRequest, RequestValidationError)  # with what was sent
+KEYED: dict[str, Any] = {
+    "security": [{BEARER.scheme_name: []}]
+}  # the `openapi_extra` of a route that asks for the key by itself
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -63,26 +74,42 @@ class Service:
     old_revisions: frozenset[str | None]  # of the schema: too old to serve on
 
 
-def running(request: Request) -> Service:
-    """The service; raises NotReady before it has started and after it has stopped."""
+def service_of(request: Request) -> Service:
+    """The running service; raises NotReady before it has started and after it has stopped."""
     service: Service | None = request.app.state.service
     if service is None:
         raise NotReady("The service is starting or stopping.", retry_after_s=1)
     return service
 
 
-async def tenant(
-    request: Request,
-    service: Annotated[Service, Depends(running)],
-    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-) -> str:
-    """Whose request this is. Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises."""
+async def running(request: Request) -> Service:
+    """The same, as a dependency."""
+    return service_of(request)
+
+
+async def authenticate(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
+    """Find out whose request this is, before anything else is done for it.
+
+    Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises.
+    """
+    service = service_of(request)
     found = await _authenticated(request, service, sent)
     note(tenant=found)
     request.app.state.door.learn(request.scope, found)
     service.gate.enter(found)
     request.state.at_end(service.gate.leave, found)
+    request.state.tenant = found
+
+
+def tenant_of(request: Request) -> str:
+    """Whose request this is, once it has been authenticated."""
+    found: str = request.state.tenant
     return found
+
+
+async def tenant(request: Request) -> str:
+    """The same, as a dependency."""
+    return tenant_of(request)
 
 
 async def _authenticated(request: Request, service: Service, sent: HTTPAuthorizationCredentials | None) -> str:
@@ -100,32 +127,35 @@ def _scope_of(request: Request) -> Scope:
     return "predict" if reads or path.endswith(COMPUTED) else "adapt"
 
 
-def deadline(request: Request) -> float:
+async def deadline(request: Request) -> float:
     """When this request must have been answered, in time.monotonic() seconds."""
     moment: float = request.state.deadline
     return moment
 
 
-async def known_task(
-    task_id: str, service: Annotated[Service, Depends(running)], tenant: Annotated[str, Depends(tenant)]
-) -> AsyncIterator[str]:
-    """The id in the path; what cannot be an id is not looked up, and what else is wrong matters only for a task."""
+def check_id(task_id: str) -> None:
+    """Raise TaskNotFound for what cannot be an id, which is not looked up."""
     if not is_id(task_id, "task"):
         raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
     note(task=task_id)
+
+
+async def known_task(request: Request, task_id: str) -> AsyncIterator[str]:
+    """The id in the path; what else is wrong matters only for a task that is there."""
+    check_id(task_id)
     try:
         yield task_id
-    except (InvalidBody, UnsupportedMediaType, InvalidRequest, RequestValidationError):
-        await service.tasks.get(tenant, task_id)  # raises TaskNotFound, in the place of these
+    except WRONG:
+        await service_of(request).tasks.get(tenant_of(request), task_id)  # raises TaskNotFound, in the place of these
         raise
 
 
-def no_query(request: Request) -> None:
+async def no_query(request: Request) -> None:
     """Refuse every query parameter."""
     _refuse_query(list(request.query_params), "is not known here")
 
 
-def query_once(request: Request) -> None:
+async def query_once(request: Request) -> None:
     """Refuse query parameters that are given twice: which of the two is meant?"""
     names = [name for name, _ in request.query_params.multi_items()]
     _refuse_query([name for name in dict.fromkeys(names) if names.count(name) > 1], "is given more than once")
@@ -136,7 +166,7 @@ def _refuse_query(names: Sequence[str], message: str) -> None:
         raise InvalidRequest.at([FieldError(f"query.{name[:80]}", message) for name in names])
 
 
-def hold_answer(request: Request) -> Callable[[int], None]:
+async def hold_answer(request: Request) -> Callable[[int], None]:
     """What counts a large answer in before it is made, for as long as it is sent; it raises Overloaded."""
     hold: Callable[[int], None] = request.state.hold_answer
     return hold
@@ -149,20 +179,21 @@ Deadline = Annotated[float, Depends(deadline)]
 HoldAnswer = Annotated[Callable[[int], None], Depends(hold_answer)]
 
 
-def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[[Request, Service], Awaitable[M]]:
+def json_body(model: type[M], *others: str, optional: bool = False) -> Callable[[Request], Awaitable[M]]:
     """A dependency that reads this model from the body; `others` are media types that the route takes beside JSON.
 
     FastAPI would parse first and validate Python objects after; from bytes it is faster, and errors are ours.
     An `optional` body that is left out is one without fields.
     """
 
-    async def read(request: Request, service: Running) -> M:
+    async def read(request: Request) -> M:
         if optional and not await request.body():
             return model()
         if media_type(request) != JSON:
             expected = " or ".join([JSON, *others])
             raise UnsupportedMediaType(f"Expected a body of the type {expected}, in UTF-8 and not compressed.")
         body = await request.body()
+        service = service_of(request)
         request.state.hold_parsed(check_structure(body, service.settings, service.catalog.widest))
         return parsed(model, body)
 
@@ -184,11 +215,15 @@ def parsed(model: type[M], body: bytes) -> M:
 
 def media_type(request: Request) -> str | None:
     """The type of the body; none if it is compressed or not in UTF-8."""
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    charset = header.get_content_charset("utf-8")
     is_plain = request.headers.get("content-encoding", "identity").lower() == "identity"
-    return header.get_content_type() if charset == "utf-8" and is_plain else None
+    return _type_of(request.headers.get("content-type", "")) if is_plain else None
+
+
+@lru_cache(maxsize=MAX_TYPES)
+def _type_of(content_type: str) -> str | None:
+    header = Message()
+    header["content-type"] = content_type
+    return header.get_content_type() if header.get_content_charset("utf-8") == "utf-8" else None
 
 
 def takes(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:

@@ -23,6 +23,7 @@ MAX_KNOWN: Final = 10_000  # credentials whose tenant is remembered
 STRANGERS: Final = ""  # share the part of one tenant
 TELL_EVERY_S: Final = 1.0
 ENTERED: Final = "entered"  # in the state of a request that the server has asked about at the door
+CREDENTIAL: Final = "credential"
 DETAIL: Final = "More is being asked than can be answered in time."
 
 
@@ -106,4 +107,8 @@ def _is_short(scope: Scope) -> bool:
 
 def _credential(scope: Scope) -> int:
     """What tells keys apart, without keeping one: a salted hash that no other process would make."""
-    return hash(next((value for name, value in scope["headers"] if name == b"authorization"), None))
+    known: dict[str, int] = scope.setdefault("state", {})  # it is asked for again and again
+    if CREDENTIAL not in known:
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        known[CREDENTIAL] = hash(sent)
+    return known[CREDENTIAL]

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
 from service import schemas
-from service.api.deps import Running, Tenant, no_query, query_once
+from service.api.deps import Running, Tenant, no_query, query_once, service_of, tenant_of
 from service.api.problems import ANY, documented
 from service.errors import JobFinished, JobNotFound
 from service.fields import Cursor
@@ -32,16 +32,16 @@ class PageQuery(schemas.Request):
     state: JobState | None = None
 
 
-async def found_job(job_id: str, service: Running, tenant: Tenant) -> Job:
+async def found_job(request: Request, job_id: str) -> Job:
     """The job in the path. Raises JobNotFound; what cannot be an id is not looked up."""
     if not is_id(job_id, "job"):
         raise JobNotFound(f"There is no job {job_id[:80]!r}.")
-    return await service.jobs.get(tenant, job_id)
+    return await service_of(request).jobs.get(tenant_of(request), job_id)
 
 
-async def watching(service: Running, tenant: Tenant) -> AsyncIterator[None]:
+async def watching(request: Request) -> AsyncIterator[None]:
     """One of those who may watch at once: each holds a connection for as long as its job takes."""
-    with service.jobs.watching.place(tenant):
+    with service_of(request).jobs.watching.place(tenant_of(request)):
         yield
 
 

@@ -21,7 +21,7 @@ def etag(revision: int) -> dict[str, str]:
     return {"ETag": f'"{revision}"'}
 
 
-def if_match(
+async def if_match(
     header: Annotated[
         str | None,
         Header(

@@ -2,9 +2,9 @@
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
-from service.api.deps import Deadline, Running, Tenant, no_query
+from service.api.deps import Deadline, Running, Tenant, no_query, service_of, tenant_of
 from service.api.limits import limits_of
 from service.api.problems import ANY, BODY, documented
 from service.api.uploads import json_or_form, takes_either
@@ -58,10 +58,11 @@ async def tasks(service: Running, tenant: Tenant, name: str) -> ModelTaskList:
     )
 
 
-def owner(service: Running, tenant: Tenant, name: str, task_name: str) -> Served:
+async def owner(request: Request, name: str, task_name: str) -> Served:
     """The model in the path, which must have the task in the path; before the body is looked at."""
-    model = service.catalog.of(tenant).resolve(name)
-    service.catalog.own_task(model, task_name)
+    catalog = service_of(request).catalog
+    model = catalog.of(tenant_of(request)).resolve(name)
+    catalog.own_task(model, task_name)
     return model
 
 

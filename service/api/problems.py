@@ -50,13 +50,18 @@ def answer(error: KshotError, headers: Mapping[str, str] | None = None) -> Respo
     return Response(Problem.of(error).model_dump_json(), error.status, headers, MEDIA_TYPE)
 
 
+def refusal(error: KshotError, metrics: Metrics) -> Response:
+    """The same, counted if it protects the others."""
+    if isinstance(error, Overloaded | DeadlineExceeded | BodyTimeout):
+        metrics.shed.labels(error.code).inc()
+    return answer(error)
+
+
 def handlers(metrics: Metrics) -> dict[Any, Any]:
     """The app's `exception_handlers`."""
 
     async def on_kshot_error(request: Request, error: KshotError) -> Response:
-        if isinstance(error, Overloaded | DeadlineExceeded | BodyTimeout):
-            metrics.shed.labels(error.code).inc()
-        return answer(error)
+        return refusal(error, metrics)
 
     return {
         KshotError: on_kshot_error,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 
-from service.api.deps import Running, Service, Tenant, media_type
+from service.api.deps import Service, media_type, service_of, tenant_of
 from service.api.forms import FORM, boundary_of, canonical, max_parts
 from service.errors import InvalidForm, KshotError
 from service.once import Once, completed, fingerprint, first_answer
@@ -39,13 +39,12 @@ class Replay(Exception):
         self.answer = answer
 
 
-async def once_key(
-    request: Request, service: Running, tenant: Tenant, key: KeyHeader = None
-) -> AsyncIterator[Once | None]:
+async def once_key(request: Request, key: KeyHeader = None) -> AsyncIterator[Once | None]:
     """What makes this request happen once, if its client asked for that. Raises Replay if it has happened."""
     if key is None:
         yield None
         return
+    service, tenant = service_of(request), tenant_of(request)
     target = f"{request.url.path}?{request.url.query}"
     once = Once(key, fingerprint(request.method, target, await _content(request, service.settings)))
     await _replay(service, tenant, once)

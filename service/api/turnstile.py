@@ -6,13 +6,12 @@ what a prediction does; here it is a look at the head and one write.
 
 from functools import partial
 from typing import Any, cast
-from uuid import uuid4
 
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service.api.access import HEADER
+from service.api.access import HEADER, new_id
 from service.api.connection import Connection
 from service.api.door import DETAIL, ENTERED, Door, Place
 from service.errors import Overloaded
@@ -72,7 +71,7 @@ def _refusal(error: Overloaded, *, keep_alive: bool) -> bytes:
         "content-type: application/problem+json",
         f"content-length: {len(BODY)}",
         f"retry-after: {error.retry_after_s:.0f}",
-        f"{HEADER}: {uuid4().hex}",
+        f"{HEADER}: {new_id()}",
     ]
     head += [] if keep_alive else ["connection: close"]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + BODY

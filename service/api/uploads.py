@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from service.api.deps import Running, json_body, media_type, takes
+from service.api.deps import json_body, media_type, service_of, takes
 from service.api.forms import FORM, Part, boundary_of, max_parts, parts_of
 from service.api.openapi import REFERENCE, sent_as_text
 from service.errors import FieldError, InvalidRequest
@@ -42,15 +42,15 @@ LABELLED = (
 ASKED = "Each part with a file name is an image, whatever its field; the answers come in the order of the parts."
 
 
-def json_or_form(model: type[M], files: str) -> Callable[[Request, Running], Awaitable[M]]:
+def json_or_form(model: type[M], files: str) -> Callable[[Request], Awaitable[M]]:
     """A dependency that reads this model from JSON, or from a form whose files are the rows of its field `files`."""
     read_json = json_body(model, FORM)
 
-    async def read(request: Request, service: Running) -> M:
+    async def read(request: Request) -> M:
         if media_type(request) != FORM:
-            return await read_json(request, service)
+            return await read_json(request)
         boundary = boundary_of(request.headers["content-type"])
-        make = partial(request_of, model, files, await request.body(), boundary, service.settings)
+        make = partial(request_of, model, files, await request.body(), boundary, service_of(request).settings)
         return await run_in_threadpool(make)
 
     return read

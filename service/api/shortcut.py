@@ -1,0 +1,38 @@
+"""The short way to the one route that is asked most, past the router: docs/decisions/0019-a-shortcut.md."""
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.api.problems import refusal
+from service.errors import KshotError
+from service.metrics import Metrics
+
+
+class Shortcut:
+    """ASGI middleware, the innermost: calls the route of a router that has but one, if it is what is asked for."""
+
+    def __init__(self, app: ASGIApp, *, router: APIRouter, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        (self._route,) = (route for route in router.routes if isinstance(route, APIRoute))
+        self._methods = self._route.methods or set()
+        assert not self._route.dependant.dependencies, "only FastAPI's way solves dependencies"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or hand it on to the router."""
+        found = self._route.path_regex.match(_path(scope)) if scope["type"] == "http" else None
+        if found is None or scope["method"] not in self._methods:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self._route
+        try:
+            response = await self._route.endpoint(Request(scope, receive), **found.groupdict())
+        except KshotError as error:
+            response = refusal(error, self._metrics)
+        await response(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
