@@ -63,7 +63,7 @@ def adapt(
     """Make a task from labelled examples and print its id.
 
     A CSV has a first line of names. A column text (or input) is the input, or image (or path) the path of one from
-    the file's folder; without these, all columns but label, target and id are the numbers of a vector. Lines of JSON
+    the file's folder; without these, all columns but label, target, id, family and split are a vector. Lines of JSON
     have the same as fields; "input" may also be a list of numbers or {"image": "<base64>"}, "label" a list of labels,
     and "slots" parts of a text.
     """
