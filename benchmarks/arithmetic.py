@@ -6,7 +6,7 @@ Nothing of that size was run. Unit costs are measured on one machine, kept in `-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -64,11 +64,12 @@ class Plan:
 
     def full(self) -> dict[str, float]:
         """How many times this demand each shared part can take."""
+        of_one, of_many = reversed(self.database_cores)
         return {
-            "PostgreSQL's cores with small batches": DATABASE_CORES * USED / self.database_cores[1],
-            "its cores with large ones": DATABASE_CORES * USED / self.database_cores[0],
-            "its log": WAL_MIB_PER_S / self.wal_mib_per_s,
-            "its connections": DATABASE_CONNECTIONS / self.num_connections,
+            "PostgreSQL's cores, batches of one": DATABASE_CORES * USED / of_one,
+            "PostgreSQL's cores, batches of 32 clients": DATABASE_CORES * USED / of_many,
+            "PostgreSQL's log": WAL_MIB_PER_S / self.wal_mib_per_s if self.wal_mib_per_s else inf,
+            "PostgreSQL's connections": DATABASE_CONNECTIONS / self.num_connections,
         }
 
 
@@ -145,7 +146,7 @@ def _of_a_task(model: str, costs: Costs) -> str:
 
 
 def _first(full: Mapping[str, float]) -> str:
-    return "; ".join(f"{name}, {times:.1f}" for name, times in sorted(full.items(), key=lambda each: each[1]))
+    return "; ".join(f"{name}: {times:.1f}" for name, times in sorted(full.items(), key=lambda each: each[1]))
 
 
 def measure(seconds: float, num_tasks: int) -> dict[str, object]:

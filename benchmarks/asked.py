@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import httpx
@@ -14,6 +15,7 @@ from benchmarks.wire import request
 NUM_WAYS, NUM_SHOTS = 5, 5
 GLYPH_PX, VECTOR_DIM = 105, 64  # as Omniglot's are
 TIMEOUT_S = 120.0
+NUM_AT_ONCE = 16  # tasks being made
 TOPICS = (
     "what is the balance of account",
     "play me some music like number",
@@ -71,5 +73,9 @@ def predictions(url: str, model: str, num_tasks: int, key: str | None = None) ->
 
 
 def _made(http: httpx.Client, model: str, num_tasks: int) -> Iterator[str]:
-    for number in range(num_tasks):
-        yield http.post("/v1/tasks", json=adaptation(model, number)).raise_for_status().json()["id"]
+    def made(seed: int) -> str:
+        told: dict[str, str] = http.post("/v1/tasks", json=adaptation(model, seed)).raise_for_status().json()
+        return told["id"]
+
+    with ThreadPoolExecutor(NUM_AT_ONCE) as pool:  # many tasks share a commit then
+        yield from pool.map(made, range(num_tasks))
