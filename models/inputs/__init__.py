@@ -2,7 +2,7 @@
 
 An input is a frozen dataclass of its options with `shape` and `dtype`; calling it returns one array or raises a
 ValueError. Its `traits` say what there may be of it. Of rows of one task it tells the `forms`, where these are left
-open, and which are of texts that were `truncated`.
+open, and which are of texts that were `truncated`; `made_up` ones are to measure with.
 """
 
 from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.inputs.text import TextInput
-from models.inputs.traits import Traits, no_forms
+from models.inputs.text import PAD, USUAL_TOKENS, TextInput
+from models.inputs.traits import Traits, no_forms, noise
 
 NUM_COLUMNS = 5
 ID, WORD, START, END, LOOK = range(NUM_COLUMNS)  # WORD counts from 1 and is 0 where a token is of none
@@ -86,6 +86,12 @@ class FrameInput:
     def borders(self, row: Rows) -> list[tuple[int, int]]:
         """Where each word of a row [L 5] lies in the text: its first character, and the one behind its last."""
         return borders_of(row)
+
+    def made_up(self, num_rows: int) -> Rows:
+        """Short sentences, as good as any for measuring how long they take."""
+        rows = noise(self, num_rows)
+        rows[:, USUAL_TOKENS:] = PAD
+        return rows
 
     def truncated(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of these texts [B L 5] were cut, or have words behind the last that is read."""

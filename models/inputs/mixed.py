@@ -76,7 +76,7 @@ class MixedInput:
             raise InvalidVector(f"expected a vector of 1 to {self.max_dim} numbers, got {len(given)}")
         return self._row(VECTOR, len(given), VectorInput(len(given))(list(given)))
 
-    def forms(self, rows: npt.NDArray[np.uint8]) -> list[str]:
+    def forms(self, rows: Rows) -> list[str]:
         """What each row is, in words: rows of one task are all of one form. Empty for what no input makes."""
         return [self._form(row) for row in rows]
 

@@ -3,15 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.inputs.traits import Traits, never_cut
+from models.inputs.traits import Traits, never_cut, noise
 from models.inputs.vector import LARGEST, NUMBERS
 
 MISSING, NUMBER, WORD = 1, 2, 3  # kinds of cells; zero behind the last column
 KIND, FIRST, SECOND = range(3)  # of the three numbers of a cell
+USUAL_COLUMNS = 16
 CODE_BYTES = 3  # a whole number of 24 bits is exact in single precision
 
 
@@ -59,9 +61,16 @@ class TableInput:
             row[column] = _cell(cell, column)
         return row
 
-    def forms(self, rows: npt.NDArray[np.float32]) -> list[str]:
+    def forms(self, rows: npt.NDArray[Any]) -> list[str]:
         """What each row is, in words: rows of one task have as many cells. Empty for what no input makes."""
         return [_form(row) for row in rows]
+
+    def made_up(self, num_rows: int) -> npt.NDArray[np.float32]:
+        """Rows of numbers, as good as any for measuring how long they take."""
+        rows = noise(self, num_rows)
+        rows[..., KIND] = NUMBER
+        rows[:, USUAL_COLUMNS:] = 0
+        return rows
 
 
 def _form(row: npt.NDArray[np.float32]) -> str:

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bases import MissingBase, find
-from models.inputs.traits import Traits, no_forms
+from models.inputs.traits import Traits, no_forms, noise
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 PAD, END = 0, 102  # of BERT's vocabulary; a text that was cut does not close with END
+USUAL_TOKENS = 12  # of a short sentence
 MAX_CHARACTERS = 128  # a token, at most: a bound on what reading a text costs, which blanks inside it may reach
 
 Rows = npt.NDArray[Any]
@@ -88,6 +89,12 @@ class TextInput:
             raise InvalidText("expected a text")
         text = text[: self.max_characters]
         return self.tokenizer.encode(text.encode("utf-8", "replace").decode())
+
+    def made_up(self, num_rows: int) -> Rows:
+        """Short sentences, as good as any for measuring how long they take."""
+        rows = noise(self, num_rows)
+        rows[:, USUAL_TOKENS:] = PAD
+        return rows
 
     def truncated(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of these texts [B L] were cut."""

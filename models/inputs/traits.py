@@ -30,3 +30,8 @@ def no_forms(of: object, rows: Rows) -> list[str]:
 def never_cut(of: object, rows: Rows) -> npt.NDArray[np.bool_]:
     """Of inputs that are no texts."""
     return np.zeros(len(rows), np.bool_)
+
+
+def noise(of: Any, num_rows: int) -> Rows:
+    """Rows as good as any for measuring how long they take."""
+    return np.random.default_rng(0).integers(1, 256, (num_rows, *of.shape)).astype(of.dtype)

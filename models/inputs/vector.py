@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.inputs.traits import Traits, never_cut, no_forms
+from models.inputs.traits import Traits, never_cut, no_forms, noise
 
 NUMBERS = frozenset((int, float))  # by exact type: a bool is no number
 LARGEST = float(np.finfo(np.float32).max)
@@ -24,6 +24,7 @@ class VectorInput:
 
     forms = no_forms
     truncated = never_cut
+    made_up = noise
 
     @property
     def traits(self) -> Traits:

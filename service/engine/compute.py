@@ -12,11 +12,8 @@ from torch import Tensor
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
 from models.heads.tail import Tail
-from models.inputs import Input
-from models.inputs.frame import FrameInput, max_words
-from models.inputs.mixed import MixedInput
-from models.inputs.table import KIND, NUMBER, TableInput
-from models.inputs.text import PAD, TextInput
+from models.inputs.frame import max_words
+from models.inputs.text import TextInput
 from models.learner import Learner
 from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
 from service.codec import width
@@ -32,9 +29,6 @@ from service.metrics import Metrics
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
-
-USUAL_TOKENS = 12  # of a short sentence
-USUAL_COLUMNS = 16
 
 Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
 
@@ -80,7 +74,7 @@ class Compute:
                 continue
             most = min(16, 2 * self.slice_rows[digest])  # a start must not wait for an encoder that is dear
             for is_measured, num_rows in ((False, most), (True, most // 4), (True, most)):
-                task = _made_up(_made_up_rows(num_rows, checkpoint.inputs), checkpoint.card.kinds[0])
+                task = _made_up(checkpoint.inputs.made_up(num_rows), checkpoint.card.kinds[0])
                 (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 query = (self.params_from(adapted.params), task.rows)
@@ -98,7 +92,7 @@ class Compute:
         """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones."""
         head, inputs = self.learners[digest].head, self.checkpoints[digest].inputs
         for num_rows in (4, 2 * min(8, self.slice_rows[digest])):
-            task = _made_up(_made_up_rows(num_rows, inputs), self.checkpoints[digest].card.kinds[0])
+            task = _made_up(inputs.made_up(num_rows), self.checkpoints[digest].card.kinds[0])
             features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
             params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
             query = {leaf: value[0].contiguous() for leaf, value in params.items()}
@@ -247,18 +241,6 @@ class Compute:
             return None
         names = [np.zeros(len(task.rows), np.bool_) if task.names is None else task.names for task in tasks]
         return rows_of(self._on_device(names), [len(each) for each in names]).values
-
-
-def _made_up_rows(num_rows: int, inputs: Input) -> Array:
-    if isinstance(inputs, MixedInput):
-        return inputs.made_up(num_rows)
-    rows = np.random.default_rng(0).integers(1, 256, (num_rows, *inputs.shape)).astype(inputs.dtype)
-    if isinstance(inputs, TextInput | FrameInput):
-        rows[:, USUAL_TOKENS:] = PAD
-    if isinstance(inputs, TableInput):
-        rows[..., KIND] = NUMBER
-        rows[:, USUAL_COLUMNS:] = 0
-    return rows
 
 
 def _made_up(rows: Array, kind: str) -> LabelledArrays:
