@@ -105,7 +105,8 @@ def _tried(place: Place, model: str, name: str, work: Callable[[], Any]) -> list
     except Exception as error:
         typer.echo(f"  failed: {error!r}", err=True)
         return [f"{model}, {name}"]
-    place.kept.put(model, name, found)
+    if found is not None:
+        place.kept.put(model, name, found)
     typer.echo(f"  {time.monotonic() - began:.0f} s" + (f": {found}" if model == "all" or "limits" in name else ""))
     return []
 
