@@ -67,6 +67,7 @@ SERVERS: Final[Mapping[str, Server]] = {
         Server("LitServe", "lit", "/predict", is_one_path=True),
         Server("Ray Serve", "multiplexed", "/", is_one_path=True, task_header="serve_multiplexed_model_id"),
         Server("echo", "echo", keeps_all=True),
+        Server("kshot, no jobs", settings={"KSHOT_JOB_WORKERS": "0"}),  # which are looked for, statement by statement
         Server("kshot, 4 MiB of cache", settings={"KSHOT_CACHE_MIB": "4"}),
     )
 }
