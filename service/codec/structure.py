@@ -30,7 +30,7 @@ def check_structure(body: bytes, settings: Settings, widest: int = 0) -> int:
     max_rows = max(settings.max_examples, settings.max_inputs)
     num_numbers = _check_numbers(body, max(widest, LONGEST), max_rows * widest + SPARE_NUMBERS)
     limit = TOKENS_OF_A_ROW * max_rows + TOKENS_OF_METADATA
-    if _most(body) > limit and sum(1 for _ in islice(TOKEN.finditer(body), limit + 1)) > limit:
+    if len(body) > limit and _most(body) > limit and sum(1 for _ in islice(TOKEN.finditer(body), limit + 1)) > limit:
         raise BodyTooLarge(f"The body holds more than {limit} objects, lists, names and texts.")
     return num_numbers * NUMBER_BYTES
 
