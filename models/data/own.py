@@ -97,6 +97,8 @@ def _example(row: Row) -> Example:
         raise UnusableData(f"{row.where}: the split {split!r} is none of {', '.join(get_args(Split))}")
     if values and row.label is not None:
         raise UnusableData(f"{row.where}: there are a label and a target")
+    if not values and row.label is None:
+        raise UnusableData(f"{row.where}: the target is empty")
     if isinstance(row.label, list):
         raise UnusableData(f"{row.where}: there are several labels; tasks are made of rows of one")
     if isinstance(given, str | list) and not given:

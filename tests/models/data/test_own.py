@@ -106,6 +106,7 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("a.jsonl", '{"label": "a"}\n', "a.jsonl:1: expected a text, a list of numbers or an image"),
         ("a.jsonl", '{"label": "a", "input": [1], "split": "dev"}\n', "a.jsonl:1: the split 'dev' is none of train"),
         ("a.jsonl", '{"label": "a", "target": 1, "input": [1]}\n', "a.jsonl:1: there are a label and a target"),
+        ("a.jsonl", '{"target": [], "input": [1]}\n', "a.jsonl:1: the target is empty"),
         ("a.jsonl", '{"label": ["a", "b"], "input": [1]}\n', "a.jsonl:1: there are several labels"),
         ("a.jsonl", '{"target": 1, "input": [1]}\n{"label": "a", "input": [1]}\n', "mixes labels with targets"),
         ("a.csv", "target,x\nmuch,1\n", "a.csv:2: the target: expected a number"),
