@@ -1,4 +1,9 @@
-"""How migrations run, for `kshot migrate` and for the command `alembic`: one transaction, one process at a time."""
+"""How migrations run, for `kshot migrate` and for the command `alembic`: one process at a time, in one transaction.
+
+Where an index is built on a table that has rows, what comes before it is a transaction of its own (`indexing.py`).
+"""
+
+from time import sleep
 
 from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -8,6 +13,7 @@ from service.storage.engines import begin_immediate, database_url
 from service.storage.tables import Table
 
 WAIT_FOR_OTHERS_S = 600  # an upgrade may be long, so another waits longer for it than a request for a lock
+POLL_S = 0.2
 UPGRADE_LOCK = 0x6B73686F74  # "kshot"
 
 
@@ -25,11 +31,18 @@ def engine_for(url: str) -> Engine:
 
 
 def wait_for_others(connection: Connection) -> None:
-    """Hold off other upgrades until this transaction ends; SQLite's BEGIN IMMEDIATE has done so already."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
-        # requests queue up behind a migration that waits for its lock, so it gives up early
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    """Hold off other upgrades until this connection ends; SQLite's BEGIN IMMEDIATE does so by itself.
+
+    Asked for again and again: who waited in a statement would be waited for by an index that is built.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})").scalar_one():
+        connection.commit()
+        sleep(POLL_S)
+    # requests queue up behind a migration that waits for its lock, so it gives up early
+    connection.exec_driver_sql("SET lock_timeout = '5s'")
+    connection.commit()
 
 
 def refuse_orphans(connection: Connection) -> None:
@@ -51,8 +64,8 @@ def run(url: str) -> None:
                 compare_type=True,
                 compare_server_default=True,
             )
+            wait_for_others(connection)
             with context.begin_transaction():
-                wait_for_others(connection)
                 context.run_migrations()
                 refuse_orphans(connection)
     finally:

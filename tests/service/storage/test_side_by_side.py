@@ -85,8 +85,9 @@ def test_what_code_of_before_writes_is_taken_until_the_deployment_is_ended(
         write(engine, columns, revision)
     migrate.upgrade(database_url, finish=True)
     assert migrate.revision_of(database_url) == migrate.head()
+    later = [revision for revision, columns in known.items() if "generation" in columns["versions"]]
     for revision, columns in known.items():
-        if "generation" in columns["versions"]:
+        if revision in later:
             write(engine, columns, f"later {revision}")
         else:
             with pytest.raises(IntegrityError, match="generation"):
@@ -95,7 +96,7 @@ def test_what_code_of_before_writes_is_taken_until_the_deployment_is_ended(
         tasks = {table.name: table for table in tables_of(engine)}["tasks"]
         counted = connection.execute(select(func.count()).select_from(tasks)).scalar_one()
     engine.dispose()
-    assert counted == len(known) + 1  # the refused left nothing
+    assert counted == len(known) + len(later)  # the refused left nothing
 
 
 def test_nothing_goes_back_by_migrating_again(sqlite_url: str) -> None:
