@@ -39,7 +39,7 @@ from service.engine.engine import Engine
 from service.engine.freshness import Fetch, FetchVersions, Version
 from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
-from service.jobs.sweeping import expire_jobs, reap
+from service.jobs.sweeping import LOOKS, Reaper, expire_jobs
 from service.keyring import Keyring
 from service.leaving import ending_within
 from service.logs import on_lost
@@ -194,10 +194,10 @@ async def _jobs(
     """Jobs, accepted and done, and what is done about them now and then."""
     wake = asyncio.Event()
     expire = partial(expire_jobs, database, timedelta(seconds=settings.job_ttl_s))
-    look = partial(reap, database, settings.job_attempts, metrics, wake)
+    reaper = Reaper(database, settings, metrics, wake)
     async with (
         repeating(expire, every_s=SWEEP_EVERY_S, name="forgetting old jobs"),
-        repeating(look, every_s=settings.job_lease_s / 5, name="looking for lost jobs"),
+        repeating(reaper.look, every_s=settings.job_lease_s / LOOKS, name="looking for lost jobs"),
         Runner(database, served, settings, metrics, tracing, wake, is_stopping).running(),
     ):
         yield Jobs(database, served, settings, wake, is_stopping)

@@ -54,6 +54,7 @@ class Fault:
     reads: Outcome = "fails"
     writes: Outcome = "fails"
     needs_disk: bool = False
+    least_s: float = 0.0  # that it lasts
     num_waits: int = 2  # for the database, one after another, that a request may have until it ends
 
 
@@ -196,6 +197,7 @@ POSTGRES: Final = (
     Fault("stopped", stopped),
     Fault("restarted", restarted, "either", "either"),
     Fault("every connection cut and refused", refused),
+    Fault("away for longer than a job's lease", refused, least_s=20.0),
     Fault("cut in the middle of statements", cut, "either", "either"),
     Fault("silent: nothing comes back", silent),
     Fault("slow by 2 s an answer", slow, "either", "either", num_waits=6),

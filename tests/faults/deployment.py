@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from service import doctor
 from service.api.deps import Service
@@ -16,7 +17,8 @@ from service.app import create_app
 from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.ids import new_id
 from service.settings import Settings
-from tests.faults.kinds import KINDS, QUERIES, TASK, Kind
+from service.storage.tables import Job
+from tests.faults.kinds import ASYNC, KINDS, MORE, QUERIES, TASK, Kind
 from tests.service.api.serving import client_of
 from tests.service.samples import make_key
 
@@ -56,16 +58,29 @@ class Deployment:
         """A task that was asked before, one for each kind that changes it, and a key that nobody has seen."""
         self.key, self.other = new_id("fault"), str(await make_key(admin_url, "admin"))
         self.tasks = {}
-        shared = await self._new_task()
+        shared = await self.new_task()
         for kind in KINDS:
             own = kind.needs == "writes" or not kind.is_known
-            self.tasks[kind.name] = await self._new_task() if own and kind.has_task else shared
+            self.tasks[kind.name] = await self.new_task() if own and kind.has_task else shared
         (await self.client.post(f"{shared}/predictions", json=QUERIES)).raise_for_status()
 
-    async def _new_task(self) -> str:
+    async def new_task(self) -> str:
+        """The path of one more task."""
         made = await self.client.post("/v1/tasks", json=TASK)
         assert made.status_code == 201, made.text
         return f"/v1/tasks/{made.json()['id']}"
+
+    def holding(self, task: str) -> AbstractAsyncContextManager[None]:
+        """While it is entered, writers of this process to the task wait for their turn."""
+        writing = self.service.tasks._writing
+        return writing._turn("acme", task.rpartition("/")[2], monotonic() + PATIENCE_S)
+
+    async def begin_job(self, task: str) -> None:
+        """Teach the task more by a job, which is running when this returns."""
+        accepted = await self.client.post(f"{task}/support", json=MORE, headers=ASYNC)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.client.get(accepted.headers["Location"])).json()["state"] != "running":
+                await asyncio.sleep(0.02)
 
     async def wave(self, kinds: Iterable[Kind] = KINDS) -> list[Asked]:
         """One request of each of these kinds, all at once."""
@@ -101,6 +116,9 @@ class Deployment:
                 task = (await self.client.get(self.tasks[kind.name])).json()
                 wrong += [] if kind.is_over(task) else [f"{kind.name}: {task}"]
         made = (await self.client.get(f"/v1/tasks?name={self.key}")).json()["items"]
+        async with self.service.database.read() as session:
+            lost = await session.scalars(select(Job.id).where(Job.num_losses > 0))
+        wrong += [f"{job} was taken for lost" for job in lost]
         wrong += [] if len(made) == 2 else [f"{len(made)} tasks were made of two requests to adapt"]
         examination = await doctor.examine(self.service.database)
         return wrong + [f"doctor: {found}" for found in examination.found]

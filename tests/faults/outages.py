@@ -34,10 +34,11 @@ HEAD: Final = ("while", "requests", "answered", "503, Retry-After", "else", "slo
 CAPTION: Final = (
     "One process with two services, strict and with `KSHOT_MAX_STALENESS_S`, went through all of it; "
     "timeouts: {timeouts}. {kinds} kinds of request at once when the fault begins, those that only read again after "
-    "{hold_s:g} s. *Back*: from the end of the fault until a prediction, a read and a write are answered, one after "
-    "another. *Wrong*: any other status, a prediction of a cached task that fails although it may serve, an answer "
-    "later than the timeouts, an effect that is missing or there twice after every write was sent again under its "
-    "`Idempotency-Key`, and whatever `kshot doctor` finds. Load of the machine: {load:.0f} on {cores} cores."
+    "{hold_s:g} s, or as long as the fault says; a job is being done all the while. *Back*: from the end of the fault "
+    "until a prediction, a read and a write are answered, one after another. *Wrong*: any other status, a prediction "
+    "of a cached task that fails although it may serve, an answer later than the timeouts, an effect that is missing "
+    "or there twice after every write was sent again under its `Idempotency-Key`, a process that is taken for lost, "
+    "and whatever `kshot doctor` finds. Load of the machine: {load:.0f} on {cores} cores."
 )
 
 Page = Annotated[Path, typer.Option(help="The page of the table.")]
@@ -61,10 +62,10 @@ async def tried(
     for deployment in deployments:
         await deployment.prepare(place.admin_url)
         await deployment.wave(kind for kind in reading if kind.is_known)  # so that there are connections to lose
-    async with fault.block(place):
+    async with running_job(deployments), fault.block(place):
         began = monotonic()
         first = await asyncio.gather(*(deployment.wave() for deployment in deployments))
-        await asyncio.sleep(began + hold_s - monotonic())
+        await asyncio.sleep(began + max(hold_s, fault.least_s) - monotonic())
         later = await asyncio.gather(*(deployment.wave(reading) for deployment in deployments))
     found = []
     for deployment, *waves in zip(deployments, first, later, strict=True):
@@ -73,6 +74,17 @@ async def tried(
         wrong = [problem for each in asked for problem in judged(each, fault, deployment.is_strict, busy_s)]
         found.append(Tried(fault, asked, back_s, wrong + await deployment.effects()))
     return found
+
+
+@asynccontextmanager
+async def running_job(deployments: Sequence[Deployment]) -> AsyncIterator[None]:
+    """Some process does a job meanwhile, which cannot end before the block does."""
+    async with AsyncExitStack() as stack:
+        task = await deployments[0].new_task()
+        for deployment in deployments:
+            await stack.enter_async_context(deployment.holding(task))
+        await deployments[0].begin_job(task)
+        yield
 
 
 def judged(asked: Asked, fault: Fault, is_strict: bool, busy_s: float) -> list[str]:
