@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from service.storage.database import Database
 
 FRESH_S = 5.0  # a key that was revoked is refused by every process after so long
 MAX_KNOWN = 10_000
-MAX_STRANGERS = 64  # keys never seen here that are being looked up, a few at once
-STRANGERS_AT_ONCE = 2
+MAX_STRANGERS = 1024  # keys never seen here that are being looked up, all that wait in one statement
+STRANGERS_AT_ONCE = 2  # such statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Keyring:
         self._reading: dict[str, asyncio.Task[StoredKey | None]] = {}
         self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._num_strangers = 0
+        self._wanted: set[str] = set()  # of strangers, by the next statement
+        self._next_look: asyncio.Task[Mapping[str, StoredKey]] | None = None
 
     async def tenant(self, text: str, scope: Scope) -> str:
         """The tenant of the key in this text. Raises Unauthenticated, or Forbidden if it has not this scope."""
@@ -80,23 +83,41 @@ class Keyring:
         return await asyncio.shield(self._reading[prefix])
 
     async def _read_stranger(self, prefix: str) -> StoredKey | None:
-        """That of a key never seen here. Anybody can make those up, so they share few connections and places."""
+        """That of a key never seen here. Anybody can make those up, so they share few connections.
+
+        All that wait are read at once: made up ones by the hundred do not keep out one that exists.
+        """
         if self._num_strangers >= MAX_STRANGERS:
             raise Overloaded("Too many keys that are new here are being looked up already.", retry_after_s=1)
         self._num_strangers += 1
+        self._wanted.add(prefix)
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look(), name="reading new keys", context=Context())
         try:
-            async with self._strangers:
-                return await self._read_known(prefix)
+            return (await asyncio.shield(self._next_look)).get(prefix)
         finally:
             self._num_strangers -= 1
+
+    async def _look(self) -> Mapping[str, StoredKey]:
+        async with self._strangers:
+            wanted, self._wanted, self._next_look = self._wanted, set(), None  # who comes now waits for the next
+            read_at = monotonic()
+            async with self._database.read() as session:
+                found = {key.prefix: key for key in await api_keys.get_keys(session, wanted)}
+        for prefix, key in found.items():
+            self._remember(prefix, key, read_at)
+        return found
 
     async def _read_known(self, prefix: str) -> StoredKey | None:
         read_at = monotonic()
         async with self._database.read() as session:
             key = await api_keys.get_key(session, prefix)
+        self._remember(prefix, key, read_at)
+        return key
+
+    def _remember(self, prefix: str, key: StoredKey | None, read_at: float) -> None:
         self._known.pop(prefix, None)
         if key is not None:  # prefixes that do not exist are without number
             self._known[prefix] = Known(key, read_at)
             if len(self._known) > MAX_KNOWN:
                 self._known.popitem(last=False)
-        return key

@@ -1,6 +1,6 @@
 """Every statement about API keys, as functions of a session."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +36,11 @@ async def get_key(session: AsyncSession, prefix: str) -> StoredKey | None:
     """The key with this prefix, valid or not."""
     row = (await session.execute(_KEYS.where(ApiKey.prefix == prefix))).one_or_none()
     return None if row is None else StoredKey(*row)
+
+
+async def get_keys(session: AsyncSession, prefixes: Collection[str]) -> list[StoredKey]:
+    """Those of the keys with these prefixes that there are, valid or not; in one statement."""
+    return [StoredKey(*row) for row in await session.execute(_KEYS.where(ApiKey.prefix.in_(prefixes)))]
 
 
 async def list_keys(session: AsyncSession) -> list[StoredKey]:

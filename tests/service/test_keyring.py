@@ -70,16 +70,22 @@ async def test_an_outage(database_url: str, monkeypatch: pytest.MonkeyPatch, max
 
 
 def reads_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Prefixes that have been looked up since, as their reading begins."""
+    """Prefixes that have been looked up since, those of one statement together, as their reading begins."""
     begun: list[str] = []
-    get_key = api_keys.get_key
+    get_key, get_keys = api_keys.get_key, api_keys.get_keys
 
     async def counted(session: AsyncSession, prefix: str) -> StoredKey | None:
         begun.append(prefix)
         await asyncio.sleep(0.01)
         return await get_key(session, prefix)
 
+    async def counted_together(session: AsyncSession, prefixes: set[str]) -> list[StoredKey]:
+        begun.append(" ".join(prefixes))
+        await asyncio.sleep(0.01)
+        return await get_keys(session, prefixes)
+
     monkeypatch.setattr(api_keys, "get_key", counted)
+    monkeypatch.setattr(api_keys, "get_keys", counted_together)
     return begun
 
 
@@ -101,16 +107,29 @@ async def test_keys_that_nobody_has_take_few_places_and_connections(
     async with opened(sqlite_url) as database:
         ring, begun = Keyring(database, max_staleness_s=0), reads_of(monkeypatch)
         await ring.tenant(str(token), "adapt")
-        flood = [asyncio.create_task(ring.tenant(str(new_token()), "adapt")) for _ in range(500)]
+        flood = [asyncio.create_task(ring.tenant(str(new_token()), "adapt")) for _ in range(1500)]
         await asyncio.sleep(0.001)
         assert len(begun) - 1 <= keyring.STRANGERS_AT_ONCE
         monkeypatch.setattr(keyring, "FRESH_S", 0.0)
         assert await ring.tenant(str(token), "adapt") == "acme"  # a known key does not wait behind them
         assert len(begun) <= 2 + 3 * keyring.STRANGERS_AT_ONCE
         found = await asyncio.gather(*flood, return_exceptions=True)
-        assert sum(isinstance(each, Overloaded) for each in found) == 500 - keyring.MAX_STRANGERS
+        assert sum(isinstance(each, Overloaded) for each in found) == 1500 - keyring.MAX_STRANGERS
         assert sum(isinstance(each, Unauthenticated) for each in found) == keyring.MAX_STRANGERS
         assert await ring.tenant(str(token), "adapt") == "acme" and not ring._num_strangers
+
+
+async def test_a_key_that_exists_is_found_among_many_that_do_not(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await make_key(sqlite_url, "adapt")
+    async with opened(sqlite_url) as database:
+        ring, begun = Keyring(database, max_staleness_s=0), reads_of(monkeypatch)
+        flood = [asyncio.create_task(ring.tenant(str(new_token()), "adapt")) for _ in range(500)]
+        await asyncio.sleep(0.001)
+        assert await ring.tenant(str(token), "adapt") == "acme"
+        assert len(begun) <= 2
+        await asyncio.gather(*flood, return_exceptions=True)
 
 
 async def test_no_more_keys_are_known_than_there_is_room_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
