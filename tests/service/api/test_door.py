@@ -137,6 +137,17 @@ async def test_a_refusal_by_the_server_leaves_its_connection_usable(served: tupl
     assert slow.shed() == slow.metrics.registry.get_sample_value("kshot_http_requests_total", counted) == 3
 
 
+def test_what_is_short_by_its_head() -> None:
+    door = Door(Settings(), Metrics())
+    heads = {"content-length": (b"65536", b"65537", b"x"), "transfer-encoding": (b"chunked",)}
+    found = {
+        value: door.enter({"method": "POST", "path": SHORT, "headers": [(name.encode(), value)]}) is not None
+        for name, values in heads.items()
+        for value in values
+    }
+    assert found == {b"65536": True, b"65537": False, b"x": False, b"chunked": True}
+
+
 def test_a_client_that_is_refused_on_its_last_request_sees_the_connection_end(served: tuple[Slow, str]) -> None:
     slow, url = served
     for _ in range(MOST):
