@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from time import monotonic
 from typing import Any
 
@@ -34,7 +35,8 @@ class Circuit:
         """Round what is asked of the database: refused while that is away; a sign of it if it fails or takes long."""
         if self.is_open:
             raise unavailable()
-        timer = asyncio.get_running_loop().call_later(SUSPECT_AFTER_S, self._suspect)
+        # in no request's context: whether the database is away is told of none of them
+        timer = asyncio.get_running_loop().call_later(SUSPECT_AFTER_S, self._suspect, context=Context())
         try:
             yield
             self.answered_at = monotonic()
@@ -55,7 +57,7 @@ class Circuit:
 
     def _suspect(self) -> None:
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._until_answered(), name="asking the database")
+            self._asking = asyncio.create_task(self._until_answered(), name="asking the database", context=Context())
 
     async def _until_answered(self) -> None:
         while not await self._is_answered():

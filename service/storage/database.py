@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from time import monotonic
 
 from sqlalchemy import exc, text
@@ -96,7 +97,7 @@ class Database:
         Also while the database is held to be away: it is this that finds out whether it is.
         """
         if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._revision(), name="checking the database")
+            self._checking = asyncio.create_task(self._revision(), name="checking the database", context=Context())
         found = await asyncio.shield(self._checking)
         self.circuit.answered_at = monotonic()
         return found

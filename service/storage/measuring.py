@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Literal
 
-from sqlalchemy import Connection, QueuePool, event
+from sqlalchemy import Connection, ExceptionContext, QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from service.errors import DatabaseUnavailable
@@ -24,7 +24,12 @@ def measure_engine(engine: AsyncEngine, name: str, metrics: Metrics) -> None:
 
     def end(connection: Connection, cursor: object, statement: str, *rest: Any) -> None:
         word = statement[: statement.find(" ")].lower()
-        seconds[word if word in seconds else "other"].observe(perf_counter() - connection.info[BEGAN])
+        seconds[word if word in seconds else "other"].observe(perf_counter() - connection.info.pop(BEGAN))
+
+    def fail(context: ExceptionContext) -> None:
+        """One that timed out, or whose connection was cut, took its time too."""
+        if context.connection is not None and BEGAN in context.connection.info:
+            end(context.connection, None, context.statement or "")
 
     def do_commit(connection: Any) -> None:
         began = perf_counter()
@@ -35,6 +40,7 @@ def measure_engine(engine: AsyncEngine, name: str, metrics: Metrics) -> None:
     commit, dialect.do_commit = dialect.do_commit, do_commit  # type: ignore  # no event is behind it
     event.listen(engine.sync_engine, "before_cursor_execute", begin)
     event.listen(engine.sync_engine, "after_cursor_execute", end)
+    event.listen(engine.sync_engine, "handle_error", fail)
     pool = engine.pool
     assert isinstance(pool, QueuePool)
     metrics.connections_in_use.labels(name).set_function(pool.checkedout)

@@ -6,6 +6,7 @@ import time
 import pytest
 from sqlalchemy import text
 
+from service import logs
 from service.errors import DatabaseUnavailable
 from service.storage import circuit as circuit_module
 from service.storage.circuit import Circuit
@@ -21,9 +22,11 @@ class Asked:
     def __init__(self) -> None:
         self.is_there = True
         self.count = 0
+        self.about: list[object] = []
 
     async def ask(self) -> None:
         self.count += 1
+        self.about.append(logs.about())
         if not self.is_there:
             raise unavailable()
 
@@ -39,6 +42,16 @@ async def test_one_failure_is_asked_about_and_is_not_an_outage() -> None:
     circuit = Circuit(asked.ask)
     await fails(circuit)
     assert asked.count == 1 and not circuit.is_open
+    await circuit.close()
+
+
+async def test_an_outage_is_nobodys_request() -> None:
+    asked = Asked()
+    circuit = Circuit(asked.ask)
+    mark = logs.begin(request_id="mine")
+    await fails(circuit)
+    logs.ABOUT.reset(mark)
+    assert asked.about == [{}]
     await circuit.close()
 
 
