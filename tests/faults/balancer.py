@@ -1,7 +1,10 @@
-"""A small proxy before replicas: each connection goes to one that is ready; what refuses one is passed over."""
+"""A small proxy before replicas: each connection goes to one that was ready when it was last asked, or is cut.
+
+It forgives nothing: what a replica refuses, the client loses.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -23,6 +26,7 @@ class Balancer:
     def add(self, url: str) -> None:
         """A replica that is ready."""
         self.replicas.append(url)
+        self._ready.add(url)
 
     def remove(self, url: str) -> None:
         """One that is gone."""
@@ -33,9 +37,8 @@ class Balancer:
         async with httpx.AsyncClient(timeout=2, verify=False) as http:
             while True:
                 for url in list(self.replicas):
-                    with suppress(httpx.TransportError):
-                        is_ready = (await http.get(f"{url}/readyz")).status_code == 200
-                        (self._ready.add if is_ready else self._ready.discard)(url)
+                    with suppress(httpx.TimeoutException):  # it says nothing of either
+                        (self._ready.add if await _is_ready(http, url) else self._ready.discard)(url)
                 await asyncio.sleep(LOOK_EVERY_S)
 
     def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,24 +46,31 @@ class Balancer:
         self._group.create_task(self._serve(reader, writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for url in self._by_turns():
+        if (url := self._next()) is not None:
             try:
                 own_reader, own_writer = await asyncio.open_connection(*urlsplit(url).netloc.split(":"))
             except OSError:
                 self._ready.discard(url)
-                continue
-            ways = ((reader, own_writer), (own_reader, writer))
-            await asyncio.gather(*(_pass_on(*way) for way in ways))
-            own_writer.transport.abort()
-            break
+            else:
+                ways = ((reader, own_writer), (own_reader, writer))
+                await asyncio.gather(*(_pass_on(*way) for way in ways))
+                own_writer.transport.abort()
         writer.transport.abort()
 
-    def _by_turns(self) -> Iterator[str]:
-        """Those that are ready, another one first each time; the others after them."""
+    def _next(self) -> str | None:
+        """One of those that are ready, another each time."""
         self._num_connections += 1
-        first = self._num_connections % max(1, len(self.replicas))
-        turns = self.replicas[first:] + self.replicas[:first]
-        yield from sorted(turns, key=lambda url: url not in self._ready)
+        ready = [url for url in self.replicas if url in self._ready]
+        return ready[self._num_connections % len(ready)] if ready else None
+
+
+async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(f"{url}/readyz")).status_code == 200
+    except httpx.TimeoutException:
+        raise
+    except httpx.TransportError:
+        return False
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -144,12 +144,11 @@ async def harmless(http: httpx.AsyncClient, old: str, new: str) -> int:
 
 async def migrated(database_url: str, *, finish: bool) -> None:
     """The schema of the new release, as an operator brings it about: again if a lock was not to be had."""
-    for _ in range(9):
-        try:
+    for _ in range(8):
+        with suppress(DatabaseUnavailable):
             await asyncio.to_thread(upgrade, database_url, finish=finish)
-            break
-        except DatabaseUnavailable:
-            continue
+            return
+    await asyncio.to_thread(upgrade, database_url, finish=finish)
 
 
 async def roll(zygote: Zygote, database_url: str, old: Release, part_s: float) -> str:
@@ -157,7 +156,8 @@ async def roll(zygote: Zygote, database_url: str, old: Release, part_s: float) -
     async with balancing() as (balancer, url), httpx.AsyncClient(verify=False, timeout=TIMEOUT_S) as http:
         first, second = old.serving(), old.serving()
         replicas = [await asyncio.to_thread(each.__enter__) for each in (first, second)]
-        balancer.replicas += [address for address, _ in replicas]
+        for address, _ in replicas:
+            balancer.add(address)
         load, fleet = Load(url), Fleet(zygote, database_url, balancer, unready_s=1.0)
         deployment = Deployment(load)
         async with load.at_work():
@@ -173,7 +173,7 @@ async def roll(zygote: Zygote, database_url: str, old: Release, part_s: float) -
                 deployment.note("both releases")
                 process.send_signal(signal.SIGTERM)
                 await asyncio.to_thread(process.wait)
-                balancer.replicas.remove(address)
+                balancer.remove(address)
                 deployment.note("an old replica stopped")
             await migrated(database_url, finish=True)
             await asyncio.sleep(part_s / 4)
@@ -190,7 +190,8 @@ async def roll(zygote: Zygote, database_url: str, old: Release, part_s: float) -
             await fleet.lose(signal.SIGTERM)
     head = ["part", "calls", "connections lost", "longest call, s"]
     statuses = ", ".join(f"{count:,} x {status}" for status, count in sorted(load.sent.answers.items()))
-    after = f"Answers: {statuses}. No call failed and no read was stale. Then an old replica was started again: "
+    after = f"Answers: {statuses}. The first call that failed, or read that was stale, would have ended it. "
+    after += "Then an old replica was started again: "
     after += f"{num_refused} writes of it to tasks that learn from each other were refused; `kshot doctor`: whole."
     return f"{page.table(head, deployment.rows)}\n\n{after}"
 

@@ -39,7 +39,7 @@ def main() -> None:
         put(
             given.results,
             "fuzz",
-            f"`{command('fuzz', 'tests')}`: no unexpected exception in any.\n\n{table(HEAD, rows)}",
+            f"`{command('fuzz', 'tests')}`, which ends at the first unexpected exception.\n\n{table(HEAD, rows)}",
         )
 
 
