@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from functools import partial
+from math import ceil
 from types import FrameType
 from typing import Literal, cast
 
@@ -65,7 +66,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
         access_log=False,
         server_header=False,
         root_path=settings.root_path,
-        timeout_graceful_shutdown=round(settings.drain_timeout_s),
+        timeout_graceful_shutdown=ceil(settings.drain_timeout_s),
     )
     server = uvicorn.Server(config)
     stopping: Stopping = app.state.stopping

@@ -40,8 +40,7 @@ class Access:
         request_id = _request_id(scope)
         token = logs.begin(request_id=request_id)
         trace = self._tracing.begin("request", scope["headers"])
-        if trace is not None:
-            CURRENT.set(trace)
+        current = CURRENT.set(trace)  # also none: what is pipelined begins inside the request before it
         started, status = perf_counter(), CLIENT_LEFT
 
         async def send_with_id(message: Message) -> None:
@@ -63,6 +62,7 @@ class Access:
         finally:
             self._record(scope, status, perf_counter() - started, trace)
             logs.ABOUT.reset(token)
+            CURRENT.reset(current)
 
     def _record(self, scope: Scope, status: int, seconds: float, trace: Trace | None) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
