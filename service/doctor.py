@@ -19,6 +19,7 @@ from service.terminal import fail, on_database, print_json, settings_in_force
 
 DIGEST = "stored params are what their digest says"
 READABLE = "stored params can be read"
+ROWS = "rows can be read"
 PAGES = "the file of the database is sound"
 
 
@@ -56,12 +57,14 @@ async def examine(database: Database, models: Path | None = None) -> Examination
     async with database.read() as session:
         rows = await audit.counts(session)
         found = [Found(PAGES, "", problem) for problem in await audit.damaged_pages(session)]
+        found += [each async for each in audit.unreadable(session)]
         found += [each async for each in audit.broken(session)]
+        found += [each async for each in audit.changed_inputs(session)]
         async for params in audit.stored_params(session):
             found += _damage(params)
         stale = await trainings.stale_models(session)
         not_durable = await audit.not_durable(session)
-    num_laws = len(audit.LAWS) + len((DIGEST, READABLE, PAGES))
+    num_laws = len(audit.LAWS) + len((DIGEST, READABLE, ROWS, audit.INPUTS, PAGES))
     return Examination(rows, num_laws, found, _served(stale, models), not_durable)
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_22_finish"
-down_revision = "2026_11_22_unmeasured"
+down_revision = "2026_11_22_checksums"
 
 finishes = True  # run by `kshot migrate --finish`, see docs/operations.md
 

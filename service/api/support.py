@@ -18,6 +18,7 @@ from service.errors import (
     ExampleNotFound,
     ModelUnavailable,
     PreconditionFailed,
+    TaskDamaged,
     TaskNotFound,
     TooFewLabels,
     VersionNotFound,
@@ -72,7 +73,7 @@ async def extend(
     return task
 
 
-@router.get("", responses=documented(TaskNotFound, VersionNotFound), dependencies=[Depends(query_once)])
+@router.get("", responses=documented(TaskNotFound, VersionNotFound, TaskDamaged), dependencies=[Depends(query_once)])
 async def page(
     service: Running, tenant: Tenant, task_id: TaskId, query: Annotated[SupportQuery, Query()]
 ) -> SupportPage:

@@ -12,7 +12,7 @@ from service.api.matching import ETAG, IfMatch, etag
 from service.api.problems import ANY, BODY, documented
 from service.api.replays import HEADERS, OnceKey
 from service.api.uploads import json_or_form, takes_either
-from service.errors import ModelNotFound, PreconditionFailed, TaskNotFound
+from service.errors import ModelNotFound, PreconditionFailed, TaskDamaged, TaskNotFound
 from service.fields import Cursor, Text
 from service.schemas import CreatedTask, CreateTask, Task, TaskPage, UpdateTask
 
@@ -66,7 +66,7 @@ async def page(service: Running, tenant: Tenant, query: Annotated[PageQuery, Que
 
 @router.get(
     "/{task_id}",
-    responses={200: {"headers": ETAG}, **documented(TaskNotFound)},
+    responses={200: {"headers": ETAG}, **documented(TaskNotFound, TaskDamaged)},
     dependencies=[Depends(no_query)],
 )
 async def read(service: Running, tenant: Tenant, task_id: TaskId, response: Response) -> Task:
@@ -78,7 +78,7 @@ async def read(service: Running, tenant: Tenant, task_id: TaskId, response: Resp
 
 @router.patch(
     "/{task_id}",
-    responses={200: {"headers": ETAG}, **documented(*BODY, TaskNotFound, PreconditionFailed)},
+    responses={200: {"headers": ETAG}, **documented(*BODY, TaskNotFound, TaskDamaged, PreconditionFailed)},
     openapi_extra=takes(UpdateTask),
     dependencies=[Depends(no_query)],
 )
@@ -100,7 +100,7 @@ async def update(
     "/{task_id}",
     status_code=204,
     response_class=Response,
-    responses=documented(TaskNotFound, PreconditionFailed),
+    responses=documented(TaskNotFound, TaskDamaged, PreconditionFailed),
     dependencies=[Depends(no_query)],
 )
 async def delete(service: Running, tenant: Tenant, task_id: TaskId, match: IfMatch) -> Response:

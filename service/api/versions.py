@@ -15,6 +15,7 @@ from service.errors import (
     ModelNotFound,
     ModelUnavailable,
     PreconditionFailed,
+    TaskDamaged,
     TaskNotFound,
     VersionErased,
     VersionNotFound,
@@ -26,7 +27,7 @@ router = APIRouter(
 )
 
 
-@router.get("/versions", responses=documented(TaskNotFound))
+@router.get("/versions", responses=documented(TaskNotFound, TaskDamaged))
 async def page(service: Running, tenant: Tenant, task_id: TaskId) -> VersionList:
     """The versions of a task that are kept (KSHOT_MAX_VERSIONS), newest first."""
     return await service.tasks.versions.all(tenant, task_id)
@@ -80,7 +81,7 @@ async def readapt(
     response: Response,
 ) -> CreatedTask | Response:
     """Adapt a task anew, from its stored inputs, to the newest digest of its model; on that already, it stays as is."""
-    now, _ = await service.tasks.get(tenant, task_id, match=match)
+    now, _ = await service.tasks.get(tenant, task_id, match=match, repairs=True)
     is_slow = service.tasks.readapting.is_slow(now)
     if respond_async or is_slow or now.num_support > service.settings.job_examples:
         answer = await service.jobs.readapt(

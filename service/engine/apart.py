@@ -9,7 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 from service.errors import TaskDamaged
 
 APART_S: Final = 10.0  # since it could last not be read
-UNREADABLE: Final = (ValueError, TypeError, LookupError)  # raised by what a row is made into, where it is damaged
+# raised by columns that know what they hold, or by what a row is made into, where it is damaged
+UNREADABLE: Final = (TaskDamaged, ValueError, TypeError, LookupError)
 
 log = logging.getLogger(__name__)
 

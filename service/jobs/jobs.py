@@ -71,7 +71,7 @@ class Jobs:
         was_preferred: bool,
     ) -> StoredAnswer:
         """Accept to move a task to the digest that the request means now. Raises what its inputs need not tell."""
-        task, _ = await self._tasks.get(tenant, task_id, match=match)
+        task, _ = await self._tasks.get(tenant, task_id, match=match, repairs=True)
         named = self._tasks.readapting.named(tenant, task, request)
         is_slow, size = self._tasks.readapting.is_slow(task), task.num_support
         return await self._accept(tenant, "readapt", task_id, named, size, match, once, was_preferred, is_slow=is_slow)
@@ -80,7 +80,7 @@ class Jobs:
         self, tenant: str, task_id: str, example_id: str, *, match: Match = None, was_preferred: bool
     ) -> StoredAnswer:
         """Accept to forget an example of a task. Raises what the task's other examples need not tell."""
-        task, _ = await self._tasks.get(tenant, task_id, match=match)
+        task, _ = await self._tasks.get(tenant, task_id, match=match, repairs=True)
         await self._tasks.support.find_example(tenant, task_id, example_id)
         is_slow, size, request = self._tasks.readapting.is_slow(task), task.num_support, Forget(example=example_id)
         return await self._accept(tenant, "forget", task_id, request, size, match, None, was_preferred, is_slow=is_slow)

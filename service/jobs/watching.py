@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import TypeAlias, TypeVar
 
-from service.errors import DatabaseUnavailable, KshotError, Overloaded
+from service.errors import DatabaseUnavailable, Overloaded
 from service.jobs.answers import job_of
 from service.schemas import Job
 from service.settings import Settings
@@ -88,7 +88,7 @@ class Watching:
         try:
             async with self._database.read() as session:
                 return await jobs.get_jobs(session, keys)
-        except KshotError:
+        except DatabaseUnavailable:
             raise
         except Exception:
             if len(keys) > 1:

@@ -6,17 +6,34 @@ Of all tenants, since an operator asks. Each statement sees one moment, so the s
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from zlib import crc32
 
-from sqlalchemy import ForeignKeyConstraint, Select, and_, exists, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    JSON,
+    ForeignKeyConstraint,
+    Select,
+    Text,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.storage.jobs import OPEN
+from service.storage.readable import StoredJson
 from service.storage.tables import Example, Features, Job, Membership, OwnParams, Params, Table, Task, Transfer, Version
 from service.storage.usage import wrongly_measured
 
 Law: TypeAlias = Select[*tuple[Any, ...]]  # rows (tenant, the rest of the key) that break it
 
+INPUTS = "inputs of examples are what their checksum says"
 MAX_FOUND = 100  # of one law: who has more has seen enough
 PAGE = 100  # params in one read
 FLUSHED = ("fsync", "full_page_writes", "synchronous_commit")  # PostgreSQL's, on as it is shipped
@@ -65,6 +82,19 @@ async def damaged_pages(session: AsyncSession) -> list[str]:
     return [] if found == ["ok"] else found
 
 
+async def unreadable(session: AsyncSession) -> AsyncIterator[Found]:
+    """Rows of which SQLite finds that some JSON is none; PostgreSQL takes and keeps no other."""
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    for table in Table.metadata.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, JSON | StoredJson)]
+        wrong = [and_(column.is_not(None), ~func.json_valid(type_coerce(column, Text()))) for column in columns]
+        if wrong:
+            key = [column for column in table.primary_key if column.name != "tenant"]
+            for row in await session.execute(select(table.c.tenant, *key).where(or_(*wrong)).limit(MAX_FOUND)):
+                yield Found(f"{table.name} can be read", row[0], " ".join(map(str, row[1:])))
+
+
 async def not_durable(session: AsyncSession) -> list[str]:
     """What a power cut may undo though it has been answered: settings of PostgreSQL; our SQLite always flushes."""
     if session.get_bind().dialect.name == "sqlite":
@@ -78,6 +108,22 @@ async def stored_params(session: AsyncSession) -> AsyncIterator[StoredParams]:
     for table in (Params, OwnParams):
         async for params in _all_of(session, table):
             yield params
+
+
+async def changed_inputs(session: AsyncSession) -> AsyncIterator[Found]:
+    """Examples whose inputs are not what was stored; a page at a time."""
+    key = tuple_(Example.task_id, Example.ordinal)
+    after: tuple[str, int] = ("", -1)
+    while True:
+        wanted = select(Example.tenant, Example.task_id, Example.ordinal, Example.checksum, Example.input)
+        wanted = wanted.where(key > after).order_by(Example.task_id, Example.ordinal).limit(PAGE)
+        page = (await session.execute(wanted)).all()
+        for tenant, task_id, ordinal, checksum, data in page:
+            if checksum not in (None, crc32(data)):
+                yield Found(INPUTS, tenant, f"{task_id} {ordinal}")
+        if len(page) < PAGE:
+            return
+        after = (page[-1].task_id, page[-1].ordinal)
 
 
 async def _all_of(session: AsyncSession, table: type[Params] | type[OwnParams]) -> AsyncIterator[StoredParams]:

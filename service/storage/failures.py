@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from service.errors import Conflict, DatabaseUnavailable, InvalidRequest, KshotError
+from service.errors import Conflict, DatabaseUnavailable, InvalidRequest, KshotError, TaskDamaged
 
 RETRY_AFTER_S = 1.0
 
@@ -20,6 +20,7 @@ LOST_RACES = {
 }  # unique and foreign keys: PostgreSQL's states, SQLite's extended codes
 CLOSED = "This connection is closed"
 SQLITE_ERROR = 1  # SQLite's code for a statement that is wrong in itself
+UNREADABLE = ("Could not decode to UTF-8", "malformed JSON")  # SQLite's of a row whose bytes are not what was stored
 
 
 @contextmanager
@@ -41,6 +42,8 @@ def translate(error: exc.SQLAlchemyError) -> KshotError | None:
         return lost if _code(error) in LOST_RACES else None
     if isinstance(error, exc.DataError):
         return InvalidRequest("a text holds a NUL character or a number is out of range; the database cannot keep it")
+    if isinstance(error, exc.OperationalError) and any(each in str(error.orig) for each in UNREADABLE):
+        return TaskDamaged("A text that is stored of the task cannot be read.")
     return unavailable() if _is_outage(error) else None
 
 

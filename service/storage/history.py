@@ -10,14 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import JSON
 
 from service.storage.json_rows import json_rows
+from service.storage.readable import damaged_example, read_apart
 from service.storage.records import Fetched, Member, VersionRecord, WholeVersion, read_slots
 from service.storage.tables import Example, Membership, Params, Task, Version
 
 
 async def list_versions(session: AsyncSession, tenant: str, task_id: str) -> list[VersionRecord]:
-    """The retained versions, newest first."""
+    """The retained versions that can be read, newest first."""
     statement = _VERSIONS.where(Version.tenant == tenant, Version.task_id == task_id)
-    return [_version(*row) for row in await session.execute(statement.order_by(Version.number.desc()))]
+    rows, _ = await read_apart(session, statement.order_by(Version.number.desc()), Version.number)
+    return [_version(*row) for row in rows]
 
 
 async def get_version(session: AsyncSession, tenant: str, task_id: str, number: int) -> VersionRecord | None:
@@ -42,7 +44,10 @@ async def list_members(
 ) -> list[Member]:
     """A page of a version's examples, from behind the ordinal `after`."""
     values = {"tenant": tenant, "task_id": task_id, "version": version, "limit": limit, "after": after}
-    return [_member(*row) for row in await session.execute(_MEMBERS, values)]
+    rows, damaged = await read_apart(session, _MEMBERS, Example.example_id, values)
+    if damaged:
+        raise damaged_example(damaged[0])
+    return [_member(*row) for row in rows]
 
 
 async def has_example(session: AsyncSession, tenant: str, task_id: str, example_id: str) -> bool:

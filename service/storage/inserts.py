@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,6 +63,7 @@ async def insert_examples(
             "target": example.target,
             "slots": None if example.slots is None else [slot.model_dump() for slot in example.slots],
             "created_at": now,
+            "checksum": crc32(example.input),
             "input": example.input,
         }
         for example in examples

@@ -1,20 +1,25 @@
 """Tasks: stored, found, listed, deleted, and what an adaptation or a prediction needs of them."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
-from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, or_, select
+from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
+from service.storage.readable import damaged_example, read_apart
 from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 from service.storage.transfers import forget_source
+
+log = logging.getLogger(__name__)
 
 
 async def insert_task(
@@ -70,18 +75,32 @@ async def get_task(session: AsyncSession, tenant: str, task_id: str) -> TaskReco
     return None if row is None else _record(row)
 
 
+async def get_bare_task(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord | None:
+    """The task without what is kept of its version as JSON, which cannot be read: as if none of it were known."""
+    row = (await session.execute(_BARE.where(Task.tenant == tenant, Task.id == task_id))).one_or_none()
+    return None if row is None else _record(row)
+
+
 async def list_tasks(
     session: AsyncSession, tenant: str, *, limit: int, after: str | None, model: str | None, name: str | None
-) -> list[TaskRecord]:
-    """A page of a tenant's tasks, newest first, from behind the id `after`."""
-    statement = _TASKS.where(Task.tenant == tenant).order_by(Task.id.desc()).limit(limit)
+) -> tuple[list[TaskRecord], str | None]:
+    """A page of a tenant's tasks, newest first, from behind the id `after`; and behind which id the next one begins.
+
+    Those that cannot be read are left out.
+    """
+    statement = _TASKS.where(Task.tenant == tenant).order_by(Task.id.desc()).limit(limit + 1)
     if after is not None:
         statement = statement.where(Task.id < after)
     if model is not None:
         statement = statement.where(Task.model == model)
     if name is not None:
         statement = statement.where(Task.name == name)
-    return [_record(row) for row in await session.execute(statement)]
+    rows, damaged = await read_apart(session, statement, Task.id)
+    for each in damaged:
+        log.warning("task %s cannot be read", each)
+    ids = sorted([*(row.id for row in rows), *damaged], reverse=True)
+    last = ids[limit - 1] if len(ids) > limit else None
+    return [_record(row) for row in rows if last is None or row.id >= last], last
 
 
 async def delete_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> bool:
@@ -111,8 +130,20 @@ async def fetch_params(
 
 async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[ExampleRecord]:
     """The examples that a version was adapted to, in the order in which they came."""
-    rows = await session.execute(_SUPPORT, {"tenant": tenant, "task_id": task_id, "version": version})
-    return [_example(*row) for row in rows]
+    support, damaged = await get_readable_support(session, tenant, task_id, version)
+    if damaged:
+        raise damaged_example(damaged[0])
+    return support
+
+
+async def get_readable_support(
+    session: AsyncSession, tenant: str, task_id: str, version: int
+) -> tuple[list[ExampleRecord], list[str]]:
+    """Those of them that are as they were stored, and the ids of those that are not."""
+    values = {"tenant": tenant, "task_id": task_id, "version": version}
+    rows, damaged = await read_apart(session, _SUPPORT, Example.example_id, values)
+    changed = [row.example_id for row in rows if row.checksum not in (None, crc32(row.input))]
+    return [_example(*row) for row in rows if row.example_id not in changed], [*damaged, *changed]
 
 
 _CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)
@@ -136,6 +167,14 @@ _TASKS = select(
     Task.prior,
     Version.transferred_from,
 ).join(Version, _CURRENT)
+_of_version = (Version.labels, Version.preprocessing, Version.transferred_from)
+_BARE = _TASKS.with_only_columns(
+    *(
+        null() if any(column is each.expression for each in _of_version) else column
+        for column in _TASKS.selected_columns
+    ),
+    maintain_column_froms=True,
+)
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
 _cached = _wanted.c.value[2].as_integer()
@@ -199,6 +238,7 @@ _SUPPORT = (
         Example.role,
         Example.slots,
         Example.labels,
+        Example.checksum,
     )
     .join(Version, Version.task_id == Example.task_id)
     .where(
@@ -212,8 +252,8 @@ _SUPPORT = (
 
 
 def _example(*row: Any) -> ExampleRecord:
-    """Of a row that ends with the several labels of an example, if it has them in the place of one."""
-    *columns, slots, labels = row
+    """Of a row that has the several labels of an example, if there are any in the place of one, and ends with a sum."""
+    *columns, slots, labels, _ = row
     example = ExampleRecord(*[*columns, read_slots(slots)])
     return example if labels is None else replace(example, label=labels)
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.errors import TaskDamaged
 from service.fields import Prior
 from service.schemas import Slot
 
 
 def read_slots(stored: list[dict[str, Any]] | None) -> list[Slot] | None:
     """The slots of an example, as they lie in their column."""
-    return None if stored is None else [Slot(**slot) for slot in stored]
+    try:
+        return None if stored is None else [Slot(**slot) for slot in stored]
+    except (ValueError, TypeError):
+        raise TaskDamaged("What is stored of the task's slots cannot be read.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from service.storage.readable import StoredJson
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -87,12 +89,12 @@ class Task(Table):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     name: Mapped[str | None]
-    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", StoredJson("metadata", dict))
     num_examples: Mapped[int] = mapped_column(server_default="0")  # stored of it, for quotas
     num_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     measured_revision: Mapped[int] = mapped_column(server_default="0")  # at which these were so
     # how often which label is to be expected; nothing: as the model has it
-    prior: Mapped[str | dict[str, float] | None] = mapped_column(OptionalJson)
+    prior: Mapped[str | dict[str, float] | None] = mapped_column(StoredJson("prior", str, dict))
 
 
 class Version(Table):
@@ -109,13 +111,15 @@ class Version(Table):
     num_support: Mapped[int]
     support_digest: Mapped[str]
     dtype: Mapped[str]
-    libraries: Mapped[dict[str, Any]]
+    libraries: Mapped[dict[str, Any]] = mapped_column(StoredJson("libraries", dict))
     seed: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
-    labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # class index -> label
+    labels: Mapped[list[str] | None] = mapped_column(StoredJson("labels", list))  # class index -> label
     origin: Mapped[str] = mapped_column(server_default="adapt")  # what made it: extend, forget, rollback, ...
-    preprocessing: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)  # made the inputs; unknown of old rows
-    transferred_from: Mapped[list[str] | None] = mapped_column(OptionalJson)  # ids of tasks, told of for good
+    # made the inputs; unknown of old rows
+    preprocessing: Mapped[dict[str, Any] | None] = mapped_column(StoredJson("preprocessing", dict))
+    # ids of tasks, told of for good
+    transferred_from: Mapped[list[str] | None] = mapped_column(StoredJson("sources", list))
     # of the code that wrote it; without a default, so that code which knows of none cannot write
     generation: Mapped[int]
 
@@ -207,11 +211,14 @@ class Example(Table):
     ordinal: Mapped[PrimaryNumber]  # the order in which the task was given its examples
     example_id: Mapped[str]  # the client's name for it
     label: Mapped[str | None]  # the only one, or of a name
-    labels: Mapped[list[str] | None] = mapped_column(OptionalJson)  # several, or none of a task that knows several
+    # several, or none of a task that knows several
+    labels: Mapped[list[str] | None] = mapped_column(StoredJson("labels of an example", list))
     role: Mapped[str] = mapped_column(server_default="example")  # or name: its input says what the label means
-    target: Mapped[float | list[float] | None] = mapped_column(OptionalJson)
-    slots: Mapped[list[dict[str, Any]] | None] = mapped_column(OptionalJson)  # of frames: name, start, end
+    target: Mapped[float | list[float] | None] = mapped_column(StoredJson("targets", float, int, list))
+    # of frames: name, start, end
+    slots: Mapped[list[dict[str, Any]] | None] = mapped_column(StoredJson("slots", list))
     created_at: Mapped[datetime]
+    checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 of the input; unknown of old rows
     input: Mapped[bytes]
 
 

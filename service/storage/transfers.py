@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.changes import PLAIN, copy_rows, move_task
 from service.storage.inserts import GENERATION
+from service.storage.readable import read_apart
 from service.storage.records import Source
 from service.storage.tables import (
     Example,
@@ -66,7 +67,8 @@ async def earlier_tasks(
         found = found.where(Version.preprocessing["form"].as_string() == form)
     if among is not None:
         found = found.where(Task.id.in_(among))
-    return [Earlier(Source(*row[:3]), *row[3:]) for row in await session.execute(found)]
+    rows, _ = await read_apart(session, found, Task.id)
+    return [Earlier(Source(*row[:3]), *row[3:]) for row in map(tuple[Any, ...], rows)]
 
 
 async def taught_by(
@@ -87,7 +89,8 @@ async def taught_by(
         .order_by(Example.ordinal.desc())
         .limit(limit)
     )
-    return [Taught(*row) for row in await session.execute(found) if row[2] is not None]
+    rows, _ = await read_apart(session, found, Example.example_id)
+    return [Taught(*row) for row in map(tuple[Any, ...], rows) if row[2] is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from service.ids import new_id
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.answers import expected_of, suspects_of, task_of
-from service.tasks.damage import rows_of
+from service.tasks.damage import refuse_cut, row_bytes, rows_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.transferring import Other
 
@@ -283,10 +283,12 @@ def new_examples(
 
 def stored_rows(examples: Sequence[ExampleRecord], model: Served) -> Array:
     """The inputs [S *X] of stored examples, as this model takes them. Raises TaskDamaged."""
+    refuse_cut(examples, model.inputs.dtype, model.inputs.shape)
     return rows_of([example.input for example in examples], model.inputs.dtype, model.inputs.shape)
 
 
 def stored_features(examples: Sequence[ExampleRecord], blank: Array) -> Array | None:
-    """What their version's model made of stored examples [S *F], if that is stored of all; `blank` is of none."""
-    features = [example.features for example in examples if example.features is not None]
+    """What their version's model made of stored examples [S *F], if that is stored whole of all; `blank` is of none."""
+    num_bytes = row_bytes(blank.dtype, blank.shape[1:])
+    features = [each.features for each in examples if each.features is not None and len(each.features) == num_bytes]
     return rows_of(features, blank.dtype, blank.shape[1:]) if len(features) == len(examples) else None

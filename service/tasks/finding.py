@@ -3,10 +3,11 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog import FORM
-from service.errors import PreconditionFailed, TaskNotFound, VersionErased, VersionNotFound
+from service.errors import PreconditionFailed, TaskDamaged, TaskNotFound, VersionErased, VersionNotFound
 from service.ids import is_id
 from service.logs import note
 from service.storage import history, queries
+from service.storage.failures import translated
 from service.storage.matching import Match
 from service.storage.records import TaskRecord, VersionRecord
 
@@ -14,6 +15,23 @@ from service.storage.records import TaskRecord, VersionRecord
 async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Match = None) -> TaskRecord:
     """The task as of its current version. Raises TaskNotFound, or PreconditionFailed at a revision not in `match`."""
     record = await queries.get_task(session, tenant, task_id) if is_id(task_id, "task") else None
+    return _checked(record, task_id, match)
+
+
+async def find_what_is_left(
+    session: AsyncSession, tenant: str, task_id: str, match: Match, *, repairs: bool
+) -> tuple[TaskRecord, bool]:
+    """The task, and whether it is damaged: then what `repairs` it goes without the part that cannot be read."""
+    try:
+        with translated():
+            return await find_task(session, tenant, task_id, match), False
+    except TaskDamaged:
+        if not repairs:
+            raise
+    return _checked(await queries.get_bare_task(session, tenant, task_id), task_id, match), True
+
+
+def _checked(record: TaskRecord | None, task_id: str, match: Match) -> TaskRecord:
     if record is None:
         raise _no_task(task_id)
     note(model=f"{record.model}@{record.model_digest[:12]}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from typing import cast
 
 import numpy as np
@@ -15,9 +14,10 @@ from service.once import Receipt
 from service.schemas import CreatedTask, Kind, Readapt, Task
 from service.storage.database import Database
 from service.storage.matching import Match
-from service.storage.records import ExampleRecord, TaskRecord
+from service.storage.readable import damaged_example
+from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Spent, made_task, refuse_kind, stored_rows
-from service.tasks.damage import is_damaged
+from service.tasks.damage import cut_ids, is_damaged
 from service.tasks.writing import Change, State, Writing
 
 
@@ -55,8 +55,10 @@ class Readapting:
             nonlocal kept
             kept = state.examples
             model = self._target(tenant, state.record.model, request.model_digest)
-            if model.digest == state.record.model_digest and not await self._is_damaged(state.record):
+            if model.digest == state.record.model_digest and not await self._is_damaged(state):
                 return None
+            if state.damaged_ids:
+                raise damaged_example(state.damaged_ids[0])
             kind = cast(Kind, state.record.kind)
             refuse_kind(kind, model)
             _refuse_names(state.examples, model)
@@ -75,9 +77,13 @@ class Readapting:
             deadline=deadline,
             match=match,
             once=once,
+            repairs=True,
         )
 
-    async def _is_damaged(self, record: TaskRecord) -> bool:
+    async def _is_damaged(self, state: State) -> bool:
+        if state.is_damaged:
+            return True
+        record = state.record
         async with self._database.read() as session:
             return await is_damaged(session, self._engine, record.tenant, record.id, record.version)
 
@@ -107,8 +113,10 @@ class Readapting:
         made_by = {name: option for name, option in (made_by or {}).items() if name != FORM}
         if made_by and made_by != model.preprocessing:
             raise CannotReadapt(f"The task's inputs were made by {made_by}; {model.preprocessing} is needed.")
-        num_bytes = prod(model.inputs.shape) * np.dtype(model.inputs.dtype).itemsize
-        if any(len(example.input) != num_bytes for example in state.examples):
+        cut = cut_ids(state.examples, model.inputs.dtype, model.inputs.shape)
+        if cut and len({len(example.input) for example in state.examples}) > 1:
+            raise damaged_example(cut[0])
+        if cut:
             raise CannotReadapt(f"The task's inputs are not of the shape {list(model.inputs.shape)}.")
 
 

@@ -15,6 +15,7 @@ from service.storage.matching import Match
 from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples, refuse_names
 from service.tasks.answers import example_of
+from service.tasks.damage import cut_ids
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, form_of
 from service.tasks.transferring import Transferring
@@ -103,23 +104,27 @@ class SupportSets:
         match: Match = None,
         once: Receipt | None = None,
     ) -> tuple[CreatedTask, int]:
-        """Erase an example and all that was computed from it; the task, adapted to the others, and its revision."""
+        """Erase an example and all that was computed from it; the task, adapted to the others, and its revision.
+
+        Others that are damaged go with it: nothing can be learned from them, and to forget must always be possible.
+        """
         spent = Spent()
         left: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
             nonlocal left
-            left = [example for example in state.examples if example.example_id != example_id]
-            if len(left) == len(state.examples):  # perhaps an older version has it, which a rollback left behind
-                await self.find_example(tenant, task_id, example_id)
+            if example_id not in {*state.damaged_ids, *(example.example_id for example in state.examples)}:
+                await self.find_example(tenant, task_id, example_id)  # an older version, which a rollback left behind
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
+            gone = {example_id, *state.damaged_ids, *cut_ids(state.examples, model.inputs.dtype, model.inputs.shape)}
+            left = [example for example in state.examples if example.example_id not in gone]
             _refuse_too_few(left, kind)
             number, targets = state.record.version + 1, codec.targets_of(left, kind)
             others = await self._transferring.again(tenant, model, kind, targets, state.record)
             version = await self._adapting.next(
                 tenant, model, number, "forget", left, targets, deadline, spent, others=others
             )
-            return Change(version, forgotten=example_id)
+            return Change(version, forgotten=sorted(gone))
 
         return await self._writing.advance(
             tenant,
@@ -129,6 +134,7 @@ class SupportSets:
             deadline=deadline,
             match=match,
             once=once,
+            repairs=True,
         )
 
     async def page(

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import codec
 from service.catalog import FORM, Catalog, Served
 from service.engine.engine import Engine
+from service.errors import TaskDamaged
 from service.ids import new_id
 from service.metrics import Metrics
 from service.once import Receipt
@@ -40,7 +41,7 @@ from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
 from service.tasks.evaluating import Evaluating
 from service.tasks.exporting import Exporting
-from service.tasks.finding import find_task, why_not
+from service.tasks.finding import find_task, find_what_is_left, why_not
 from service.tasks.importing import Importing
 from service.tasks.predicting import Predicting
 from service.tasks.readapting import Readapting
@@ -142,7 +143,11 @@ class Tasks:
 
     async def is_slow(self, tenant: str, task_id: str) -> bool:
         """Whether the task is of a model that adapts in jobs only. Raises TaskNotFound or ModelUnavailable."""
-        return (await self._predicting.model_of(tenant, task_id)).is_slow
+        try:
+            return (await self._predicting.model_of(tenant, task_id)).is_slow
+        except TaskDamaged:
+            task, _ = await self.get(tenant, task_id, repairs=True)
+            return self._catalog.get(task.model_digest).is_slow
 
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""
@@ -154,10 +159,13 @@ class Tasks:
         """Answers of a task that belongs to a model. Raises ModelTaskNotFound."""
         return await self._predicting.predict_own(tenant, model, name, request, deadline)
 
-    async def get(self, tenant: str, task_id: str, *, match: Match = None) -> tuple[Task, int]:
-        """The task as of its current version, and its revision, which must be one of `match`."""
+    async def get(self, tenant: str, task_id: str, *, match: Match = None, repairs: bool = False) -> tuple[Task, int]:
+        """The task as of its current version, and its revision, which must be one of `match`.
+
+        For what `repairs` it, of a task that is damaged what can be read.
+        """
         async with self._database.read() as session:
-            record = await find_task(session, tenant, task_id, match)
+            record, _ = await find_what_is_left(session, tenant, task_id, match, repairs=repairs)
         return task_of(record), record.revision
 
     async def page(
@@ -166,9 +174,9 @@ class Tasks:
         """A page of tasks, newest first."""
         after = codec.read_cursor(cursor) if cursor is not None else None
         async with self._database.read() as session:
-            found = await queries.list_tasks(session, tenant, limit=limit + 1, after=after, model=model, name=name)
-        cursor = codec.write_cursor(found[limit - 1].id) if len(found) > limit else None
-        return TaskPage(items=[task_of(record) for record in found[:limit]], next_cursor=cursor)
+            found, last = await queries.list_tasks(session, tenant, limit=limit, after=after, model=model, name=name)
+        next_cursor = None if last is None else codec.write_cursor(last)
+        return TaskPage(items=[task_of(record) for record in found], next_cursor=next_cursor)
 
     async def update(self, tenant: str, task_id: str, request: UpdateTask, *, match: Match = None) -> tuple[Task, int]:
         """Change the task's name, metadata or prior, whichever was sent; the task and its revision."""

@@ -60,7 +60,11 @@ class Transferring:
         if among == [] or not model.transfers or kind not in TRANSFERRED:
             return []
         async with self._database.read() as session:
-            earlier = await transfers.earlier_tasks(session, tenant, model.digest, kind, form, among)
+            try:
+                earlier = await transfers.earlier_tasks(session, tenant, model.digest, kind, form, among)
+            except TaskDamaged as error:  # of one whose form nobody can say
+                log.warning("nothing is learned from other tasks: %s", error)
+                return []
             chosen = _nearest(earlier, targets)
             has_features = self._engine.keeps_features(model.digest)
             taught = [

@@ -24,8 +24,9 @@ from service.storage.database import Database
 from service.storage.groups import Work
 from service.storage.inserts import insert_examples, insert_version
 from service.storage.matching import Match
+from service.storage.readable import damaged_example
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
-from service.tasks.finding import find_task, why_not
+from service.tasks.finding import find_task, find_what_is_left, why_not
 from service.tasks.quotas import Quotas
 from service.tasks.retrying import Lost, until_kept
 from service.tracing import span
@@ -35,23 +36,25 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class State:
-    """A task and the support of its current version."""
+    """A task and the support of its current version, of which some may be damaged; or more of the version is."""
 
     record: TaskRecord
     examples: list[ExampleRecord]
     next_ordinal: int
+    damaged_ids: Sequence[str] = ()  # of examples that cannot be read
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True)
 class Change:
-    """The next version of a task, the examples that come with it, and the id of the one that goes.
+    """The next version of a task, the examples that come with it, and the ids of those that go.
 
     `encoded` are examples that stay, with the features that another model than before has made of them.
     """
 
     version: NewVersion
     added: Sequence[ExampleRecord] = ()
-    forgotten: str | None = None
+    forgotten: Sequence[str] = ()
     encoded: Sequence[ExampleRecord] = ()
 
 
@@ -114,20 +117,22 @@ class Writing:
         match: Match = None,
         once: Receipt | None = None,
         status: int = 200,
+        repairs: bool = False,
     ) -> tuple[M, int]:
         """Make the task's next version from its current one; if another is written meanwhile, again from that.
 
-        Raises TaskNotFound, PreconditionFailed, Conflict after `MAX_TRIES`, and what `make` raises.
+        What `repairs` is given what can be read of a task that is damaged. Raises TaskNotFound, TaskDamaged,
+        PreconditionFailed, Conflict after `MAX_TRIES`, and what `make` raises.
         """
 
         async def attempt() -> tuple[M, int]:
-            state = await self._state(tenant, task_id, match)
+            state = await self._state(tenant, task_id, match, repairs=repairs)
             change = await make(state)
             if change is None:
                 work = partial(_as_it_is, tenant, task_id, match)
             else:
                 work = partial(self._apply, state, change, match)
-            stores_more = change is not None and change.forgotten is None  # to forget must always be possible
+            stores_more = change is not None and not change.forgotten  # to forget must always be possible
             origin = None if change is None else change.version.origin
             return await self.commit(work, answer, once, status=status, stores_more=stores_more, origin=origin)
 
@@ -141,14 +146,17 @@ class Writing:
         await usage.measure_task(session, tenant, task_id)
         return await _without_gone_labels(session, await find_task(session, tenant, task_id))
 
-    async def _state(self, tenant: str, task_id: str, match: Match) -> State:
+    async def _state(self, tenant: str, task_id: str, match: Match, *, repairs: bool) -> State:
         with span("fetch"):
             async with self._database.read() as session:
-                record = await find_task(session, tenant, task_id, match)
-                examples = await queries.get_support(session, tenant, task_id, record.version)
-                if len(examples) != record.num_support:
+                record, is_damaged = await find_what_is_left(session, tenant, task_id, match, repairs=repairs)
+                examples, damaged = await queries.get_readable_support(session, tenant, task_id, record.version)
+                if len(examples) + len(damaged) != record.num_support:
                     raise Lost  # it was written between two statements
-                return State(record, examples, await history.next_ordinal(session, tenant, task_id))
+                if damaged and not repairs:
+                    raise damaged_example(damaged[0])
+                next_ordinal = await history.next_ordinal(session, tenant, task_id)
+                return State(record, examples, next_ordinal, damaged, is_damaged)
 
     async def _apply(self, state: State, change: Change, match: Match, session: AsyncSession) -> TaskRecord:
         tenant, task_id, now = state.record.tenant, state.record.id, datetime.now(UTC)
@@ -160,8 +168,9 @@ class Writing:
             if match is None and await queries.get_task(session, tenant, task_id) is not None:
                 raise Lost
             raise await why_not(session, tenant, task_id, match)
-        if change.forgotten is not None:
-            await changes.forget_example(session, tenant, task_id, change.forgotten)
+        for example_id in change.forgotten:
+            await changes.forget_example(session, tenant, task_id, example_id)
+        if change.forgotten:
             await transfers.forget_source(session, tenant, task_id, now)
         keys = {"tenant": tenant, "task_id": task_id}
         await insert_version(session, keys, change.version, now)

@@ -36,7 +36,7 @@ def commits() -> Iterator[list[object]]:
 
 async def stored(database: Database) -> set[str]:
     async with database.read() as session:
-        page = await queries.list_tasks(session, "default", limit=1_000, after=None, model=None, name=None)
+        page, _ = await queries.list_tasks(session, "default", limit=1_000, after=None, model=None, name=None)
         return {record.id for record in page}
 
 

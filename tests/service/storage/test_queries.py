@@ -30,7 +30,7 @@ async def test_a_task_is_its_tenants_alone(database: Database) -> None:
     stored = await store(database, new_task("a"))
     async with database.read() as session:
         assert await queries.get_task(session, "b", stored.id) is None
-        assert await queries.list_tasks(session, "b", limit=9, after=None, model=None, name=None) == []
+        assert await queries.list_tasks(session, "b", limit=9, after=None, model=None, name=None) == ([], None)
         assert await queries.fetch_params(session, [Wanted("b", stored.id, None)]) == {}
         assert await queries.get_support(session, "b", stored.id, 1) == []
     assert not await database.write(lambda session: queries.delete_task(session, "b", stored.id))
@@ -87,11 +87,11 @@ async def test_regression_targets_and_no_labels(database: Database) -> None:
 async def test_pages_newest_first(database: Database) -> None:
     ids = [(await store(database, replace(new_task(), id=f"task_{n}", name=f"n{n % 2}"))).id for n in range(5)]
     async with database.read() as session:
-        first = await queries.list_tasks(session, "default", limit=2, after=None, model=None, name=None)
-        rest = await queries.list_tasks(session, "default", limit=9, after=first[-1].id, model=None, name=None)
-        odd = await queries.list_tasks(session, "default", limit=9, after=None, model="glyphs", name="n1")
-        other = await queries.list_tasks(session, "default", limit=9, after=None, model="curves", name=None)
-    assert [record.id for record in first + rest] == ids[::-1]
+        first, last = await queries.list_tasks(session, "default", limit=2, after=None, model=None, name=None)
+        rest, end = await queries.list_tasks(session, "default", limit=9, after=last, model=None, name=None)
+        odd, _ = await queries.list_tasks(session, "default", limit=9, after=None, model="glyphs", name="n1")
+        other, _ = await queries.list_tasks(session, "default", limit=9, after=None, model="curves", name=None)
+    assert [record.id for record in first + rest] == ids[::-1] and last == ids[3] and end is None
     assert [record.id for record in odd] == [ids[3], ids[1]] and other == []
 
 
