@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -78,11 +79,10 @@ class Connection(aiosqlite.Connection):
         """Run this on the thread, the fetching and the closing too."""
 
         def whole() -> Done:
-            cursor = run(self._conn)
-            rows = cursor.fetchall() if cursor.description else ()
-            done = Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
-            cursor.close()
-            return done
+            # closed too where a row cannot be read: an open one keeps what it saw, for whoever asks next
+            with closing(run(self._conn)) as cursor:
+                rows = cursor.fetchall() if cursor.description else ()
+                return Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
 
         done: Done = await self._execute(whole)  # type: ignore[no-untyped-call]
         return done
