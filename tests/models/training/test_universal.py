@@ -120,6 +120,6 @@ def test_the_table_has_a_line_a_task_and_a_mean_a_stream() -> None:
             }
         }
     )
-    assert "| image: 5-way 1-shot | 90.0 ± 1.0 | 91.0 ± 1.0 | -1.0 |" in told
-    assert "| **text: mean** | 90.0 ± 0.7 | 88.5 ± 0.7 | +1.5 |" in told
+    assert "| image: 5-way 1-shot | 90.0 ± 1.0 | 91.0 ± 1.0 | -1.0 ± 1.4 |" in told
+    assert "| **text: mean** | 90.0 ± 0.7 | 88.5 ± 0.7 | +1.5 ± 1.0 |" in told
     assert "lambda: image 1." in told
