@@ -86,7 +86,7 @@ class Database:
 
     @asynccontextmanager
     async def read_bare(self) -> AsyncIterator[AsyncConnection]:
-        """As `read`, for what is asked all the time and only selects columns: a session costs a third more."""
+        """As `read`, for what is asked all the time and only selects columns: a session costs more than it gives."""
         with measured("read", self._metrics), self.circuit.watched(), translated():
             async with self._reader.connect() as connection:
                 yield connection

@@ -5,6 +5,7 @@ import select
 import sqlite3
 from collections.abc import Mapping
 from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, exc, make_url
@@ -25,6 +26,7 @@ DRIVERS = {
 # while they grow; the costs it then names would also set off the JIT compiler.
 BY_KEY = ["-c enable_seqscan=off", "-c enable_hashjoin=off", "-c enable_mergejoin=off", "-c jit=off"]
 HANG_UP_AFTER_S = 1.0  # that a statement should have ended
+AGAIN_AFTER_S = 0.01
 
 
 def database_url(text: str) -> URL:
@@ -60,14 +62,27 @@ def sqlite_engine(url: URL, *, writes: bool, busy_timeout_s: float, pool: Mappin
 def _connect_sqlite(writes: bool, *arguments: Any, **options: Any) -> sqlite3.Connection:
     """A connection with its settings made, in one step: a request cancelled between two would leave a lock behind."""
     connection = sqlite3.Connection(*arguments, **options)
-    pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}")
     try:
-        for pragma in pragmas:
+        _keep_log_ahead(connection, until=monotonic() + options["timeout"])
+        for pragma in ("foreign_keys=ON", "synchronous=FULL", f"query_only={'OFF' if writes else 'ON'}"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _keep_log_ahead(connection: sqlite3.Connection, until: float) -> None:
+    """Of several first connections one makes a new file's log a WAL; SQLite tells the others it is locked at once."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(AGAIN_AFTER_S)
+        else:
+            return
 
 
 def begin_immediate(connection: Connection) -> None:

@@ -144,6 +144,16 @@ async def test_sqlite_is_durable_and_readers_only_read(sqlite_url: str) -> None:
     await database.close()
 
 
+async def test_the_first_connections_to_a_new_file_do_not_hinder_each_other(tmp_path: Path) -> None:
+    async def first(number: int) -> None:
+        each = [Database(f"sqlite+aiosqlite:///{tmp_path}/{number}.db") for _ in range(8)]
+        assert await asyncio.gather(*(database.check() for database in each)) == [None] * 8
+        await asyncio.gather(*(database.close() for database in each))
+
+    for number in range(10):
+        await first(number)
+
+
 async def test_an_open_session_sees_what_is_written_meanwhile(database: Database) -> None:
     task = new_task()
     async with database.read() as session:
