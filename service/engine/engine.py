@@ -56,7 +56,7 @@ class Engine:
     """One device and all that is asked of it. Every method is called on the event loop that called `start`.
 
     Two stages: a feeder a lane prepares batch n+1 (who is next, which params are stale) on the event loop, while the
-    device's thread computes batch n. No timer: a batch is what waits when there is room for one.
+    device's thread computes batch n. Nothing waits for a timer: a batch is what waits when the device is nearly free.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class Engine:
         while True:
             await queue.has_changed.wait()
             queue.has_changed.clear()
-            while (taken := queue.room.take()) is not None:
+            while (taken := queue.room.take(_now_ms())) is not None:
                 batch, jobs = taken
                 asks = [job.payload for job in jobs if not job.payload.future.done()]
                 asks = await self._found(asks)
@@ -310,8 +310,11 @@ class Engine:
 
     def _begin(self, batch: Batch) -> None:
         if batch is not FIRST:
-            self._queues[batch.lane].room.begin(batch)
-            self._queues[batch.lane].has_changed.set()
+            queue, now = self._queues[batch.lane], _now_ms()
+            queue.room.begin(batch, now)
+            queue.has_changed.set()
+            if queue.room.open_at > now:
+                self._loop.call_later((queue.room.open_at - now) / 1000, queue.has_changed.set)
 
     def _end(self, batch: Batch) -> None:
         if batch is not FIRST:
@@ -333,3 +336,7 @@ class Engine:
         for kind in get_args(Kind):
             self._metrics.queue_length.labels(kind).set_function(partial(self._num_waiting, kind))
             self._metrics.queue_cost.labels(kind).set_function(partial(self._waiting_cost_s, kind))
+
+
+def _now_ms() -> float:
+    return 1000 * monotonic()

@@ -99,6 +99,11 @@ class Scheduler(Generic[Payload]):
         """All jobs that wait, in no order."""
         return (job for tenant in self._tenants.values() for queue in tenant.waiting.values() for _, job in queue)
 
+    @property
+    def num_tenants(self) -> int:
+        """Of which anything waits."""
+        return len(self._tenants)
+
     def has(self, tenant: str) -> bool:
         """Whether anything of this tenant waits."""
         return tenant in self._tenants

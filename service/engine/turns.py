@@ -14,10 +14,11 @@ MAX_UNDER_WAY: Final = 4  # batches of a lane that have begun: each keeps its ro
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Work that runs together: its lane, and the share that each tenant has in its cost."""
+    """Work that runs together: its lane, the share that each tenant has in its cost, and that, in milliseconds."""
 
     lane: Lane
     shares: Mapping[str, float]
+    cost: float = 0.0
 
     @property
     def main(self) -> str | None:

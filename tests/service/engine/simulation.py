@@ -78,7 +78,7 @@ class Device:
 
     def _feed(self) -> None:
         for room in self._rooms.values():
-            while (taken := room.take()) is not None:
+            while (taken := room.take(self.now)) is not None:
                 batch, jobs = taken
                 self._jobs[batch] = [job.payload for job in jobs]
                 self._left[batch] = sum(job.cost for job in jobs)
@@ -87,7 +87,7 @@ class Device:
     def _slice(self) -> None:
         batch, is_first = self._turns.next()
         if is_first:
-            self._rooms[batch.lane].begin(batch)
+            self._rooms[batch.lane].begin(batch, self.now)
             for request in self._jobs[batch]:
                 request.began = self.now
             self._feed()
