@@ -36,6 +36,7 @@ KshotError
 ├── InternalError            500  a fault of the service; the log knows more
 │   └── JobAbandoned              several processes were lost while they did it
 └── Unavailable              503  with Retry-After
+    ├── BadGateway           502  with Retry-After where the request may be repeated
     ├── NotReady
     │   └── DeploymentUnfinished  the release before may still be at work, and would not understand this
     ├── DatabaseUnavailable
@@ -294,8 +295,14 @@ class Unavailable(KshotError):
     status, code, title = 503, "unavailable", "The service is unavailable"
 
 
+class BadGateway(Unavailable):
+    """Who was asked by a proxy was lost before it answered: what was asked may have been done."""
+
+    status, code, title = 502, "bad_gateway", "The replica was lost"
+
+
 class NotReady(Unavailable):
-    """Starting or stopping."""
+    """Nothing was done: starting, stopping, or not there at all."""
 
     code, title = "not_ready", "The service is not ready"
 

@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
 from service.api.gate import Gate
+from service.api.paths import COMPUTED
 from service.catalog import Catalog
 from service.codec.structure import check_structure
 from service.engine.engine import Engine
@@ -42,7 +43,6 @@ from service.tasks import Tasks
 
 DEFAULT_TENANT = "default"
 JSON = "application/json"
-COMPUTED = ("/predictions", "/evaluations")  # POST to these stores nothing
 MAX_TYPES = 64  # headers of bodies that are remembered: most clients send the same
 EXPORTED = "/export"  # GET of this hands over what a task was taught, which predicting does not show
 

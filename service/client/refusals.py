@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import httpx
 from pydantic import ValidationError
 
-from service.errors import FieldError, InternalError, InvalidRequest, KshotError, Unavailable
+from service.errors import BadGateway, FieldError, InternalError, InvalidRequest, KshotError, Unavailable
 from service.fields import field_errors
 from service.schemas import Problem
+
+OF_PROXIES = {502: BadGateway, 503: Unavailable, 504: Unavailable}
 
 
 def error_of(response: httpx.Response) -> KshotError:
@@ -17,7 +19,7 @@ def error_of(response: httpx.Response) -> KshotError:
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:  # not from the service: a proxy, or nothing of ours at this address
-        kind = Unavailable if response.status_code in (502, 503, 504) else InternalError
+        kind = OF_PROXIES.get(response.status_code, InternalError)
         return kind(f"HTTP {response.status_code}: {response.text[:200]}", retry_after_s=retry_after_s)
     return error_in(problem, retry_after_s)
 

@@ -6,7 +6,7 @@ import httpx
 
 from service.client.refusals import error_of
 from service.client.steps import Pause, Request, Steps
-from service.errors import Conflict, KshotError, NotReady, Overloaded, Unavailable
+from service.errors import BadGateway, Conflict, KshotError, NotReady, Overloaded, Unavailable
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 LOST = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)  # a connection that was there
@@ -38,5 +38,5 @@ def trying(request: Request, url: str, patience_s: float) -> Steps[httpx.Respons
 def _may_help(request: Request, status: int, error: KshotError) -> bool:
     """Whether who answered asks to come again, or is a proxy that lost the service, and nothing is done twice by it."""
     is_invited = status in (409, 429, 503) and error.retry_after_s is not None
-    was_lost = status in (502, 503) and type(error) is Unavailable  # the service itself says more than that
+    was_lost = isinstance(error, BadGateway) or (status == 503 and type(error) is Unavailable)  # ours says more
     return request.is_repeatable if was_lost else is_invited and (request.is_repeatable or isinstance(error, UNDONE))

@@ -8,15 +8,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import MEDIA_TYPE, answer
 from service.api.proxied import in_proxy
-from service.errors import InternalError, NotReady, TaskNotFound
+from service.client.refusals import error_of
+from service.errors import BadGateway, InternalError, NotReady, TaskNotFound
 from service.schemas import Problem
 
 
-async def asked(app: ASGIApp) -> httpx.Response:
+async def asked(app: ASGIApp, method: str = "GET", path: str = "/", **headers: str) -> httpx.Response:
     (middleware,) = in_proxy()
     transport = httpx.ASGITransport(middleware.cls(app, *middleware.args, **middleware.kwargs))
     async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as http:
-        return await http.get("/")
+        return await http.request(method, path, headers=headers)
 
 
 async def speechless(scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,8 +28,8 @@ async def speechless(scope: Scope, receive: Receive, send: Send) -> None:
     ("app", "status", "code"),
     [
         (PlainTextResponse("Request dropped due to backpressure", 429), 429, "overloaded"),
-        (PlainTextResponse("Deployment is unavailable", 503), 503, "unavailable"),
-        (speechless, 503, "unavailable"),
+        (PlainTextResponse("Deployment is unavailable", 503), 503, "not_ready"),
+        (speechless, 502, "bad_gateway"),
     ],
 )
 async def test_who_is_refused_or_lost_is_told_when_to_come_again(app: ASGIApp, status: int, code: str) -> None:
@@ -36,6 +37,32 @@ async def test_who_is_refused_or_lost_is_told_when_to_come_again(app: ASGIApp, s
     assert (found.status_code, found.headers["content-type"]) == (status, MEDIA_TYPE)
     assert int(found.headers["retry-after"]) == 1
     assert Problem.model_validate_json(found.content).code == code
+
+
+KEY = {"Idempotency-Key": "1"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "is_repeatable"),
+    [
+        ("HEAD", "/v1/tasks", {}, True),
+        ("POST", "/v1/tasks/t/predictions", {}, True),
+        ("POST", "/v1/tasks/t/evaluations", {}, True),
+        ("POST", "/v1/tasks", KEY, True),
+        ("POST", "/v1/tasks", {}, False),
+        ("POST", "/v1/tasks/t/support", {}, False),
+        ("DELETE", "/v1/tasks/t", {}, False),
+        ("PATCH", "/v1/tasks/t", {}, False),
+    ],
+)
+async def test_who_could_do_it_twice_is_not_invited(
+    method: str, path: str, headers: dict[str, str], is_repeatable: bool
+) -> None:
+    found = await asked(speechless, method, path, **headers)
+    assert (found.status_code, "retry-after" in found.headers) == (502, is_repeatable)
+    error = error_of(found)
+    assert isinstance(error, BadGateway)
+    assert ("may have been done" in error.detail) == (error.retry_after_s is None)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import httpx
 
 from service.client import error_of
-from service.errors import InternalError, InvalidRequest, Unavailable
+from service.errors import BadGateway, InternalError, InvalidRequest
 from tests.service.client.both import refusal
 
 
@@ -18,6 +18,6 @@ def test_codes_become_classes_and_unknown_ones_the_nearest() -> None:
 
 def test_answers_of_others_are_told_as_they_are() -> None:
     error = error_of(httpx.Response(502, text="<h1>Bad gateway</h1>", headers={"Retry-After": "Wed, 21 Oct 2015"}))
-    assert type(error) is Unavailable
+    assert type(error) is BadGateway
     assert "Bad gateway" in error.detail and error.retry_after_s is None
     assert type(error_of(httpx.Response(404, text="not here"))) is InternalError

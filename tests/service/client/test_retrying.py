@@ -53,6 +53,7 @@ async def ask(make: Make, script: Script, name: str, /, *arguments: Any, patienc
         refusal(409, "conflict"),
         httpx.Response(503, text="busy", headers={"Retry-After": "0"}),
         httpx.Response(502, text="<h1>Bad gateway</h1>"),
+        refusal(502, "bad_gateway", None),
         httpx.Response(503, text="no server is available"),
         LOST,
         httpx.RemoteProtocolError("closed without an answer"),
@@ -169,9 +170,10 @@ async def test_what_only_computes_is_repeated_without_a_key(make: Make) -> None:
 
 
 UNSURE = [LOST, refusal(503, "database_unavailable"), refusal(503, "deadline_exceeded"), refusal(503, "unavailable")]
+UNSURE += [refusal(502, "bad_gateway"), httpx.Response(502, text="lost", headers={"Retry-After": "1"})]
 
 
-@pytest.mark.parametrize("answer", UNSURE, ids=["lost", "database", "deadline", "proxy"])
+@pytest.mark.parametrize("answer", UNSURE, ids=["lost", "database", "deadline", "proxy", "replica", "gateway"])
 @pytest.mark.parametrize(
     ("name", "arguments", "options"),
     [("delete", ("t",), {}), ("forget", ("t", "x"), {}), ("update", ("t",), {"name": "n", "if_match": 2})],
