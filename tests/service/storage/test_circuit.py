@@ -75,6 +75,27 @@ async def test_while_it_is_away_nothing_is_tried_and_then_all_is(monkeypatch: py
     await circuit.close()
 
 
+async def test_a_process_that_stood_still_takes_nobody_for_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit_module, "ANSWER_S", 0.1)
+    asked = 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            asyncio.get_running_loop().call_soon(time.sleep, 0.5)  # as when it was stopped, or its machine slept
+            await asyncio.sleep(0.2)
+
+    circuit = Circuit(ask)
+    with pytest.raises(DatabaseUnavailable), circuit.watched():
+        raise unavailable()
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+        assert not circuit.is_open
+    assert asked == 2
+    await circuit.close()
+
+
 async def test_what_takes_long_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_module, "SUSPECT_AFTER_S", 0.01)
     asked = Asked()
