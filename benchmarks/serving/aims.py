@@ -38,7 +38,7 @@ def all_aims() -> Iterator[Aim]:
     yield from _over(told, {"glyphs": ">= .6"}, "working set", small, Arm("kshot", tasks=2_048))
     models = {"glyphs": "<= 3", "vectors": "<= 3"}
     yield from _each("first predict after restart, p50 / warm", models, _restarted)
-    yield from _each("100 tasks among 100,000 in the database / alone: p50", {"glyphs": "<= 1.3"}, _many)
+    yield from _each("100 tasks, drawn at random of 100,000 in the database / alone: p50", {"glyphs": "<= 1.3"}, _many)
     models = {"glyphs": "<= 1.6", "vectors": "<= 1.6"}
     yield from _each("cache bytes a task / parameter bytes", models, _cached)
     models = dict.fromkeys(("glyphs", "vectors"), f"<= {3 * Settings().slice_ms:g} later")
@@ -103,8 +103,9 @@ def _cost(kept: Kept, model: str, kind: Kind) -> str | None:
     if (found := costs(kept, model, kind)) is None:
         return None
     spent, parts, forecast = found
-    shown = f"{spent / (sum(parts.values()) + forecast):.2f}"
-    return f"{shown}, forecasts held for the learner's; else {spent / sum(parts.values()):.2f}" if forecast else shown
+    must = sum(parts.values())
+    shown = f"{spent / must:.2f}"
+    return f"{shown}; with forecasts, which no rival makes, {spent / (must + forecast):.2f}" if forecast else shown
 
 
 def _idle(kept: Kept, model: str) -> str | None:
@@ -123,10 +124,9 @@ def _many(kept: Kept, model: str) -> str | None:
     found = kept.get(model, "many")
     if found is None:
         return None
-    plans = "the same plan" if found["same_plan"] else "another plan"
     counts = " and ".join(f"{found[f'{name}_statements']:.2f}" for name in ("few", "among"))
     every = f"all 100,000 in turn {found['all_ms'] / found['few_ms']:.2f} by {found['all_statements']:.2f}"
-    return f"{_quotient(found, 'among_ms', 'few_ms', 'ms')}, {plans}, {counts} statements; {every}"
+    return f"{_quotient(found, 'among_ms', 'few_ms', 'ms')}, {counts} statements; {every}"
 
 
 def _cached(kept: Kept, model: str) -> str | None:

@@ -18,7 +18,7 @@ from benchmarks.serving.servers import Fleet, Running
 
 NUM_INPUTS = 1_024  # that differ
 NUM_BODIES = 64  # of adaptations
-WARM_S, MAX_WARM_S, WARM_CLIENTS = 0.5, 15.0, 32
+WARM_S, MAX_WARM_S, WARM_CLIENTS = 0.5, 120.0, 32
 MIXED = 0.1  # the share of adaptations where both come
 
 Kind: TypeAlias = Literal["predict", "adapt", "mixed"]
@@ -50,6 +50,10 @@ class Cell:
     name: str
     arms: tuple[Arm, ...]  # none of the limits, which are no server
     has_all_cores: bool = False  # what is measured, which else has one
+
+
+class NotWarm(Exception):
+    """Some task did not answer, or not in time, before anything was measured."""
 
 
 class Kept:
@@ -94,13 +98,16 @@ def run_cell(cell: Cell, fleet: Fleet, seconds: float, num_pieces: int) -> dict[
 
 
 def warm(server: Running, sent: Sequence[bytes], num_tasks: int) -> None:
-    """Ask each task once, for a while: what is compared is not whose heads lie in files and whose in memory."""
+    """Each task answers once: what is compared is not whose heads lie in files and whose in memory. Else NotWarm."""
     if server.server.keeps_all:
         return
     end = time.monotonic() + MAX_WARM_S
-    while server.num_warm < num_tasks and time.monotonic() < end:
+    while server.num_warm < num_tasks:
         some = Run(server.served.url, sent[server.num_warm :], np.arange(len(sent) - server.num_warm), WARM_CLIENTS)
-        server.num_warm += len(uvloop.run(some.closed_loop(0, WARM_S)).due_s)
+        status = uvloop.run(some.closed_loop(0, WARM_S)).status
+        if not np.isin(status, OK).all() or time.monotonic() > end:
+            raise NotWarm(f"{server.server.name}: {server.num_warm} of {num_tasks}, then {np.unique(status)}")
+        server.num_warm += len(status)
 
 
 def requests(arm: Arm, server: Running) -> tuple[list[bytes], np.ndarray]:

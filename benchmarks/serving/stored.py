@@ -1,6 +1,5 @@
 """The database alone: what a prediction reads and an adaptation writes, by the driver alone."""
 
-import asyncio
 import json
 import sqlite3
 import tempfile
@@ -9,13 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-
 from service import codec
 from service.ids import new_id
-from service.storage import queries
-from service.storage.records import Wanted
 
 READ_TASKS, WRITE_TASKS = 16, 8  # of one read and of one commit: fixed, so that small batches are not rewarded
 FRESH = (
@@ -76,22 +70,6 @@ def _write(connection: sqlite3.Connection, rows: dict[str, tuple[str, int, list[
         for statement, place, own in rows.values():
             connection.executemany(statement, [(*row[:place], name, *row[place + 1 :]) for row in own])
     connection.execute("COMMIT")
-
-
-def plan(database: Path) -> list[str]:
-    """How the database finds what a prediction reads."""
-    return asyncio.run(_plan(database))
-
-
-async def _plan(database: Path) -> list[str]:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{database}")
-    said: list[tuple[str, Any]] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: said.append((args[2], args[3])))
-    async with AsyncSession(engine) as session:
-        await queries.fetch_params(session, [Wanted("measured", "task", 1)])
-    await engine.dispose()
-    with closing(sqlite3.connect(database)) as connection:
-        return [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {said[0][0]}", said[0][1])]
 
 
 def param_bytes(database: Path) -> int:

@@ -36,7 +36,7 @@ def _limits(kept: Kept) -> Iterator[list[str]]:
         for kind in ("predict", "adapt"):
             if found := costs(kept, model, "adapt" if kind == "adapt" else "predict"):
                 spent, parts, forecast = found
-                whole = sum(parts.values()) + forecast
+                whole = sum(parts.values())
                 shown = [*parts.values(), whole, forecast, spent]
                 yield [f"`{model}`, {kind}", *(f"{each:.3f}" for each in shown), f"{spent / whole:.2f}"]
 

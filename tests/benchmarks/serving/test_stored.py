@@ -9,7 +9,7 @@ import pytest
 from benchmarks.asked import INPUTS, adaptation
 from benchmarks.serving import limits
 from benchmarks.serving.copies import copied
-from benchmarks.serving.stored import param_bytes, plan
+from benchmarks.serving.stored import param_bytes
 from service.storage.migrate import upgrade
 from tests.service.api.serving import serving
 
@@ -34,4 +34,3 @@ async def test_copies_predict_as_what_they_are_of_and_there_are_limits(
     found = await asyncio.to_thread(limits.limits, "vectors", file)
     assert all(each > 0 for name, each in found.items() if name != "forecast")
     assert param_bytes(file) > 5 * 64 * 4
-    assert any("USING" in line for line in await asyncio.to_thread(plan, file))
