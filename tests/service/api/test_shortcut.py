@@ -5,10 +5,17 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
 
+from service.api import evaluations, files, jobs, limits, models, predictions, support, tasks, versions
+from service.api.shortcut import Shortcut
 from service.app import create_app
+from service.errors import NotReady, Overloaded
+from service.metrics import Metrics
 from service.settings import Settings
-from tests.service.api.serving import JSON, client_of, input_dim, vectors
+from tests.service.api.serving import JSON, assert_problem, client_of, input_dim, vectors
+from tests.service.samples import make_key
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "a prediction": {},
@@ -57,6 +64,97 @@ async def test_the_router_answers_alike(database_url: str) -> None:
     assert counted == sum(status == 200 for status, _, _ in [*short.values(), *routed.values()])
 
 
+@pytest.mark.parametrize("prefix", ["", "/kshot"])
+async def test_whom_keys_and_faults_stop_the_router_answers_alike(
+    database_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {
+        "owner": str(await make_key(database_url, "adapt", "predict", tenant="owner")),
+        "reader": str(await make_key(database_url, "predict", tenant="owner")),
+        "teacher": str(await make_key(database_url, "adapt", tenant="owner")),
+        "other": str(await make_key(database_url, "predict", tenant="other")),
+        "nobody": f"kshot_{'0' * 12}_{'0' * 64}",
+    }
+    told = Settings(
+        database_url=database_url, threads=1, auth="on", only_models=("vectors",), max_tenant_in_flight=1
+    )  # so that the next is refused unless the one before has left the gate
+    app = create_app(told)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=prefix)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url=f"http://kshot{prefix}") as client,
+    ):
+        bearers = {name: JSON | {"Authorization": f"Bearer {key}"} for name, key in keys.items()}
+        client.headers = httpx.Headers(bearers["owner"])
+        dim = await input_dim(client)
+        made = await client.post("/v1/tasks", json={"model": "vectors", "support": vectors(dim)})
+        task, service = made.raise_for_status().json()["id"], app.state.service
+
+        async def all_asked() -> dict[str, tuple[int, dict[str, str], Any]]:
+            found = {name: await asked(client, task, dim, headers=bearer) for name, bearer in bearers.items()}
+            service.gate.enter("owner")
+            found["beside another"] = await asked(client, task, dim, headers=bearers["owner"])
+            service.gate.leave("owner")
+            for error in (Overloaded("Too much.", retry_after_s=2), NotReady("Not yet."), RuntimeError("a bug")):
+                with monkeypatch.context() as patched:
+                    patched.setattr(service.tasks, "predict", AsyncRaising(error))
+                    found[repr(error)] = await asked(client, task, dim, headers=bearers["owner"])
+            app.state.service = None
+            found["not started"] = await asked(client, task, dim, headers=bearers["owner"])
+            app.state.service = service
+            found["after all of it"] = await asked(client, task, dim, headers=bearers["owner"])
+            return found
+
+        short = await all_asked()
+        assert "Shortcut" in repr(app.user_middleware.pop())
+        app.middleware_stack = None
+        assert await all_asked() == short
+    statuses = {name: status for name, (status, _, _) in short.items()}
+    assert list(statuses.values()) == [200, 200, 403, 404, 401, 429, 429, 503, 500, 503, 200], statuses
+    shed = app.state.metrics.registry.get_sample_value("kshot_shed_requests_total", {"reason": "overloaded"})
+    assert shed == 2  # once in each way
+
+
+class AsyncRaising:
+    """What is awaited and fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def __call__(self, *arguments: Any) -> None:
+        raise self._error
+
+
+def test_a_shortcut_leaves_nothing_out() -> None:
+    async def answer() -> Response:
+        return Response()
+
+    def shortcut(*paths: str, **options: Any) -> Shortcut:
+        router = APIRouter()
+        for path in paths:
+            router.add_api_route(path, answer, **options)
+        return Shortcut(FastAPI(), router=router, metrics=Metrics())
+
+    shortcut("/one")
+    for paths, options in (((), {}), (("/one", "/two"), {}), (("/one",), {"dependencies": [Depends(answer)]})):
+        with pytest.raises(TypeError, match="one route that depends on nothing"):
+            shortcut(*paths, **options)
+
+
+async def test_no_route_below_v1_answers_without_a_key(sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=sqlite_url, threads=1, auth="on", only_models=("vectors",)))
+    routers = (tasks, support, versions, files, predictions, evaluations, jobs, models, limits)
+    walked = [route for each in routers for route in each.router.routes if isinstance(route, APIRoute)]
+    known = {(path, method) for path, methods in app.openapi()["paths"].items() for method in methods}
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        for route in walked:
+            for method in route.methods or ():
+                known.discard((route.path_format, method.lower()))
+                answer = await client.request(method, route.path_format)
+                assert_problem(answer, 401, "unauthenticated")
+    assert not [path for path, _ in known if path.startswith("/v1")]  # no router was forgotten here
+
+
 @pytest.mark.parametrize("key", [None, "kshot_0_0", f"kshot_{'0' * 12}_{'0' * 64}"])
 async def test_who_has_no_key_is_refused(database_url: str, key: str | None) -> None:
     app = create_app(Settings(database_url=database_url, threads=1, auth="on", only_models=("vectors",)))
@@ -82,5 +180,7 @@ async def asked(
     answer = await client.request(method, path.format(task=task), content=sent, headers=headers)
     told = answer.json()
     told.pop("timing", None)
+    if "detail" in told:
+        told["detail"] = told["detail"].replace(answer.headers["x-request-id"], "its id")
     kept = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "content-length")}
     return answer.status_code, kept, told
