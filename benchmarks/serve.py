@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ import typer
 
 from benchmarks.page import command
 from benchmarks.serving.cells import Cell, Kept, run_cell
-from benchmarks.serving.plan import MODELS, SPECIALS, groups, last
+from benchmarks.serving.plan import MODELS, SPECIALS, groups, last, more
 from benchmarks.serving.same import check
 from benchmarks.serving.servers import NUM_MADE, Fleet, Running, on_cores
 from benchmarks.serving.special import Place
@@ -47,15 +48,16 @@ def main(
     def measure(parts: Iterable[list[Cell]]) -> None:
         for cells in parts:
             failed.extend(_group(place, [cell for cell in cells if _is_wanted(place, cell.model, cell.name, only)]))
-            write(results, place.kept, command("serve"))
 
-    measure(groups(models))
-    for (about, name), special in SPECIALS.items():
-        if about in (*models, "all") and _is_wanted(place, about, name, only):
-            with on_cores(place.other_cores):
-                failed += _tried(place, about, name, partial(special, place, about))
-            write(results, place.kept, command("serve"))
-    measure(last(models))
+    try:
+        measure(groups(models))
+        for (about, name), special in SPECIALS.items():
+            if about in (*models, "all") and _is_wanted(place, about, name, only):
+                with on_cores(place.other_cores):
+                    failed += _tried(place, about, name, partial(special, place, about))
+        measure(chain(more(models), last(models)))
+    finally:  # also of a run that is stopped
+        write(results, place.kept, command("serve"))
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

@@ -70,9 +70,13 @@ def lines(model: str) -> Iterator[Cell]:
 
 
 def groups(models: Sequence[str]) -> Iterator[list[Cell]]:
-    """Cells whose servers are started once for all of them; what matters most comes first."""
-    both = [model for model in models if model in BOTH]
+    """Cells whose servers are started once for all of them; these, then SPECIALS, make most rows of the aims."""
     yield from (list(first(model)) for model in models)
+
+
+def more(models: Sequence[str]) -> Iterator[list[Cell]]:
+    """What the other rows of the aims are read off."""
+    both = [model for model in models if model in BOTH]
     yield from (list(part(model)) for part in (working_set, multiplexed, on_all_cores) for model in both)
 
 
@@ -83,4 +87,4 @@ def last(models: Sequence[str]) -> Iterator[list[Cell]]:
 
 def every_cell(model: str) -> list[Cell]:
     """Of one model, in the order of its table."""
-    return [cell for group in (*groups([model]), *last([model])) for cell in group]
+    return [cell for group in (*groups([model]), *more([model]), *last([model])) for cell in group]

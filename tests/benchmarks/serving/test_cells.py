@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.served import Served
 from benchmarks.serving.aims import all_aims
 from benchmarks.serving.cells import NUM_BODIES, NUM_INPUTS, Arm, Kept, ratios, requests
-from benchmarks.serving.plan import MODELS, SPECIALS, every_cell, groups, last
+from benchmarks.serving.plan import MODELS, SPECIALS, every_cell, groups, last, more
 from benchmarks.serving.servers import SERVERS, Running
 from benchmarks.serving.tables import write
 from benchmarks.wire import body_of
@@ -19,7 +19,8 @@ PAGE = "# Results\n\n## Serving\n\n<!-- serving, vectors -->\n<!-- end of servin
 def test_every_cell_has_a_name_of_its_own() -> None:
     names = [(model, cell.name) for model in MODELS for cell in every_cell(model)]
     assert len({*names, *SPECIALS}) == len(names) + len(SPECIALS)
-    assert {(cell.model, cell.name) for cells in (*groups(MODELS), *last(MODELS)) for cell in cells} == {*names}
+    measured = (*groups(MODELS), *more(MODELS), *last(MODELS))
+    assert {(cell.model, cell.name) for cells in measured for cell in cells} == {*names}
 
 
 def test_one_task_is_asked_as_many_different_things_as_many_are() -> None:
