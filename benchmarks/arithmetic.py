@@ -97,7 +97,7 @@ def plan(costs: Costs, demand: Demand, settings: Settings) -> Plan:
     low, high = (idle + demand.cpu(each.database_ms + more_ms, adapt.database_ms) for each in (many, few))
     wal_bytes = demand.requests_per_s * demand.adapts * adapt.wal_bytes
     disk_bytes = demand.num_tasks * costs.disk_bytes
-    num_connections = num_replicas * settings.pool_size
+    num_connections = num_replicas * (settings.pool_size + 1)  # one asks whether it is there
     return Plan(num_replicas, (low, high), wal_bytes / MIB, disk_bytes / GIB, cached, num_connections)
 
 

@@ -27,8 +27,10 @@ from tests.conftest import running_postgresql
 
 FEW, MANY = 1, 32  # clients: a batch of one each, and the batches of a busy process
 NUM_BODIES = 64
+EACH_PER_S = 100.0
 NOBODY_REFUSED: Final = {"KSHOT_MAX_WAIT_MS": "10000"}
-LATE_S = 1.5  # until PostgreSQL tells of transactions
+LEAST_TRANSACTIONS = 0.99
+LATE_S = 11.0  # until PostgreSQL tells of transactions: what idles may keep its counts for ten seconds
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,10 @@ class Setting:
             before = self._size()
             asked = predictions(served.url, model, num_tasks, self._key)
             disk_bytes = (self._size() - before) / num_tasks
-            few, many = (self._cost(served, asked, clients) for clients in (FEW, MANY))
+            _ask_each(served, asked)
             cache_bytes = _metric(served, "kshot_cache_bytes") / num_tasks
+            few, many = (self._cost(served, asked, clients) for clients in (FEW, MANY))
+            assert few.num_transactions > LEAST_TRANSACTIONS, "a batch of one is a statement of its own"
             resident_mib = usage_of(served.pid).resident_mib
             adapt = self._cost(served, adapts, MANY)
         with self._serving(model, KSHOT_CACHE_MIB="1") as served:
@@ -144,6 +148,14 @@ def setting(seconds: float) -> Iterator[Setting]:
         stack.callback(engine.dispose)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield Setting(url, folder, stack.enter_context(engine.connect()), seconds)
+
+
+def _ask_each(served: Served, requests: list[bytes]) -> None:
+    """So that all tasks are in memory."""
+    run = Run(served.url, requests, np.arange(len(requests)), MANY)
+    found = uvloop.run(run.open_loop(EACH_PER_S, 0, len(requests) / EACH_PER_S))
+    assert len(found.status) == len(requests) and (found.status == httpx.codes.OK).all(), found.counts()
+    assert not _metric(served, "kshot_cache_evictions_total")
 
 
 def _metric(served: Served, name: str) -> float:

@@ -32,7 +32,7 @@ def test_cores_are_filled_as_far_as_they_may_be() -> None:
     idle = 0.01 * found.num_replicas
     assert found.database_cores == pytest.approx((idle + 0.9 * 0.1 + 0.1 * 2.0, idle + 0.9 * 1.0 + 0.1 * 2.0))
     assert found.wal_mib_per_s == pytest.approx(100)
-    assert found.num_connections == found.num_replicas * SETTINGS.pool_size
+    assert found.num_connections == found.num_replicas * (SETTINGS.pool_size + 1)
 
 
 def test_tasks_that_are_not_in_memory_cost_what_those_did_that_were_read() -> None:
