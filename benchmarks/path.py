@@ -1,8 +1,8 @@
 """What a prediction costs before and after the engine: `python -m benchmarks.path`, beside a FastAPI echo of its body.
 
 In one process, without sockets and with an engine that answers at once: what is left is what the service itself does.
-CPU time is that of the event loop's thread, in the best of several windows; calls of functions tell the same where a
-machine is too busy to tell times.
+CPU time is that of the event loop's thread, in the best of several windows; calls of functions can be told where a
+machine is too busy to tell times, but do not weigh what they call.
 """
 
 import asyncio
