@@ -19,17 +19,21 @@ from service.storage.engines import database_url
 from service.storage.failures import translated
 
 SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
-TRANSFERS_KNOWN = "2026_11_22_finish"  # to all code that can write from there on
+TRANSFERS_KNOWN = "2026_11_22_ended"  # to all code that can write from there on
+# where nobody is whom finishing would stop: new databases, and those ended when that was the last revision; what is
+# killed on its way stands before an index, never there
+ENDED = {None, "2026_11_22_finish"}
 
 
 def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> None:
     """Upgrade the schema as far as processes of the release before can live with; `finish` takes what they cannot.
 
-    A new database has no such processes. It blocks: call it in a thread where an event loop runs.
+    A database that is new, or was ended before, has no such processes. It blocks: call it in a thread where an event
+    loop runs.
     """
     with translated():
         if revision is None:
-            revision = "head" if finish or revision_of(url) is None else expanded()
+            revision = "head" if finish or revision_of(url) in ENDED else expanded()
         command.upgrade(_config(url), revision)
 
 
@@ -48,7 +52,11 @@ def head() -> str:
 
 
 def expanded() -> str:
-    """The newest revision that code of the release before can work with too."""
+    """The newest revision that code of the release before can work with too: what finishes stands behind all else.
+
+    So what is added later gets a new finishing revision behind it, and the one before finishes nothing any more: a
+    database that stands at it must still be given what was added.
+    """
     return next(script.revision for script in _scripts() if not _finishes(script))
 
 

@@ -1,11 +1,13 @@
 """A database to store tasks in, and a count of the statements it is sent."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
 
 from service.storage.database import Database
+from tests.conftest import NUMBERS, administer, on_server
 
 
 @pytest.fixture
@@ -28,3 +30,15 @@ def statements() -> Iterator[list[str]]:
     event.listen(Engine, "before_cursor_execute", note)
     yield sent
     event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/100%.db"
+        return
+    server, name = request.getfixturevalue("postgresql_server"), f"empty_{next(NUMBERS)}"
+    administer(server, f"CREATE DATABASE {name}")
+    yield on_server(server, name)
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,21 +14,8 @@ from sqlalchemy import create_engine, inspect, text
 from service.errors import DatabaseUnavailable
 from service.storage import migrate
 from service.storage.tables import Table
-from tests.conftest import NUMBERS, administer, on_server
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without tables."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path}/100%.db"
-        return
-    server, name = request.getfixturevalue("postgresql_server"), f"empty_{next(NUMBERS)}"
-    administer(server, f"CREATE DATABASE {name}")
-    yield on_server(server, name)
-    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def revision(url: str) -> object:
