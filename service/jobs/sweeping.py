@@ -19,6 +19,7 @@ class Reaper:
     """Lets others do what a vanished process held, or gives it up; and counts what there is.
 
     While the database was away nobody could renew a lease: after that, who is still there has a lease's time to do so.
+    One that is new does not know how long the database was away, and waits as well.
     """
 
     def __init__(self, database: Database, settings: Settings, metrics: Metrics, wake: asyncio.Event) -> None:
@@ -28,11 +29,11 @@ class Reaper:
         self._metrics = metrics
         self._wake = wake
         self._looked_at = monotonic()  # when last the database answered
-        self._back_at = -float("inf")  # when it did so for the first time after it had not for long
+        self._back_at = self._looked_at  # when it may have done so for the first time after it had not for long
 
     async def look(self) -> None:
         """What is to be done `LOOKS` times a lease."""
-        if monotonic() - self._looked_at > self._lease_s * (1 - 1 / LOOKS):
+        if monotonic() - self._looked_at > self._lease_s * (1 - 2 / LOOKS):  # a look later than a look after a beat
             self._back_at = monotonic()
         async with self._database.read() as session:
             is_any, num_open = await claims.is_any_lapsed(session), await claims.count_open(session)

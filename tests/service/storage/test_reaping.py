@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from service.jobs.sweeping import Reaper
 from service.metrics import Metrics
 from service.settings import Settings
@@ -12,12 +14,15 @@ from tests.service.storage.test_jobs import claim, enqueue, get, new_job
 LEASE_S = 2.0
 
 
-async def test_an_outage_longer_than_a_lease_loses_nobody(database: Database) -> None:
+@pytest.mark.parametrize("is_new", [False, True], ids=["it was there", "it starts after it"])
+async def test_an_outage_longer_than_a_lease_loses_nobody(database: Database, is_new: bool) -> None:
     job, wake = new_job(), asyncio.Event()
     await enqueue(database, job)
     reaper = Reaper(database, Settings(job_lease_s=LEASE_S), Metrics(), wake)
     held = await claim(database, lease_s=0.1)
     await asyncio.sleep(LEASE_S)  # nothing can be asked for so long
+    if is_new:
+        reaper = Reaper(database, Settings(job_lease_s=LEASE_S), Metrics(), wake)
     await reaper.look()
     await reaper.look()
     assert not wake.is_set()
