@@ -9,8 +9,6 @@ from typing import Any, Final, Generic, TypeVar
 from service.errors import TaskDamaged
 
 APART_S: Final = 10.0  # since it could last not be read
-# raised by columns that know what they hold, or by what a row is made into, where it is damaged
-UNREADABLE: Final = (TaskDamaged, ValueError, TypeError, LookupError)
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +35,16 @@ class Apart(Generic[Key]):
     ) -> dict[Key, Found | TaskDamaged]:
         try:
             return {**await read(keys)}
-        except UNREADABLE as error:
+        except TaskDamaged as error:
             reason = error
         if len(keys) > 1:
             return await _merged([self._part({key}, read) for key in keys])
         return dict.fromkeys(keys, self._damaged(next(iter(keys)), reason))
 
-    def _damaged(self, key: Key, reason: Exception) -> TaskDamaged:
+    def _damaged(self, key: Key, reason: TaskDamaged) -> TaskDamaged:
         now = monotonic()
         if self._until.get(key, 0.0) <= now:  # once, however often it is asked for
-            log.error("what is stored of %s cannot be read: %s", key, reason)
+            log.error("what is stored of %s cannot be read", key, exc_info=reason)
             self._until = {each: until for each, until in self._until.items() if until > now}
         self._until[key] = now + APART_S
         return TaskDamaged("What is stored of the task's labels or prior cannot be read.")

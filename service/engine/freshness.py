@@ -7,10 +7,10 @@ from functools import partial
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
-from service.engine.apart import UNREADABLE, Apart
+from service.engine.apart import Apart
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
-from service.errors import ComputationFailed, DatabaseUnavailable, TaskNotFound
+from service.errors import ComputationFailed, DatabaseUnavailable, TaskDamaged, TaskNotFound
 from service.leaving import within
 from service.metrics import Metrics
 
@@ -119,14 +119,14 @@ class CurrentParams:
     async def _read(
         self, reading: Coroutine[Any, Any, Result], may_wait_s: float
     ) -> Result | DatabaseUnavailable | ComputationFailed:
-        """What is read. Raises what rows raise that make no sense."""
+        """What is read. Raises TaskDamaged; any other fault is the program's, and says nothing of the tasks."""
         try:
             return await within(may_wait_s, reading)
         except TimeoutError:
             return DatabaseUnavailable(SLOW, retry_after_s=1)
         except DatabaseUnavailable as error:
             return error
-        except UNREADABLE:
+        except TaskDamaged:
             raise
         except Exception:
             log.exception("reading params failed")

@@ -18,7 +18,7 @@ class Rows:
     async def read(self, keys: Set[int]) -> dict[int, int]:
         self.sizes.append(len(keys))
         if self.bad & keys:
-            raise ValueError("no JSON")
+            raise TaskDamaged("no JSON")
         return {key: -key for key in keys}
 
 
@@ -29,7 +29,7 @@ async def test_neighbours_are_read_in_one_go_from_then_on(caplog: pytest.LogCapt
         assert {key for key, each in found.items() if isinstance(each, TaskDamaged)} == {3}
         assert {key: each for key, each in found.items() if key != 3} == {key: -key for key in keys - {3}}
     assert rows.sizes == [8, *[1] * 8, 7, 1, 7, 1]
-    assert len(caplog.records) == 1
+    assert len(caplog.records) == 1 and caplog.records[0].exc_info is not None
 
 
 async def test_what_was_mended_is_found_at_once() -> None:
@@ -37,3 +37,11 @@ async def test_what_was_mended_is_found_at_once() -> None:
     await apart.read({3}, rows.read)
     rows.bad.clear()
     assert await apart.read({2, 3}, rows.read) == {2: -2, 3: -3}
+
+
+async def test_a_fault_of_the_program_is_no_damage() -> None:
+    async def read(keys: Set[int]) -> dict[int, int]:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        await Apart[int]().read({1, 2}, read)
