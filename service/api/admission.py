@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.body import Body
 from service.api.door import ENTERED, Door
 from service.api.pacing import paced
+from service.api.paths import route_path
 from service.api.problems import answer
 from service.errors import BodyTooLarge, KshotError, Overloaded
 from service.metrics import Metrics
@@ -41,7 +42,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on with a guarded body and, in the request's state, its deadline, `hold_answer` and such."""
-        if scope["type"] != "http" or not _is_guarded(scope):
+        if scope["type"] != "http" or not route_path(scope).startswith(GUARDED):
             await self._app(scope, receive, send)
             return
         deadline = monotonic() + self._timeout_s
@@ -113,8 +114,3 @@ class Admission:
         self._bytes_of[tenant] += more
         if not self._bytes_of[tenant]:
             del self._bytes_of[tenant]
-
-
-def _is_guarded(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "")).startswith(GUARDED)

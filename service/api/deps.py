@@ -5,6 +5,7 @@ what several depend on it would go through again for each of them, though it cal
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache
@@ -56,6 +57,7 @@ KEYED: dict[str, Any] = {
 }  # the `openapi_extra` of a route that asks for the key by itself
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,6 @@ def service_of(request: Request) -> Service:
     return service
 
 
-async def running(request: Request) -> Service:
-    """The same, as a dependency."""
-    return service_of(request)
-
-
 async def authenticate(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
     """Find out whose request this is, before anything else is done for it.
 
@@ -105,11 +102,6 @@ def tenant_of(request: Request) -> str:
     """Whose request this is, once it has been authenticated."""
     found: str = request.state.tenant
     return found
-
-
-async def tenant(request: Request) -> str:
-    """The same, as a dependency."""
-    return tenant_of(request)
 
 
 async def _authenticated(request: Request, service: Service, sent: HTTPAuthorizationCredentials | None) -> str:
@@ -150,6 +142,9 @@ async def known_task(request: Request, task_id: str) -> AsyncIterator[str]:
         raise
 
 
+of_task = asynccontextmanager(known_task)  # for a route that solves no dependencies
+
+
 async def no_query(request: Request) -> None:
     """Refuse every query parameter."""
     if request.scope["query_string"]:
@@ -173,8 +168,17 @@ async def hold_answer(request: Request) -> Callable[[int], None]:
     return hold
 
 
-Running = Annotated[Service, Depends(running)]
-Tenant = Annotated[str, Depends(tenant)]
+def _given(find: Callable[[Request], T]) -> Callable[[Request], Awaitable[T]]:
+    """This as a dependency: a coroutine, as a plain function would be called in a thread."""
+
+    async def given(request: Request) -> T:
+        return find(request)
+
+    return given
+
+
+Running = Annotated[Service, Depends(_given(service_of))]
+Tenant = Annotated[str, Depends(_given(tenant_of))]
 TaskId = Annotated[str, Depends(known_task)]
 Deadline = Annotated[float, Depends(deadline)]
 HoldAnswer = Annotated[Callable[[int], None], Depends(hold_answer)]

@@ -1,4 +1,4 @@
-"""What is known of a request by its head alone: whether it may be asked again though it may have been done."""
+"""What is known of a request by its head alone: where it goes, and whether it may be sent again."""
 
 from typing import Final
 
@@ -6,6 +6,13 @@ from starlette.types import Scope
 
 COMPUTED: Final = ("/predictions", "/evaluations")  # POST to these stores nothing
 SAFE: Final = ("GET", "HEAD")
+
+
+def route_path(scope: Scope) -> str:
+    """The path that routes are matched with: without the prefix of a proxy, if it has that."""
+    path: str = scope["path"]
+    rest = path.removeprefix(scope.get("root_path", ""))
+    return rest if rest[:1] in ("", "/") else path
 
 
 def may_be_repeated(scope: Scope) -> bool:

@@ -10,11 +10,10 @@ from service.api.deps import (
     BEARER,
     JSON,
     KEYED,
-    WRONG,
     authenticate,
-    check_id,
     deadline,
     no_query,
+    of_task,
     service_of,
     tenant_of,
 )
@@ -38,11 +37,7 @@ async def predict(request: Request, task_id: str) -> Response:
     """Answers to inputs, in their order, by the task's current version. Nothing is stored."""
     await authenticate(request, await BEARER(request))
     await no_query(request)
-    check_id(task_id)
-    tasks, tenant, until = service_of(request).tasks, tenant_of(request), await deadline(request)
-    try:
-        predictions = await tasks.predict(tenant, task_id, await read(request), until)
-    except WRONG:
-        await tasks.get(tenant, task_id)  # raises TaskNotFound, in the place of these
-        raise
+    async with of_task(request, task_id):
+        tenant, until = tenant_of(request), await deadline(request)
+        predictions = await service_of(request).tasks.predict(tenant, task_id, await read(request), until)
     return Response(predictions.model_dump_json(), media_type=JSON)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.paths import route_path
 from service.api.problems import refusal
 from service.errors import KshotError
 from service.metrics import Metrics
@@ -20,7 +21,7 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or hand it on to the router."""
-        found = self._route.path_regex.match(_path(scope)) if scope["type"] == "http" else None
+        found = self._route.path_regex.match(route_path(scope)) if scope["type"] == "http" else None
         if found is None or scope["method"] not in self._methods:
             await self._app(scope, receive, send)
             return
@@ -38,8 +39,3 @@ def _only_route(router: APIRouter) -> APIRoute:
         case [APIRoute() as route] if not route.dependant.dependencies:
             return route
     raise TypeError("A shortcut is to a router of one route that depends on nothing: only FastAPI solves dependencies.")
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
