@@ -10,7 +10,7 @@ import numpy as np
 
 from service import codec
 from service.catalog import Served
-from service.codec.costs import AT_ONCE_US, HEAD_US, decoding_us, support_us
+from service.codec.costs import AT_ONCE_US, decoding_us, looking_us, support_us
 from service.engine.arrays import Array
 from service.errors import MAX_LISTED, FieldError, InvalidRequest
 from service.schemas import Example, Input, Kind
@@ -178,7 +178,7 @@ class Decoding:
         if "image" not in model.card.modalities:
             return [0] * len(inputs)
         look = partial(codec.image_bytes, inputs, model.inputs, self._limits)
-        return await self.in_thread(tenant, look, about_us=HEAD_US * len(inputs))
+        return await self.in_thread(tenant, look, about_us=looking_us(inputs))
 
 
 def turns_of(weights: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:

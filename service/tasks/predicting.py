@@ -3,11 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from service import codec
 from service.catalog import Catalog, Served
-from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
+from service.codec.costs import telling_us
+from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.engine.freshness import TaskMoved
@@ -66,7 +68,7 @@ class Predicting:
             return rows
 
         answer, scalar = await self.ask(tenant, task_id, decode, deadline)
-        return self._predictions(task_id, answer, request, decoded[-1], truncated, scalar=scalar)
+        return await self._predictions(tenant, task_id, answer, request, decoded[-1], truncated, scalar=scalar)
 
     async def predict_own(
         self, tenant: str, model: Served, name: str, request: CreatePredictions, deadline: float
@@ -76,7 +78,7 @@ class Predicting:
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
         rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}")
         answer = await self._engine.predict_own(tenant, model.digest, name, rows, deadline)
-        return self._predictions(name, answer, request, rows, model.truncated(rows), scalar=True)
+        return await self._predictions(tenant, name, answer, request, rows, model.truncated(rows), scalar=True)
 
     async def ask(self, tenant: str, task_id: str, decode: Decode, deadline: float) -> tuple[Answer[ScoreArrays], bool]:
         """Scores of the task's current version, and whether its targets are single numbers."""
@@ -117,8 +119,9 @@ class Predicting:
             self._pinned.popitem(last=False)
         return pinned
 
-    def _predictions(
+    async def _predictions(
         self,
+        tenant: str,
         task: str,
         answer: Answer[ScoreArrays],
         request: CreatePredictions,
@@ -128,15 +131,12 @@ class Predicting:
         scalar: bool,
     ) -> Predictions:
         """The answer as it is sent."""
-        if isinstance(answer.result, FrameScores):
-            _refuse_coverage(request.coverage, "only classifications have sets of labels")
-            found: Sequence[AnyAnswer] = frames_of(answer, request.inputs, rows, request.top)
-        else:
-            found = _told(answer, request, scalar=scalar)
+        tell = partial(_told, answer, request, rows, self._score_digits, scalar=scalar)
+        about_us = telling_us(len(request.inputs), _num_scores(answer.result))
         return Predictions(
             task=task,
             version=answer.version,
-            predictions=codec.rounded(found, self._score_digits),
+            predictions=await self._decoding.in_thread(tenant, tell, about_us=about_us),
             timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
             truncated=truncated,
         )
@@ -162,17 +162,28 @@ class Predicting:
         return self._shots[key]
 
 
+def _num_scores(found: ScoreArrays) -> int:
+    return sum(scores.size for scores in vars(found).values() if scores is not None)
+
+
 def _told(
-    answer: Answer[ScoreArrays], request: CreatePredictions, *, scalar: bool
-) -> list[Classification] | list[Multilabel] | list[Regression]:
+    answer: Answer[ScoreArrays], request: CreatePredictions, rows: Array, digits: int | None, *, scalar: bool
+) -> list[AnyAnswer]:
+    return codec.rounded(_answers(answer, request, rows, scalar=scalar), digits)
+
+
+def _answers(
+    answer: Answer[ScoreArrays], request: CreatePredictions, rows: Array, *, scalar: bool
+) -> Sequence[AnyAnswer]:
     found, labels = answer.result, answer.labels or []
     if isinstance(found, ClassScores):
         least = _least(answer, request.coverage)
         return codec.classifications(labels, found.probabilities, request.top, found.unknown, least)
     _refuse_coverage(request.coverage, "only classifications have sets of labels")
+    if isinstance(found, FrameScores):
+        return frames_of(answer, request.inputs, rows, request.top)
     if isinstance(found, TagScores):
         return codec.multilabels(labels, found.probabilities, request.top)
-    assert isinstance(found, ValueScores)
     return codec.regressions(found.mean, found.std, scalar=scalar)
 
 

@@ -23,11 +23,19 @@ def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def padded(padding: bytes) -> bytes:
+    """A good JPEG with this before its first segment."""
+    whole = saved(stroke(), "JPEG")
+    return whole[:2] + padding + whole[2:]
+
+
 def png_of_size(width: int, height: int) -> bytes:
     """A PNG whose header promises this size, and whose data holds nothing of it."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
