@@ -3,18 +3,23 @@
 Where an index is built on a table that has rows, what comes before it is a transaction of its own (`indexing.py`).
 """
 
-from time import sleep
+import logging
+from time import monotonic, sleep
 
 from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from service.errors import DatabaseUnavailable
 from service.settings import Settings
 from service.storage.engines import begin_immediate, database_url
 from service.storage.tables import Table
 
 WAIT_FOR_OTHERS_S = 600  # an upgrade may be long, so another waits longer for it than a request for a lock
+TELL_AFTER_S = 5
 POLL_S = 0.2
 UPGRADE_LOCK = 0x6B73686F74  # "kshot"
+
+log = logging.getLogger("kshot.migrations")
 
 
 def engine_for(url: str) -> Engine:
@@ -34,11 +39,19 @@ def wait_for_others(connection: Connection) -> None:
     """Hold off other upgrades until this connection ends; SQLite's BEGIN IMMEDIATE does so by itself.
 
     Asked for again and again: who waited in a statement would be waited for by an index that is built.
+    Raises DatabaseUnavailable after as long as SQLite would wait.
     """
     if connection.dialect.name != "postgresql":
         return
+    began, is_told = monotonic(), False
     while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})").scalar_one():
         connection.commit()
+        waited_s = monotonic() - began
+        if waited_s >= WAIT_FOR_OTHERS_S:
+            raise DatabaseUnavailable("another process migrates this database, or left its connection open")
+        if waited_s >= TELL_AFTER_S and not is_told:
+            log.warning("waiting for another process that migrates this database, or left its connection open")
+            is_told = True
         sleep(POLL_S)
     # requests queue up behind a migration that waits for its lock, so it gives up early
     connection.exec_driver_sql("SET lock_timeout = '5s'")

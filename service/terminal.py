@@ -91,7 +91,7 @@ def clear_database_errors(url: str) -> Iterator[None]:
     except (CommandError, ValueError, exc.ArgumentError, exc.NoSuchModuleError) as error:
         fail(f"The database of KSHOT_DATABASE_URL cannot be used: {error}")
     except (DatabaseUnavailable, exc.SQLAlchemyError) as error:
-        cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+        cause = (isinstance(error, DatabaseUnavailable) and error.__cause__) or error
         reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
         fail(f"The database {make_url(url).render_as_string()} cannot be used: {reason}")
 

@@ -1,6 +1,8 @@
 """Indexes that migrations build: nobody waits for them, and what was not finished is built anew."""
 
 import ast
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +78,24 @@ def test_an_index_that_was_not_finished_is_built_anew(engine: Engine) -> None:
         assert connection.execute(IS_VALID).scalar_one()
     migrate.upgrade(engine.url.render_as_string(hide_password=False), finish=True)
     migrate.check(engine.url.render_as_string(hide_password=False))
+
+
+def test_who_waits_for_another_migration_says_so_and_gives_up(engine: Engine) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+    code = f"""
+from service.storage import migrate
+import logging, time
+logging.basicConfig()
+clock = time.monotonic
+time.monotonic, time.sleep = lambda: 100 * clock(), lambda _: None
+migrate.upgrade({url!r})
+"""
+    with engine.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": 0x6B73686F74})
+        waited = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        other.execute(text("SELECT pg_advisory_unlock_all()"))
+    assert waited.returncode and "waiting for another process" in waited.stderr
+    assert "DatabaseUnavailable: another process migrates" in waited.stderr
 
 
 def test_no_migration_locks_a_table_for_an_index() -> None:
