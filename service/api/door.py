@@ -7,7 +7,7 @@ from math import ceil
 from time import monotonic
 from typing import Final
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope, Send
 
 from service.api.crowd import Crowd
 from service.errors import Overloaded
@@ -34,7 +34,6 @@ class Place:
     tenant: str
     crowd: Crowd
     is_done: bool = False
-    is_withdrawn: bool = False
 
     def noting(self, send: Send) -> Send:
         """`send`, which also notes whether the request was done; to be refused or to lack a key is quicker."""
@@ -46,25 +45,9 @@ class Place:
 
         return sending
 
-    def counting(self, receive: Receive) -> Receive:
-        """`receive`, after which the place is given up if the body, which came in chunks, is not short after all."""
-        num_bytes = 0
-
-        async def receiving() -> Message:
-            nonlocal num_bytes
-            message = await receive()
-            num_bytes += len(message.get("body", b""))
-            if num_bytes > SHORT_BODY_BYTES and not self.is_withdrawn:
-                self.is_withdrawn = True
-                self.crowd.withdraw(self.tenant)
-            return message
-
-        return receiving
-
     def leave(self) -> None:
         """It is over."""
-        if not self.is_withdrawn:
-            self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
+        self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
 
 
 class Door:
@@ -114,7 +97,7 @@ class Door:
 
 
 def _is_short(scope: Scope) -> bool:
-    """Whether it only predicts, and about little; a body in chunks is taken for little until more has come."""
+    """Whether it only predicts, and about little; a body that comes in chunks is taken for little."""
     path: str = scope["path"]
     if scope["method"] != "POST" or not path.endswith(SHORT):
         return False
