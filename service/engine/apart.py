@@ -25,7 +25,7 @@ class Apart(Generic[Key]):
     async def read(
         self, keys: Set[Key], read: Callable[[Set[Key]], Coroutine[Any, Any, dict[Key, Found]]]
     ) -> dict[Key, Found | TaskDamaged]:
-        """What is found of these: in one go, but for those that are kept apart, and one by one where that fails."""
+        """What is found of these: in one go, but for those that are kept apart, and by halves where that fails."""
         now = monotonic()
         apart = {key for key in keys if self._until.get(key, 0.0) > now} if self._until else set()
         return await _merged([self._part(part, read) for part in (keys - apart, *({key} for key in apart)) if part])
@@ -38,7 +38,8 @@ class Apart(Generic[Key]):
         except TaskDamaged as error:
             reason = error
         if len(keys) > 1:
-            return await _merged([self._part({key}, read) for key in keys])
+            members, middle = list(keys), len(keys) // 2
+            return await _merged([self._part(set(half), read) for half in (members[:middle], members[middle:])])
         return dict.fromkeys(keys, self._damaged(next(iter(keys)), reason))
 
     def _damaged(self, key: Key, reason: TaskDamaged) -> TaskDamaged:

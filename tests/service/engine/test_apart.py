@@ -1,4 +1,4 @@
-"""A row that cannot be read costs its neighbours one read, and not one in each batch."""
+"""A row that cannot be read is found by halves, once, and not in each batch."""
 
 from collections.abc import Set
 
@@ -28,7 +28,7 @@ async def test_neighbours_are_read_in_one_go_from_then_on(caplog: pytest.LogCapt
         found = await apart.read(keys, rows.read)
         assert {key for key, each in found.items() if isinstance(each, TaskDamaged)} == {3}
         assert {key: each for key, each in found.items() if key != 3} == {key: -key for key in keys - {3}}
-    assert rows.sizes == [8, *[1] * 8, 7, 1, 7, 1]
+    assert rows.sizes == [8, 4, 4, 2, 2, 1, 1, 7, 1, 7, 1]
     assert len(caplog.records) == 1 and caplog.records[0].exc_info is not None
 
 
