@@ -148,13 +148,11 @@ class Fleet:
 def running(name: str, model: str, folder: Path, cores: set[int]) -> Iterator[Running]:
     """A server of this model, on these cores; in a folder that has a database of kshot's, with its tasks."""
     server = SERVERS[name]
-    with on_cores(cores):
-        opened = _kshot(server, model, folder) if server.module is None else _rival(server, model, folder)
-        entered = opened.__enter__()  # started there, and from then on there
-    try:
+    with ExitStack() as stack:
+        with on_cores(cores):
+            opened = _kshot(server, model, folder) if server.module is None else _rival(server, model, folder)
+            entered = stack.enter_context(opened)  # started there, and from then on there
         yield entered
-    finally:
-        opened.__exit__(None, None, None)
 
 
 @contextmanager
