@@ -85,10 +85,16 @@ class Healing:
         except BaseException as error:
             failed = RuntimeError(f"the device failed: {error}")
             failed.__cause__ = error
-            self._loop.call_soon_threadsafe(done.set_exception, failed)
+            self._loop.call_soon_threadsafe(_tell, done, failed)
             raise
-        self._loop.call_soon_threadsafe(done.set_result, None)
+        self._loop.call_soon_threadsafe(_tell, done, None)
 
     def _proof(self) -> Work:
         self._prove()
         yield
+
+
+def _tell(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    """To whoever waits for it still; a process that ends does not."""
+    if not done.done():
+        done.set_result(None) if error is None else done.set_exception(error)
