@@ -38,7 +38,8 @@ class Room(Generic[Payload]):
         jobs = self.scheduler.next_batch(without)
         if not jobs:
             return None
-        batch = Batch(self.lane, _shares(jobs), sum(job.cost for job in jobs))
+        cost = sum(job.cost for job in jobs)
+        batch = Batch(self.lane, _shares(jobs, cost), cost)
         self._ready.append(batch)
         return batch, jobs
 
@@ -65,9 +66,8 @@ class Room(Generic[Payload]):
         return self.scheduler.has(tenant) or any(batch.main == tenant for batch in self._under_way)
 
 
-def _shares(jobs: Sequence[Job[Payload]]) -> dict[str, float]:
+def _shares(jobs: Sequence[Job[Payload]], total: float) -> dict[str, float]:
     shares: dict[str, float] = {}
-    total = sum(job.cost for job in jobs)
     for job in jobs:
         shares[job.tenant] = shares.get(job.tenant, 0.0) + (job.cost / total if total else 1 / len(jobs))
     return shares

@@ -26,12 +26,18 @@ def taken(room: Room[str], now: float) -> tuple[Batch, list[str]] | None:
     return found and (found[0], sorted(job.payload for job in found[1]))
 
 
-@pytest.mark.parametrize("tenants", ["aa", "abcd"])
-def test_who_comes_while_a_short_batch_runs_is_in_the_next(tenants: str) -> None:
-    room = room_of("interactive")
+def running(room: Room[str], *tenants: str) -> Batch:
+    """A batch of what these ask, under way since the beginning of time."""
     ask(room, *tenants)
     batch, _ = taken(room, 0.0) or pytest.fail("nothing was made ready")
     room.begin(batch, 0.0)
+    return batch
+
+
+@pytest.mark.parametrize("tenants", ["aa", "abcd"])
+def test_who_comes_while_a_short_batch_runs_is_in_the_next(tenants: str) -> None:
+    room = room_of("interactive")
+    running(room, *tenants)
     end = len(tenants) * COST
     ask(room, tenants[0])
     assert taken(room, end - LEAD_MS - 1) is None
@@ -41,9 +47,7 @@ def test_who_comes_while_a_short_batch_runs_is_in_the_next(tenants: str) -> None
 
 def test_a_batch_that_ends_early_keeps_nobody_waiting() -> None:
     room = room_of("interactive")
-    ask(room, "a", "a", "a")
-    batch, _ = taken(room, 0.0) or pytest.fail("nothing was made ready")
-    room.begin(batch, 0.0)
+    batch = running(room, "a", "a", "a")
     ask(room, "a")
     room.end(batch)
     assert taken(room, 1.0)
@@ -51,9 +55,7 @@ def test_a_batch_that_ends_early_keeps_nobody_waiting() -> None:
 
 def test_who_waits_behind_another_is_made_ready_at_once() -> None:
     room = room_of("interactive")
-    ask(room, "a", "a", "a")
-    batch, _ = taken(room, 0.0) or pytest.fail("nothing was made ready")
-    room.begin(batch, 0.0)
+    running(room, "a", "a", "a")
     ask(room, "a")
     assert taken(room, 1.0) is None
     ask(room, "b")
@@ -62,8 +64,6 @@ def test_who_waits_behind_another_is_made_ready_at_once() -> None:
 
 def test_long_work_is_made_ready_at_once() -> None:
     room = room_of("bulk")
-    ask(room, "a", "a", "a")
-    batch, _ = taken(room, 0.0) or pytest.fail("nothing was made ready")
-    room.begin(batch, 0.0)
+    running(room, "a", "a", "a")
     ask(room, "a")
     assert taken(room, 1.0)
