@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
-from models.inputs.traits import Traits, never_cut, no_forms, noise
+from models.inputs.traits import NO_LIMITS, never_cut, no_forms, noise
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 DRAFT_PX = 512  # a JPEG is decoded at the smallest of its built-in scales that is still this large
@@ -139,11 +139,7 @@ class GlyphInput:
     forms = no_forms
     truncated = never_cut
     made_up = noise
-
-    @property
-    def traits(self) -> Traits:
-        """What there may be of it."""
-        return Traits()
+    traits = NO_LIMITS
 
     @property
     def shape(self) -> tuple[int, ...]:

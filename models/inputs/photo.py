@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.inputs.traits import Traits, never_cut, no_forms, noise
+from models.inputs.traits import NO_LIMITS, never_cut, no_forms, noise
 
 Array = npt.NDArray[np.uint8]
 
@@ -20,11 +20,7 @@ class PhotoInput:
     forms = no_forms
     truncated = never_cut
     made_up = noise
-
-    @property
-    def traits(self) -> Traits:
-        """What there may be of it."""
-        return Traits()
+    traits = NO_LIMITS
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -22,6 +22,9 @@ class Traits:
     has_own_columns: bool = False  # which may be other ones in the next task
 
 
+NO_LIMITS = Traits()
+
+
 def no_forms(of: object, rows: Rows) -> list[str]:
     """Of inputs that are all alike."""
     return []
