@@ -10,7 +10,8 @@ import asyncio
 from pathlib import Path
 
 from benchmarks import page
-from tests.faults.replicas import HEAD, NUM_CLIENTS, Load, row, say
+from tests.faults.replicas import HEAD, NUM_CLIENTS, Load, row
+from tests.faults.telling import conclude, say
 
 
 async def beside(url: str, command: str, seconds: float) -> Load:
@@ -40,9 +41,7 @@ def main() -> None:
         f"`python -m tests.faults.beside`, {NUM_CLIENTS} clients at once, {asked.seconds:g} s before each and after it."
     )
     text = f"{told}\n\n{page.table(['what was done', *HEAD[1:]], rows)}"
-    say(text)
-    if asked.results is not None:
-        page.put(asked.results, "containers", text)
+    conclude(text, "containers", asked.results)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from service.schemas import Problem
 from service.storage.migrate import upgrade
 from tests.conftest import administer, on_server, running_postgresql
 from tests.faults.kinds import QUERIES, TASK
-from tests.faults.replicas import HEAD, NUM_CLIENTS, Load, row, say
+from tests.faults.replicas import HEAD, NUM_CLIENTS, Load, row
+from tests.faults.telling import conclude, say
 
 NUM_REPLICAS = 2
 TIMEOUT_S = 600.0  # for a replica to be there on a machine with other work
@@ -192,9 +193,7 @@ def main() -> None:
         ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())) + ", each with `Retry-After`."
     )
     text = f"{told}\n\n{page.table(['what happened', *HEAD[1:]], rows)}\n\n{after}"
-    say(text)
-    if asked.results is not None:
-        page.put(asked.results, "cluster", text)
+    conclude(text, "cluster", asked.results)
 
 
 if __name__ == "__main__":

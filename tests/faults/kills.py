@@ -1,7 +1,6 @@
 """Processes killed as they write, on both databases: `python -m tests.faults.kills --results docs/reliability.md`."""
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from service.storage.migrate import upgrade
 from tests.faults.asking import Kind
 from tests.faults.migrations import Migrations
 from tests.faults.places import ALEMBIC, Place, every_place
+from tests.faults.telling import conclude, say
 from tests.faults.trial import NUM_WRITERS, Trial
 from tests.faults.zygote import Zygote
 
@@ -122,12 +122,6 @@ def every(zygote: Zygote, places: Sequence[Place], asked: argparse.Namespace) ->
     return list(tallies.values())
 
 
-def say(text: str) -> None:
-    """Tell how far it is."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     """Try it, and stop at the first fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
@@ -143,9 +137,7 @@ def main() -> None:
     ):
         made = every(zygote, places, asked)
     text = report(made, page.command("kills", "tests.faults"))
-    say(text)
-    if asked.results is not None:
-        page.put(asked.results, "kills", text)
+    conclude(text, "kills", asked.results)
 
 
 if __name__ == "__main__":

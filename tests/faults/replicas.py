@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import signal
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ from service.storage.migrate import upgrade
 from tests.conftest import administer, on_server, running_postgresql
 from tests.faults.clients import Counted, Writer
 from tests.faults.haproxy import proxying
+from tests.faults.telling import conclude, say
 from tests.faults.zygote import Life, Zygote
 
 UNREADY_S = 3.0
@@ -112,12 +112,6 @@ async def replace(
     return load
 
 
-def say(text: str) -> None:
-    """Tell how far it is."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def row(name: str, rounds: int, load: Load) -> list[str]:
     """One line of the table."""
     answers = load.sent.answers
@@ -164,9 +158,7 @@ def main() -> None:
         f"`{page.command('replicas', 'tests.faults')}`, two replicas on one PostgreSQL, {NUM_CLIENTS} clients at once."
     )
     text = f"{told}\n\n{page.table(HEAD, rows)}"
-    say(text)
-    if asked.results is not None:
-        page.put(asked.results, "replicas", text)
+    conclude(text, "replicas", asked.results)
 
 
 if __name__ == "__main__":

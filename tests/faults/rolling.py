@@ -25,7 +25,8 @@ from service.storage.migrate import upgrade
 from tests.conftest import administer, on_server, running_postgresql
 from tests.e2e.server import environment
 from tests.faults.balancer import balancing
-from tests.faults.replicas import NUM_CLIENTS, Fleet, Load, say
+from tests.faults.replicas import NUM_CLIENTS, Fleet, Load
+from tests.faults.telling import conclude, say
 from tests.faults.zygote import MODELS, Zygote
 
 OLD = "d0876ea"  # the last commit before tasks learned from others, had priors, and knew how large they are
@@ -214,9 +215,8 @@ def main() -> None:
         told = asyncio.run(roll(zygote, url, old, asked.part_s))
     command = page.command("rolling", "tests.faults")
     text = f"`{command}`, two replicas on one PostgreSQL, {NUM_CLIENTS} clients at once; old is {OLD}.\n\n{told}"
-    say(f"{text}\n{monotonic() - began:.0f} s")
-    if asked.results is not None:
-        page.put(asked.results, "rolling", text)
+    conclude(text, "rolling", asked.results)
+    say(f"{monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
