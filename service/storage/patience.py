@@ -1,11 +1,11 @@
 """A connection to PostgreSQL that hangs up where nothing comes back: the time limits of the server are no use then."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.abc import RV, PQGen
-from psycopg.waiting import wait_async
+from psycopg.waiting import Wait, wait_async
 
 LOOK_S = 1.0  # how often psycopg looks at a socket that says nothing
 
@@ -19,16 +19,34 @@ class Impatient(AsyncConnection[Any]):
     limit_s = 10.0
 
     async def wait(self, gen: PQGen[RV], *given: Any, **options: Any) -> RV:
-        """What the server answers."""
+        """What the server answers; or, at once and not to be cancelled, what it need not be asked.
+
+        SQLAlchemy sets autocommit while it checks a connection out, and would lose one whose caller left just then.
+        """
+        try:
+            first = next(gen)
+        except StopIteration as done:
+            return cast("RV", done.value)
         try:
             async with asyncio.timeout(self.limit_s):
-                return await wait_async(gen, self.pgconn.socket, LOOK_S)
+                return await wait_async(_from(first, gen), self.pgconn.socket, LOOK_S)
         except TimeoutError:
             self.pgconn.finish()
             raise OperationalError("the server does not answer: hung up") from None
         except asyncio.CancelledError:
             self.pgconn.finish()
             raise
+
+
+def _from(first: Wait, gen: PQGen[RV]) -> PQGen[RV]:
+    """The same exchange, begun already: `first` is what it waits for."""
+    waits_for = first
+    while True:
+        ready = yield waits_for
+        try:
+            waits_for = gen.send(ready)
+        except StopIteration as done:
+            return cast("RV", done.value)
 
 
 async def connect(limit_s: float, **options: Any) -> Impatient:
