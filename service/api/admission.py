@@ -8,7 +8,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import Body
-from service.api.door import ENTERED, Door
+from service.api.door import ENTERED, Door, Place
 from service.api.pacing import paced
 from service.api.paths import route_path
 from service.api.problems import answer
@@ -49,7 +49,7 @@ class Admission:
         body = Body(self, self._door.tenant(scope), scope, receive, deadline, self._body_timeout_s)
         with ExitStack() as at_end:
             try:
-                send = self._enter(scope, at_end, send)
+                place = self._enter(scope, at_end)
                 self._admit(body)
             except KshotError as error:
                 await answer(error)(scope, receive, send)
@@ -58,14 +58,17 @@ class Admission:
             scope["state"].update(
                 deadline=deadline, hold_answer=body.hold_answer, hold_parsed=body.hold_parsed, at_end=at_end.callback
             )
-            await self._app(scope, body.receive, paced(send))
+            if place is None:
+                await self._app(scope, body.receive, paced(send))
+            else:
+                await self._app(scope, place.counting(body.receive), paced(place.noting(send)))
 
-    def _enter(self, scope: Scope, at_end: ExitStack, send: Send) -> Send:
-        """Take a place, unless the server has asked for one already; where the answer goes then."""
+    def _enter(self, scope: Scope, at_end: ExitStack) -> Place | None:
+        """Take a place, unless the server has asked for one already."""
         if ENTERED in scope.setdefault("state", {}) or (place := self._door.enter(scope)) is None:
-            return send
+            return None
         at_end.callback(place.leave)
-        return place.noting(send)
+        return place
 
     def _admit(self, body: Body) -> None:
         try:

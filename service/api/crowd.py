@@ -50,13 +50,17 @@ class Crowd:
 
     def leave(self, tenant: str, now: float, *, is_done: bool = True) -> None:
         """One is over, and counts as answered if it was done."""
+        self.withdraw(tenant)
+        self._num_answered += is_done
+        self._num_failed += not is_done
+        self._measure(now)
+
+    def withdraw(self, tenant: str) -> None:
+        """One is no longer counted, and says nothing of how fast others are."""
         self.num_inside -= 1
         self._inside[tenant] -= 1
         if not self._inside[tenant]:
             del self._inside[tenant]
-        self._num_answered += is_done
-        self._num_failed += not is_done
-        self._measure(now)
 
     def _measure(self, now: float) -> None:
         """Windows in which most was not done say nothing, or who has no key could say how many come in."""

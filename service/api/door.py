@@ -7,7 +7,7 @@ from math import ceil
 from time import monotonic
 from typing import Final
 
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.api.crowd import Crowd
 from service.errors import Overloaded
@@ -33,7 +33,9 @@ class Place:
 
     tenant: str
     crowd: Crowd
+    is_in_chunks: bool
     is_done: bool = False
+    is_withdrawn: bool = False
 
     def noting(self, send: Send) -> Send:
         """`send`, which also notes whether the request was done; to be refused or to lack a key is quicker."""
@@ -45,9 +47,27 @@ class Place:
 
         return sending
 
+    def counting(self, receive: Receive) -> Receive:
+        """`receive`, which also gives the place up if a body that comes in chunks is not short after all."""
+        if not self.is_in_chunks:
+            return receive
+        num_bytes = 0
+
+        async def receiving() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            if num_bytes > SHORT_BODY_BYTES and not self.is_withdrawn:
+                self.is_withdrawn = True
+                self.crowd.withdraw(self.tenant)
+            return message
+
+        return receiving
+
     def leave(self) -> None:
         """It is over."""
-        self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
+        if not self.is_withdrawn:
+            self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
 
 
 class Door:
@@ -64,13 +84,13 @@ class Door:
 
     def enter(self, scope: Scope) -> Place | None:
         """A place for a short request, none for another. Raises Overloaded."""
-        if not _is_short(scope):
+        if not _predicts(scope) or not _is_short(length := _length(scope)):
             return None
         tenant = self.tenant(scope)
         if not self._crowd.has_room(tenant):
             raise Overloaded(DETAIL, retry_after_s=self._refuse())
         self._crowd.enter(tenant)
-        return Place(tenant, self._crowd)
+        return Place(tenant, self._crowd, is_in_chunks=length is None)
 
     def tenant(self, scope: Scope) -> str:
         """Whose request it is by its credential, before that is looked up; STRANGERS until one was."""
@@ -96,13 +116,18 @@ class Door:
         return 1.0 + self._num_refused % max(1, min(spread, 30))
 
 
-def _is_short(scope: Scope) -> bool:
-    """Whether it only predicts, and about little; a body that comes in chunks is taken for little."""
-    path: str = scope["path"]
-    if scope["method"] != "POST" or not path.endswith(SHORT):
-        return False
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    return length.isdigit() and len(length) < 19 and int(length) <= SHORT_BODY_BYTES
+def _predicts(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"].endswith(SHORT))
+
+
+def _length(scope: Scope) -> bytes | None:
+    """What is declared of the body; nothing where it comes in chunks, or there is none."""
+    return next((value for name, value in scope["headers"] if name == b"content-length"), None)
+
+
+def _is_short(length: bytes | None) -> bool:
+    """Whether it is about little; a body in chunks is taken for little until more has come."""
+    return length is None or (length.isdigit() and len(length) < 19 and int(length) <= SHORT_BODY_BYTES)
 
 
 def _credential(scope: Scope) -> int:

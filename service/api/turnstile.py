@@ -60,7 +60,7 @@ class Turnstile(Connection):
 
 async def _inside(app: Any, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await app(scope, receive, place.noting(send))
+        await app(scope, place.counting(receive), place.noting(send))
     finally:
         place.leave()
 

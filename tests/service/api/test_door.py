@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from http.client import HTTPConnection
 from typing import Any
@@ -13,12 +13,13 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
 
 from service.api.access import Access
 from service.api.admission import Admission
-from service.api.door import Door
+from service.api.door import ENTERED, Door
 from service.api.problems import handlers
-from service.api.turnstile import Turnstile
+from service.api.turnstile import Turnstile, _inside
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.service.api.live import live
@@ -35,6 +36,7 @@ class Slow:
         self.metrics, self.may_answer, self.num_inside = Metrics(), False, 0
         given = Settings(max_in_flight=MOST, **settings)
         self.door = Door(given, self.metrics)
+        self.door.learn({"headers": []}, "default")  # or whoever comes after the first answer were another tenant
         layers = [
             Middleware(Access, metrics=self.metrics),
             Middleware(
@@ -74,6 +76,31 @@ async def test_only_short_predictions_are_counted_at_the_door() -> None:
         slow.may_answer = True
         assert [(await each).json() for each in asked] == [1, 1, 1, 1, 70_000]
         assert (await client.post(SHORT, content=b"x")).status_code == 200
+
+
+async def chunks(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b"x" * 40_000
+
+
+@pytest.mark.parametrize("is_at_the_server", [False, True])
+async def test_a_long_body_in_chunks_leaves_the_crowd(is_at_the_server: bool) -> None:
+    slow = Slow()
+    crowd = slow.door._crowd
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        if (place := slow.door.enter(scope)) is not None:
+            scope.setdefault("state", {})[ENTERED] = True
+            await _inside(slow.app, place, scope, receive, send)
+
+    transport = httpx.ASGITransport(inside if is_at_the_server else slow.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kshot") as client:
+        asked = [asyncio.create_task(client.post(SHORT, content=chunks(count))) for count in (1, 2, 3)]
+        await slow.inside(3)
+        assert crowd.num_inside == 1
+        slow.may_answer = True
+        assert [(await each).json() for each in asked] == [40_000, 80_000, 120_000]
+    assert crowd.num_inside == 0
 
 
 async def test_another_tenant_is_let_in_beside_a_flood() -> None:
