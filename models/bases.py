@@ -8,8 +8,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.fetch import NotDownloaded, fetch
-
 HUB = "https://huggingface.co"
 OWN = "KSHOT_BASES"  # a folder with a folder a base; read here, because commands that train know no service's settings
 
@@ -97,6 +95,8 @@ def _downloaded(name: str, file: str, download: bool) -> Path:
     if not (base.hub and download):
         hint = f", or `kshot data get {name}` downloads it" if base.hub else ""
         raise MissingBase(f"The base {name!r} is not installed: {install}{hint}.")
+    from models.fetch import NotDownloaded, fetch  # and with it httpx, which a service starts without
+
     repository, _, revision = base.hub.partition("@")
     try:
         fetch(f"{HUB}/{repository}/resolve/{revision}/{file}", _cached(name) / file)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch._C import _functorch
 
 from models.types import TaskParams
 
@@ -37,8 +38,37 @@ def descend(
     """
     params, state = start, rule.begin(start)
     for k in range(num_steps):
-        gradients: TaskParams = torch.func.grad(loss)(params)
+        gradients = gradients_of(loss, params)
         if first_order:
             gradients = {name: gradient.detach() for name, gradient in gradients.items()}
         params, state = rule.step(k, gradients, state, params)
         yield params
+
+
+def gradients_of(loss: Loss, params: TaskParams) -> TaskParams:
+    """What `torch.func.grad(loss)(params)` answers, zeros where a leaf has no part in the loss.
+
+    By the same steps, but for that function's import of torch's compiler, only to switch it off: more than a second of
+    a start. Where nobody can differentiate the gradients in turn, they are made the quicker way that does not allow it.
+    """
+    will_differentiate, level = torch.is_grad_enabled(), _functorch._grad_increment_nesting()
+    try:
+        with torch.enable_grad():
+            leaves = [_leaf(leaf, level) for leaf in params.values()]
+            value = loss(dict(zip(params, leaves, strict=True)))
+            found = torch.autograd.grad(
+                value, leaves, create_graph=will_differentiate, allow_unused=True, materialize_grads=True
+            )
+            return {name: _functorch._unwrap_for_grad(each, level) for name, each in zip(params, found, strict=True)}
+    finally:
+        _functorch._grad_decrement_nesting()
+
+
+def _leaf(leaf: Tensor, level: int) -> Tensor:
+    """To be differentiated at this level, whatever it is outside: an inference tensor too."""
+    was_allowed = _functorch.get_inplace_requires_grad_allowed()
+    _functorch.set_inplace_requires_grad_allowed(True)
+    try:
+        return _functorch._wrap_for_grad(leaf, level).requires_grad_()
+    finally:
+        _functorch.set_inplace_requires_grad_allowed(was_allowed)

@@ -1,5 +1,6 @@
 """The command `kshot`. Each command imports what it needs when it runs, so that help is instant and free of torch."""
 
+import gc
 import os
 import re
 import socket
@@ -74,6 +75,7 @@ def serve(
         typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
         typer.echo(AUTHENTICATION[auth])
 
+        gc.disable()  # until all is loaded: it would look through what stays again and again, an eighth of the start
         from service.process import run
 
         run(listener, url, auth=auth, migrate=migrate, demo=demo)

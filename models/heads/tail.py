@@ -6,6 +6,7 @@ held out say that it helps. Not at all is among the choices: then the answer is 
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import TypeAlias, TypeVar
 
@@ -28,7 +29,7 @@ from models.heads.held_out import (
 )
 from models.heads.leave_one_out import Centroids, Turn, Turns
 from models.heads.low_rank import make_adaptable, through
-from models.inner import Rule, Shapes
+from models.inner import Rule, Shapes, gradients_of
 from models.types import Logits, Rows, Support, TaskParams
 
 Result = TypeVar("Result")
@@ -153,7 +154,7 @@ class Tail(Head):
             centroids = Centroids.of(stops[-1].features.values, members)
             gradients = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
             for turn in turns.pieces(k, centroids, self.piece_rows, self.blanks):
-                each = torch.func.grad(self._loss)(leaves, turn, centroids)
+                each = gradients_of(partial(self._loss, turn=turn, centroids=centroids), leaves)
                 gradients = {name: gradient + each[name] for name, gradient in gradients.items()}
                 yield
             leaves, state = self.rule.step(k, gradients, state, leaves)
@@ -161,7 +162,7 @@ class Tail(Head):
                 stops.append(Stop(leaves, (yield from self._features(leaves, support.rows))))
         return stops
 
-    def _loss(self, leaves: TaskParams, turn: Turn, centroids: Centroids) -> Float[Tensor, ""]:
+    def _loss(self, leaves: TaskParams, *, turn: Turn, centroids: Centroids) -> Float[Tensor, ""]:
         return centroids.loss(self._through(leaves, turn.values, turn.task), turn, self.scale)
 
     def _features(self, leaves: TaskParams, rows: Rows) -> Pausing[Rows]:

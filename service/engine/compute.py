@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias
 
@@ -26,6 +27,7 @@ from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
 from service.metrics import Metrics
 
+MOST_WARM = 8  # rows of the largest run before a start has ended, which must not wait for an encoder that is dear
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
@@ -72,33 +74,36 @@ class Compute:
             if self.is_slow(digest):
                 yield from self._warm_slow(digest)
                 continue
-            most = min(16, 2 * self.slice_rows[digest])  # a start must not wait for an encoder that is dear
-            for is_measured, num_rows in ((False, most), (True, most // 4), (True, most)):
+            most = min(MOST_WARM, max(4, self.slice_rows[digest]))
+            for is_measured, num_rows in ((False, most), (True, 2), (True, most)):
                 task = _made_up(checkpoint.inputs.made_up(num_rows), checkpoint.card.kinds[0])
-                (adapted,), adapt_ms = yield from timed(self.adapt(digest, [task]))
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
+                if encoded.features is not None:
+                    task = replace(task, rows=encoded.features, encoded=True)
+                (adapted,), head_ms = yield from timed(self.adapt(digest, [task]))
                 query = (self.params_from(adapted.params), task.rows)
-                _, predict_ms = yield from timed(self.predict(digest, [query]))
+                features = _in_float32(self._on_device([task.rows]))
+                _, scores_ms = yield from timed(self._scored(digest, [query], features))
                 self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
-                self.blank_features[digest] = (task.rows if encoded.features is None else encoded.features)[:0]
+                self.blank_features[digest] = task.rows[:0]
                 if is_measured:
-                    head_ms = max(adapt_ms - encode_ms, 0.1 * adapt_ms)
-                    times = {"adapt": adapt_ms, "encode": encode_ms, "readapt": head_ms, "predict": predict_ms}
-                    times["transfer"] = CHOICES * head_ms
+                    times = {"adapt": encode_ms + head_ms, "encode": encode_ms, "readapt": head_ms}
+                    times |= {"predict": encode_ms + scores_ms, "transfer": CHOICES * head_ms}
                     for kind, ms in times.items():
                         self.paces[digest, kind].observe(num_rows, ms)
 
     def _warm_slow(self, digest: str) -> Generator[None, None, None]:
         """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones."""
         head, inputs = self.learners[digest].head, self.checkpoints[digest].inputs
-        for num_rows in (4, 2 * min(8, self.slice_rows[digest])):
+        for num_rows in (2, min(MOST_WARM, max(4, self.slice_rows[digest]))):
             task = _made_up(inputs.made_up(num_rows), self.checkpoints[digest].card.kinds[0])
             features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
             params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
             query = {leaf: value[0].contiguous() for leaf, value in params.items()}
-            _, predict_ms = yield from timed(self.predict(digest, [(query, task.rows)]))
+            _, scores_ms = yield from timed(self._scored(digest, [(query, task.rows)], features))
             self.own_sizes[digest] = _own(_sizes(query, self.layout(digest)))
             self.blank_features[digest] = task.rows[:0]
+            predict_ms = encode_ms + scores_ms
             times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
             for kind, ms in times.items():
                 self.paces[digest, kind].observe(num_rows, ms)
@@ -161,10 +166,15 @@ class Compute:
         self, digest: str, queries: Sequence[Query], tenants: Sequence[str] = ()
     ) -> Generator[None, None, list[ScoreArrays]]:
         """The scores of each task's queries. Rows are independent, so any cut into slices gives the same."""
+        features = yield from self._encode(digest, [inputs for _, inputs in queries], tenants)
+        return (yield from self._scored(digest, queries, features))
+
+    def _scored(
+        self, digest: str, queries: Sequence[Query], features: Tensor
+    ) -> Generator[None, None, list[ScoreArrays]]:
         learner, ragged = self.learners[digest], self._ragged[digest]
         parts: list[list[ScoreArrays]] = [[] for _ in queries]
         lengths = [len(inputs) for _, inputs in queries]
-        features = yield from self._encode(digest, [inputs for _, inputs in queries], tenants)
         done = 0
         for piece in pieces(lengths, self.slice_rows[digest]):
             asked = [stop - first for _, first, stop in piece]

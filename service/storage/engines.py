@@ -12,7 +12,6 @@ from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.storage.one_trip import Connection as OneTrip
-from service.storage.patience import connect
 
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -94,6 +93,8 @@ def postgresql_engine(
     url: URL, *, busy_timeout_s: float, statement_timeout_s: float, connect_timeout_s: float, pool: Mapping[str, float]
 ) -> AsyncEngine:
     """Connections that give up on a lock, a statement or a silent peer instead of waiting for ever."""
+    from service.storage.patience import connect  # and with it psycopg, which a service on SQLite starts without
+
     limits = {
         "lock_timeout": busy_timeout_s,
         "statement_timeout": statement_timeout_s,

@@ -1,10 +1,13 @@
 """The inner loop against closed forms and against steps written by hand."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
 
-from models.inner import Loss, descend
+from models.inner import Loss, descend, gradients_of
 from models.rules.sgd import SGD
 from models.types import TaskParams
 
@@ -77,6 +80,25 @@ def test_every_step_is_yielded_and_the_loss_falls_under_inference_mode() -> None
     assert len(steps) == 4
     assert losses == sorted(losses, reverse=True)
     assert not steps[-1]["weight"].requires_grad
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_gradients_are_those_of_torch_func(mode: type) -> None:
+    with mode():
+        loss, params = least_squares(draw(1, 2, 9, 4), draw(2, 2, 9)), {"weight": draw(3, 2, 4), "other": draw(4, 2)}
+        ours, theirs = gradients_of(loss, params), torch.func.grad(loss)(params)
+    assert ours.keys() == theirs.keys() == {"weight", "other"}
+    assert all(torch.equal(ours[leaf], theirs[leaf]) for leaf in ours)
+    assert not any(leaf.requires_grad for leaf in (*ours.values(), *params.values()))
+
+
+def test_gradients_are_made_without_the_compiler() -> None:
+    code = (
+        "import sys, torch; from models.inner import gradients_of\n"
+        "with torch.inference_mode(): gradients_of(lambda params: params['a'].sum(), {'a': torch.ones(2)})\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_rates_a_leaf_are_learned_apart() -> None:
