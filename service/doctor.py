@@ -59,12 +59,12 @@ async def examine(database: Database, models: Path | None = None) -> Examination
         found = [Found(PAGES, "", problem) for problem in await audit.damaged_pages(session)]
         found += [each async for each in audit.unreadable(session)]
         found += [each async for each in audit.broken(session)]
-        found += [each async for each in audit.changed_inputs(session)]
+        found += [each async for each in audit.changed(session)]
         async for params in audit.stored_params(session):
             found += _damage(params)
         stale = await trainings.stale_models(session)
         not_durable = await audit.not_durable(session)
-    num_laws = len(audit.LAWS) + len((DIGEST, READABLE, ROWS, audit.INPUTS, PAGES))
+    num_laws = len(audit.LAWS) + len((DIGEST, READABLE, ROWS, audit.INPUTS, audit.FEATURES, PAGES))
     return Examination(rows, num_laws, found, _served(stale, models), not_durable)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import typer
 
 from service.settings import Settings
-from service.storage import trainings, transfers
+from service.storage import trainings
 from service.storage.database import Database
+from service.storage.earlier import taught_by
 from service.storage.migrate import before_transfers
 from service.storage.records import Source
 from service.storage.trainings import Trainable
@@ -90,7 +91,7 @@ async def _taught(database: Database, tenant: str, checkpoint: "Checkpoint") -> 
             fail(f"The tenant {tenant!r} has not allowed it: kshot tenants set {tenant} --train-from-tasks")
         for each in await trainings.trainable_tasks(session, tenant, checkpoint.card.name):
             if _fits(each, made_by):
-                rows = await transfers.taught_by(session, tenant, each.source, "", has_features=False, limit=MAX_ROWS)
+                rows = await taught_by(session, tenant, each.source, "", has_features=False, limit=MAX_ROWS)
                 shape, dtype = checkpoint.inputs.shape, checkpoint.inputs.dtype
                 inputs = [np.frombuffer(row.data, dtype).reshape(shape) for row in rows]
                 found.append((each.source, TaughtTask(each.source.task_id, inputs, [str(row.label) for row in rows])))

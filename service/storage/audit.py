@@ -6,7 +6,6 @@ Of all tenants, since an operator asks. Each statement sees one moment, so the s
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from zlib import crc32
 
 from sqlalchemy import (
     JSON,
@@ -27,13 +26,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.storage.jobs import OPEN
-from service.storage.readable import StoredJson
+from service.storage.readable import StoredJson, is_as_stored
 from service.storage.tables import Example, Features, Job, Membership, OwnParams, Params, Table, Task, Transfer, Version
 from service.storage.usage import wrongly_measured
 
 Law: TypeAlias = Select[*tuple[Any, ...]]  # rows (tenant, the rest of the key) that break it
 
 INPUTS = "inputs of examples are what their checksum says"
+FEATURES = "features of examples are what their checksum says"
 MAX_FOUND = 100  # of one law: who has more has seen enough
 PAGE = 100  # params in one read
 FLUSHED = ("fsync", "full_page_writes", "synchronous_commit")  # PostgreSQL's, on as it is shipped
@@ -110,20 +110,18 @@ async def stored_params(session: AsyncSession) -> AsyncIterator[StoredParams]:
             yield params
 
 
-async def changed_inputs(session: AsyncSession) -> AsyncIterator[Found]:
-    """Examples whose inputs are not what was stored; a page at a time."""
-    key = tuple_(Example.task_id, Example.ordinal)
-    after: tuple[str, int] = ("", -1)
-    while True:
-        wanted = select(Example.tenant, Example.task_id, Example.ordinal, Example.checksum, Example.input)
-        wanted = wanted.where(key > after).order_by(Example.task_id, Example.ordinal).limit(PAGE)
-        page = (await session.execute(wanted)).all()
-        for tenant, task_id, ordinal, checksum, data in page:
-            if checksum not in (None, crc32(data)):
-                yield Found(INPUTS, tenant, f"{task_id} {ordinal}")
-        if len(page) < PAGE:
-            return
-        after = (page[-1].task_id, page[-1].ordinal)
+async def changed(session: AsyncSession) -> AsyncIterator[Found]:
+    """Examples whose inputs, or what a model made of them, are not what was stored; a page at a time."""
+    for law, table, data in ((INPUTS, Example, Example.input), (FEATURES, Features, Features.data)):
+        key = [column for column in table.__table__.primary_key if column.name != "tenant"]
+        statement = select(table.__table__.c.tenant, table.__table__.c.checksum, data, *key).order_by(*key).limit(PAGE)
+        page = (await session.execute(statement)).all()
+        while page:
+            for tenant, checksum, stored, *place in page:
+                if not is_as_stored(stored, checksum):
+                    yield Found(law, tenant, " ".join(map(str, place)))
+            behind = statement.where(tuple_(*key) > tuple(page[-1][3:]))
+            page = (await session.execute(behind)).all()
 
 
 async def _all_of(session: AsyncSession, table: type[Params] | type[OwnParams]) -> AsyncIterator[StoredParams]:

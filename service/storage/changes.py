@@ -101,13 +101,13 @@ async def copy_version(
         await copy_rows(session, table, {"number": literal(number)}, *mine)
 
     own, is_open = _of(Membership, tenant, task_id), Membership.until_version.is_(None)
-    wanted = select(Membership.ordinal).where(own, _covers(source))
+    wanted = select(Membership.ordinal).where(own, covers(source))
     closed = update(Membership).where(own, is_open, Membership.ordinal.not_in(wanted)).values(until_version=number)
     await _execute(session, closed)
     present = select(_Other.ordinal).where(_of(_Other, tenant, task_id), _Other.until_version.is_(None))
     reopened: dict[str, Any] = {"since_version": literal(number), "until_version": null()}
     absent = Membership.ordinal.not_in(present)
-    await copy_rows(session, Membership, reopened, own, _covers(source), absent)
+    await copy_rows(session, Membership, reopened, own, covers(source), absent)
 
 
 async def replace_features(
@@ -155,7 +155,7 @@ def _of(table: Any, tenant: str, task_id: str) -> ColumnElement[bool]:
     return and_(table.tenant == tenant, table.task_id == task_id)
 
 
-def _covers(number: Any) -> ColumnElement[bool]:
+def covers(number: Any) -> ColumnElement[bool]:
     """Whether a membership covers this version."""
     until = Membership.until_version
     return and_(Membership.since_version <= number, or_(until.is_(None), until > number))
@@ -168,7 +168,7 @@ def _used(table: Any, example_id: str) -> ColumnElement[bool]:
         Example.example_id == example_id,
         Membership.task_id == Example.task_id,
         Membership.ordinal == Example.ordinal,
-        _covers(table.number),
+        covers(table.number),
     )
 
 

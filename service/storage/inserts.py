@@ -81,7 +81,12 @@ async def insert_features(
 ) -> None:
     """What a model made of examples, if it made anything."""
     rows = [
-        {"ordinal": example.ordinal, "model_digest": model_digest, "data": example.features}
+        {
+            "ordinal": example.ordinal,
+            "model_digest": model_digest,
+            "checksum": crc32(example.features),
+            "data": example.features,
+        }
         for example in examples
         if example.features is not None
     ]

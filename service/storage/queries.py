@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from zlib import crc32
 
 from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
-from service.storage.readable import damaged_example, read_apart
+from service.storage.readable import damaged_example, is_as_stored, read_apart
 from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 from service.storage.transfers import forget_source
@@ -142,7 +141,7 @@ async def get_readable_support(
     """Those of them that are as they were stored, and the ids of those that are not."""
     values = {"tenant": tenant, "task_id": task_id, "version": version}
     rows, damaged = await read_apart(session, _SUPPORT, Example.example_id, values)
-    changed = [row.example_id for row in rows if row.checksum not in (None, crc32(row.input))]
+    changed = [row.example_id for row in rows if not is_as_stored(row.input, row.checksum)]
     return [_example(*row) for row in rows if row.example_id not in changed], [*damaged, *changed]
 
 
@@ -217,14 +216,15 @@ _member_since = (
     )
     .scalar_subquery()
 )
-_features = (
-    select(Features.data)
+_features, _features_checksum = (
+    select(column)
     .where(
         Features.task_id == Example.task_id,
         Features.ordinal == Example.ordinal,
         Features.model_digest == Version.model_digest,
     )
     .scalar_subquery()
+    for column in (Features.data, Features.checksum)
 )
 
 _SUPPORT = (
@@ -239,6 +239,7 @@ _SUPPORT = (
         Example.slots,
         Example.labels,
         Example.checksum,
+        _features_checksum.label("features_checksum"),
     )
     .join(Version, Version.task_id == Example.task_id)
     .where(
@@ -252,9 +253,15 @@ _SUPPORT = (
 
 
 def _example(*row: Any) -> ExampleRecord:
-    """Of a row that has the several labels of an example, if there are any in the place of one, and ends with a sum."""
-    *columns, slots, labels, _ = row
+    """Of a row that has the several labels of an example, if there are any in the place of one, and ends with sums.
+
+    Features that are not as they were stored are none: they can be made anew.
+    """
+    *columns, slots, labels, _, features_checksum = row
     example = ExampleRecord(*[*columns, read_slots(slots)])
+    if example.features is not None and not is_as_stored(example.features, features_checksum):
+        log.warning("features of the example %d of a task are not what was stored", example.ordinal)
+        example = replace(example, features=None)
     return example if labels is None else replace(example, label=labels)
 
 

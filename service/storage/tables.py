@@ -234,6 +234,7 @@ class Features(Table):
     task_id: Mapped[PrimaryKey]
     ordinal: Mapped[PrimaryNumber]
     model_digest: Mapped[PrimaryKey]
+    checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 of the data; unknown of old rows
     data: Mapped[bytes]
 
 

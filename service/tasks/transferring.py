@@ -13,10 +13,9 @@ from service.engine.arrays import Array, OtherArrays
 from service.engine.engine import Engine
 from service.errors import FieldError, TaskDamaged
 from service.schemas import Kind
-from service.storage import transfers
 from service.storage.database import Database
+from service.storage.earlier import Earlier, Taught, earlier_tasks, taught_by
 from service.storage.records import Source, TaskRecord
-from service.storage.transfers import Earlier, Taught
 from service.tasks.damage import rows_of
 from service.tasks.decoding import Targets
 from service.tasks.finding import form_of
@@ -61,16 +60,14 @@ class Transferring:
             return []
         async with self._database.read() as session:
             try:
-                earlier = await transfers.earlier_tasks(session, tenant, model.digest, kind, form, among)
+                earlier = await earlier_tasks(session, tenant, model.digest, kind, form, among)
             except TaskDamaged as error:  # of one whose form nobody can say
                 log.warning("nothing is learned from other tasks: %s", error)
                 return []
             chosen = _nearest(earlier, targets)
             has_features = self._engine.keeps_features(model.digest)
             taught = [
-                await transfers.taught_by(
-                    session, tenant, each.source, model.digest, has_features=has_features, limit=MAX_ROWS
-                )
+                await taught_by(session, tenant, each.source, model.digest, has_features=has_features, limit=MAX_ROWS)
                 for each in chosen
             ]
         blank = self._engine.blank_features(model.digest)

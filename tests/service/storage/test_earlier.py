@@ -5,8 +5,9 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.storage import queries, transfers
+from service.storage import queries
 from service.storage.database import Database
+from service.storage.earlier import earlier_tasks
 from service.storage.records import NewTask, NewVersion
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version
 
@@ -21,9 +22,9 @@ async def test_inputs_of_another_form_are_not_learned_from(database: Database) -
         ids[form] = task.id
     async with database.read() as session:
         for form in ("text", "vector of 3"):
-            found = await transfers.earlier_tasks(session, "default", "d" * 64, "classification", form, None)
+            found = await earlier_tasks(session, "default", "d" * 64, "classification", form, None)
             assert [each.source.task_id for each in found] == [ids[form]]
-        found = await transfers.earlier_tasks(session, "default", "d" * 64, "classification", None, None)
+        found = await earlier_tasks(session, "default", "d" * 64, "classification", None, None)
         assert {each.source.task_id for each in found} == set(ids.values())
 
 

@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from service.codec import pack_params
+from service.storage import audit, queries
+from service.storage.earlier import taught_by
+from service.storage.records import Source
 from tests.service.api.serving import assert_problem
-from tests.service.tasks.life import Life
+from tests.service.tasks.life import Life, assert_equal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,4 +85,38 @@ async def test_examples_that_are_cut_are_no_mistake_of_ours(life: Life, table: s
         assert_problem(forgotten, 409, "too_few_labels")
         assert example in assert_problem(await life.client.get(f"{task}/export"), 409, "task_damaged")["detail"]
     assert (await life.client.get(f"{other}/export")).status_code == 200
+    assert (await life.client.delete(task)).status_code == 204
+
+
+async def test_features_that_are_flipped_are_made_anew_and_found_by_the_doctor(life: Life) -> None:
+    task, twin = await life.create("glyphs"), await life.create("glyphs")
+    await damage(life, task, FLIPPED, "features")
+    async with life.service.database.read() as session:
+        found = [each async for each in audit.changed(session) if task.endswith(each.key.split()[0])]
+    assert {each.law for each in found} == {audit.FEATURES} and len(found) == 4
+    for path in (task, twin):
+        example = (await life.client.get(f"{path}/support")).json()["items"][0]["id"]
+        assert (await life.client.delete(f"{path}/support/{example}")).json()["num_support"] == 3
+    assert_equal(await life.params(task), await life.params(twin))
+    for path in (task, twin):
+        assert (await life.client.get(f"{path}/export")).status_code == 200
+        assert (await life.client.delete(path)).status_code == 204
+
+
+async def test_what_is_damaged_of_a_task_teaches_no_other(life: Life) -> None:
+    task = await life.create("glyphs")
+    async with life.service.database.read() as session:
+        record = await queries.get_task(session, "default", task.rpartition("/")[2])
+    assert record is not None
+    source = Source(record.id, record.version, record.num_support)
+    for table, has_features in (("features", True), ("examples", False)):
+        for num_taught in (4, 0):
+            async with life.service.database.read() as session:
+                taught = await taught_by(
+                    session, "default", source, record.model_digest, has_features=has_features, limit=9
+                )
+            # all are given the first one's bytes, changed
+            assert len(taught) == num_taught
+            if num_taught:
+                await damage(life, task, FLIPPED, table)
     assert (await life.client.delete(task)).status_code == 204

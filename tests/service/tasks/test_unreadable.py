@@ -140,7 +140,7 @@ async def test_the_doctor_finds_inputs(life: Life) -> None:
     value = OTHER_BYTES["sqlite" if life.service.settings.database_url.startswith("sqlite") else "postgresql"]
     await change(life, task, "examples.input", value, "ordinal = 2")
     async with life.service.database.read() as session:
-        found = [each async for each in audit.changed_inputs(session)]
+        found = [each async for each in audit.changed(session)]
     assert Found(audit.INPUTS, "default", f"{task.rpartition('/')[2]} 2") in found
     assert (await life.client.delete(task)).status_code == 204
 
