@@ -15,6 +15,7 @@ from service.storage.engines import database_url, postgresql_engine, sqlite_engi
 from service.storage.failures import is_no_table, translated
 from service.storage.groups import GroupCommit, R, Work
 from service.storage.measuring import measure_engine, measured
+from service.storage.straight import Straight
 
 REVISION = text("SELECT version_num FROM alembic_version")
 CHECK_S = 2.0  # for the database to say that it is there; one that takes two for each answer is, and slow
@@ -39,11 +40,16 @@ class Database:
         pool = {"pool_size": pool_size, "pool_timeout": pool_timeout_s}
         self._metrics = metrics
         self._group: GroupCommit | None = None
+        self._straight: Straight | None = None
         if parsed.get_backend_name() == "sqlite":
             self._writer = sqlite_engine(parsed, writes=True, busy_timeout_s=busy_timeout_s, pool=pool)
             self._reader = sqlite_engine(parsed, writes=False, busy_timeout_s=busy_timeout_s, pool=pool)
             self._checker = sqlite_engine(parsed, writes=False, busy_timeout_s=CHECK_S, pool=ALONE)
             self._group = GroupCommit(self._writer)
+            alone = {"pool_size": 1, "pool_timeout": pool_timeout_s}
+            self._straight = Straight(
+                sqlite_engine(parsed, writes=False, busy_timeout_s=busy_timeout_s, pool=alone), metrics
+            )
         else:
             self._writer = postgresql_engine(
                 parsed,
@@ -85,9 +91,12 @@ class Database:
                 yield session
 
     @asynccontextmanager
-    async def read_bare(self) -> AsyncIterator[AsyncConnection]:
+    async def read_bare(self) -> AsyncIterator[AsyncConnection | Straight]:
         """As `read`, for what is asked all the time and only selects columns: a session costs more than it gives."""
         with measured("read", self._metrics), self.circuit.watched(), translated():
+            if self._straight is not None:
+                yield self._straight
+                return
             async with self._reader.connect() as connection:
                 yield connection
 
@@ -120,6 +129,8 @@ class Database:
             self._checking.cancel()
         if self._group is not None:
             await self._group.close()
+        if self._straight is not None:
+            await self._straight.close()
         await self._writer.dispose()
         await self._reader.dispose()
         await self._checker.dispose()

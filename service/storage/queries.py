@@ -1,12 +1,12 @@
 """Tasks: stored, found, listed, deleted, and what an adaptation or a prediction needs of them."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -15,6 +15,7 @@ from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
 from service.storage.readable import damaged_example, is_as_stored, read_apart
 from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
+from service.storage.straight import Straight
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 from service.storage.transfers import forget_source
 
@@ -119,12 +120,12 @@ async def hold_task(session: AsyncSession, tenant: str, task_id: str) -> None:
 
 
 async def fetch_params(
-    session: AsyncSession | AsyncConnection, wanted: Sequence[Wanted]
+    session: AsyncSession | AsyncConnection | Straight, wanted: Sequence[Wanted]
 ) -> dict[tuple[str, str], Fetched]:
     """What is current of each task, in one statement; a task that is gone is absent, params that are cached stay."""
     batch = [[each.tenant, each.task_id, each.cached_version] for each in wanted]
-    rows = await session.execute(_FETCH, {"wanted": json.dumps(batch)})
-    return {(tenant, task_id): Fetched(*rest) for tenant, task_id, *rest in rows}
+    rows = await session.execute(_FETCH, {"wanted": orjson.dumps(batch).decode()})
+    return {(row[0], row[1]): Fetched(*row[2:]) for row in rows}
 
 
 async def get_support(session: AsyncSession, tenant: str, task_id: str, version: int) -> list[ExampleRecord]:

@@ -16,6 +16,7 @@ from models.types import TaskParams
 from service.app import create_app
 from service.engine.compute import Compute
 from service.settings import Settings
+from service.storage.straight import Straight
 from tests.service.api.serving import client_of, input_dim
 from tests.service.tasks.life import Life, pictures
 
@@ -45,8 +46,15 @@ def statements() -> Iterator[list[str]]:
         if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SELECT version_num")):
             sent.append(statement)
 
+    async def straight(self: Straight, statement: Any, values: Any) -> Any:
+        sent.append("SELECT")  # straight: of no dialect it has no words
+        return await execute(self, statement, values)
+
+    execute = Straight.execute
     event.listen(Engine, "before_cursor_execute", note)
-    yield sent
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Straight, "execute", straight)
+        yield sent
     event.remove(Engine, "before_cursor_execute", note)
 
 
