@@ -72,8 +72,7 @@ def create_app(
     """
     settings = settings or Settings()
     metrics, tracing, stopping = Metrics(), Tracing(settings.traces_endpoint), Stopping()
-    requests = Open(stopping)
-    door = Door(settings, metrics)
+    requests, door = Open(stopping), Door(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,6 +95,7 @@ def create_app(
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # we have our own, of jobs and batches too
         exception_handlers=handlers(metrics) | {Replay: on_replay},
         generate_unique_id_function=lambda route: "_".join([*route.tags[:1], route.name]),
         middleware=[

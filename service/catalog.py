@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from models.card import Card, Part
@@ -44,7 +43,7 @@ class Served:
 
     def truncated(self, rows: npt.NDArray[Any]) -> list[int]:
         """The positions of the rows whose texts were longer than the model reads."""
-        found: list[int] = np.flatnonzero(self.inputs.truncated(rows)).tolist()
+        found: list[int] = self.inputs.truncated(rows).nonzero()[0].tolist()
         return found
 
     @property

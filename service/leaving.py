@@ -1,9 +1,10 @@
-"""Waiting for so long and no longer, for work that cannot be stopped at once: it is left to end by itself."""
+"""Waiting for so long and no longer; work that cannot be stopped at once is left to end by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, TypeVar
+from types import coroutine
+from typing import Any, Final, TypeVar, cast
 
 Result = TypeVar("Result")
 
@@ -20,6 +21,35 @@ async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
     if not done:
         raise TimeoutError
     return task.result()
+
+
+async def limited(seconds: float, work: Awaitable[Result]) -> Result:
+    """What the work gives or raises; TimeoutError, and its end, so many seconds after it first has to wait.
+
+    What is asked of a connection is mostly done at once: a timer would cost more than it does.
+    """
+    steps = work.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration as done:
+        return cast(Result, done.value)
+    async with asyncio.timeout(seconds):
+        return await _rest(steps, waits_for)
+
+
+@coroutine
+def _rest(steps: Generator[Any, Any, Result], waits_for: Any) -> Generator[Any, Any, Result]:
+    """The same work, begun already: `waits_for` is what it waits for."""
+    try:
+        while True:
+            try:
+                given = yield waits_for
+            except BaseException as error:
+                waits_for = steps.throw(error)
+            else:
+                waits_for = steps.send(given)
+    except StopIteration as done:
+        return cast(Result, done.value)
 
 
 @asynccontextmanager

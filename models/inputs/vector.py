@@ -53,8 +53,6 @@ class VectorInput:
             position = next(i for i, number in enumerate(numbers) if type(number) not in NUMBERS)
             raise InvalidVector(f"element {position} is not a number")
         held = [number if -LARGEST <= number <= LARGEST else math.inf for number in numbers]
-        vector = np.array(held, np.float32)
-        if not np.isfinite(vector).all():
-            position = int(np.flatnonzero(~np.isfinite(vector))[0])
-            raise InvalidVector(f"element {position} is not finite in single precision")
-        return vector
+        if math.inf in held:
+            raise InvalidVector(f"element {held.index(math.inf)} is not finite in single precision")
+        return np.array(held, np.float32)

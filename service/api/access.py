@@ -5,11 +5,12 @@ import re
 from random import getrandbits
 from time import perf_counter
 
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
+from service.api.paths import header
 from service.api.problems import answer
 from service.errors import InternalError
 from service.metrics import Metrics
@@ -18,6 +19,7 @@ from service.tracing import CURRENT, Trace, Tracing
 log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
+SENT, READ = HEADER.encode(), HEADER.lower().encode()
 VALID_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds: logged only when debugging
@@ -32,6 +34,7 @@ class Access:
         self._app = app
         self._tracing = tracing
         self._metrics = metrics
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # looked up once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; no exception leaves."""
@@ -47,7 +50,7 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message["headers"], (SENT, request_id.encode())]
             await send(message)
 
         try:
@@ -67,19 +70,26 @@ class Access:
     def _record(self, scope: Scope, status: int, seconds: float, trace: Trace | None) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self._metrics.requests.labels(route, method, status).inc()
-        self._metrics.request_seconds.labels(route, method).observe(seconds)
-        fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+        kind = route, method, status
+        if kind not in self._counted:
+            seen = self._metrics.request_seconds.labels(route, method)
+            self._counted[kind] = self._metrics.requests.labels(*kind), seen
+        requests, took = self._counted[kind]
+        requests.inc()
+        took.observe(seconds)
         if trace is not None:
             attributes = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
             trace.end(f"{method} {route}", logs.about(), has_failed=status >= 500, **attributes)
-        log.log(logging.DEBUG if route in QUIET else logging.INFO, "request", extra={logs.FIELDS: fields})
+        level = logging.DEBUG if route in QUIET else logging.INFO
+        if log.isEnabledFor(level):
+            fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+            log.log(level, "request", extra={logs.FIELDS: fields})
 
 
 def _request_id(scope: Scope) -> str:
     """The id that the client or a proxy gave, if it is safe to repeat; else a new one."""
-    given = Headers(scope=scope).get(HEADER, "")
-    return given if VALID_ID.fullmatch(given) else new_id()
+    given = header(scope, READ)
+    return given if given is not None and VALID_ID.fullmatch(given) else new_id()
 
 
 def new_id() -> str:

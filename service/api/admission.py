@@ -1,7 +1,8 @@
 """Who is let in, decided before a body is read: so many requests and so many bytes at once, and no body too large."""
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -47,27 +48,31 @@ class Admission:
             return
         deadline = monotonic() + self._timeout_s
         body = Body(self, self._door.tenant(scope), scope, receive, deadline, self._body_timeout_s)
-        with ExitStack() as at_end:
+        at_end: list[Callable[[], object]] = []
+        try:
             try:
                 place = self._enter(scope, at_end)
                 self._admit(body)
             except KshotError as error:
                 await answer(error)(scope, receive, send)
                 return
-            at_end.callback(self._release, body)
+            at_end.append(partial(self._release, body))
             scope["state"].update(
-                deadline=deadline, hold_answer=body.hold_answer, hold_parsed=body.hold_parsed, at_end=at_end.callback
+                deadline=deadline, hold_answer=body.hold_answer, hold_parsed=body.hold_parsed, at_end=at_end.append
             )
             if place is None:
                 await self._app(scope, body.receive, paced(send))
             else:
                 await self._app(scope, place.counting(body.receive), paced(place.noting(send)))
+        finally:
+            for leave in reversed(at_end):
+                leave()
 
-    def _enter(self, scope: Scope, at_end: ExitStack) -> Place | None:
+    def _enter(self, scope: Scope, at_end: list[Callable[[], object]]) -> Place | None:
         """Take a place, unless the server has asked for one already."""
         if ENTERED in scope.setdefault("state", {}) or (place := self._door.enter(scope)) is None:
             return None
-        at_end.callback(place.leave)
+        at_end.append(place.leave)
         return place
 
     def _admit(self, body: Body) -> None:

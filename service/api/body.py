@@ -1,12 +1,12 @@
 """The body of one admitted request: its bytes are counted as they come, and they must not be long in coming."""
 
-import asyncio
 from time import monotonic
 from typing import Protocol
 
 from starlette.types import Message, Receive, Scope
 
 from service.errors import BodyTimeout
+from service.leaving import limited
 
 LEAST_BYTES_PER_S = 64 * 1024  # each so many that have come are worth another second
 MAX_DIGITS = 19  # of a length; more say nothing but that it is too large
@@ -52,8 +52,7 @@ class Body:
             return await self._receive()
         until = min(self._deadline, self._patience + self._received / LEAST_BYTES_PER_S)
         try:
-            async with asyncio.timeout(until - monotonic()):
-                message = await self._receive()
+            message = await limited(until - monotonic(), self._receive())
         except TimeoutError:
             raise BodyTimeout(f"Only {self._received} bytes of the body came in time.") from None
         self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)

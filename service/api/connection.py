@@ -17,6 +17,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._num_useless = 0
         self._timer: TimerHandle | None = None
+        self._is_in_head = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to wait for a request."""
@@ -32,6 +33,8 @@ class Connection(HttpToolsProtocol):
         """Whatever is of use begins the count anew."""
         self._num_useless += len(data)
         super().data_received(data)
+        if self._is_in_head and self._timer is None:  # most heads come whole, and need none
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
         if self._num_useless > MAX_USELESS_BYTES + len(data):
             self._leave(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
@@ -39,7 +42,7 @@ class Connection(HttpToolsProtocol):
         """A request."""
         self._num_useless = 0
         self._head_is_there()
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
+        self._is_in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -61,6 +64,7 @@ class Connection(HttpToolsProtocol):
             self._leave(HTTPStatus.REQUEST_TIMEOUT)
 
     def _head_is_there(self) -> None:
+        self._is_in_head = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -5,10 +5,9 @@ what several depend on it would go through again for each of them, though it cal
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -17,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
 from service.api.gate import Gate
-from service.api.paths import COMPUTED
+from service.api.paths import COMPUTED, header
 from service.catalog import Catalog
 from service.codec.structure import check_structure
 from service.engine.engine import Engine
@@ -85,16 +84,21 @@ def service_of(request: Request) -> Service:
 
 
 async def authenticate(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
-    """Find out whose request this is, before anything else is done for it.
+    """Find out whose request this is, before anything else is done for it. Raises what `let_in` raises."""
+    await let_in(request, None if sent is None else sent.credentials)
+
+
+async def let_in(request: Request, key: str | None) -> None:
+    """The same by the key itself, for a route that solves no dependencies.
 
     Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises.
     """
     service = service_of(request)
-    found = await _authenticated(request, service, sent)
+    found = await _authenticated(request, service, key)
     note(tenant=found)
     request.app.state.door.learn(request.scope, found)
     service.gate.enter(found)
-    request.state.at_end(service.gate.leave, found)
+    request.state.at_end(partial(service.gate.leave, found))
     request.state.tenant = found
 
 
@@ -104,12 +108,18 @@ def tenant_of(request: Request) -> str:
     return found
 
 
-async def _authenticated(request: Request, service: Service, sent: HTTPAuthorizationCredentials | None) -> str:
+def key_of(request: Request) -> str | None:
+    """What BEARER finds."""
+    scheme, _, key = (header(request.scope, b"authorization") or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def _authenticated(request: Request, service: Service, key: str | None) -> str:
     if service.keyring is None:
         return DEFAULT_TENANT
-    if sent is None:
+    if key is None:
         raise Unauthenticated("Send an API key in the header: Authorization: Bearer kshot_<prefix>_<secret>.")
-    return await service.keyring.tenant(sent.credentials, _scope_of(request))
+    return await service.keyring.tenant(key, _scope_of(request))
 
 
 def _scope_of(request: Request) -> Scope:
@@ -138,11 +148,13 @@ async def known_task(request: Request, task_id: str) -> AsyncIterator[str]:
     try:
         yield task_id
     except WRONG:
-        await service_of(request).tasks.get(tenant_of(request), task_id)  # raises TaskNotFound, in the place of these
+        await must_exist(request, task_id)
         raise
 
 
-of_task = asynccontextmanager(known_task)  # for a route that solves no dependencies
+async def must_exist(request: Request, task_id: str) -> None:
+    """Raise TaskNotFound, in the place of what else is wrong, unless the task is there."""
+    await service_of(request).tasks.get(tenant_of(request), task_id)
 
 
 async def no_query(request: Request) -> None:
@@ -220,8 +232,10 @@ def parsed(model: type[M], body: bytes) -> M:
 
 def media_type(request: Request) -> str | None:
     """The type of the body; none if it is compressed or not in UTF-8."""
-    is_plain = request.headers.get("content-encoding", "identity").lower() == "identity"
-    return _type_of(request.headers.get("content-type", "")) if is_plain else None
+    encoding = header(request.scope, b"content-encoding")
+    if encoding is not None and encoding.lower() != "identity":
+        return None
+    return _type_of(header(request.scope, b"content-type") or "")
 
 
 @lru_cache(maxsize=MAX_TYPES)

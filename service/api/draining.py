@@ -15,11 +15,12 @@ LATE = "The service stopped before it could answer; what was asked may have been
 
 
 class Open:
-    """The requests that are being served, each with a limit that is set when they are given up."""
+    """The requests that are being served, and those of them that were given up."""
 
     def __init__(self, stopping: Stopping) -> None:
         self.stopping = stopping
-        self.limits: set[asyncio.Timeout] = set()
+        self.tasks: set[asyncio.Task[object]] = set()
+        self.given_up: set[asyncio.Task[object]] = set()
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -34,8 +35,9 @@ class Open:
 
     async def _give_up(self) -> None:
         await self.stopping.until_given_up()
-        for limit in self.limits:
-            limit.reschedule(0)
+        self.given_up |= self.tasks
+        for task in self.tasks:
+            task.cancel()
 
 
 class Draining:
@@ -49,7 +51,7 @@ class Draining:
         """Serve one request, or say that there is no time left."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        stopping, limits, is_begun = self._requests.stopping, self._requests.limits, False
+        requests, stopping, task, is_begun = self._requests, self._requests.stopping, _current_task(), False
 
         async def send_last(message: Message) -> None:
             nonlocal is_begun
@@ -59,16 +61,20 @@ class Draining:
                     MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
+        requests.tasks.add(task)
         try:
-            async with asyncio.timeout(None) as limit:
-                limits.add(limit)
-                try:
-                    await self._app(scope, receive, send_last)
-                finally:
-                    limits.discard(limit)
-        except TimeoutError:
-            if not limit.expired():
+            await self._app(scope, receive, send_last)
+        except asyncio.CancelledError:
+            if task not in requests.given_up or task.uncancel():  # somebody else has cancelled it, too
                 raise
-            if is_begun:  # nothing can be said any more: it ends where it is
-                return None
-            return await answer(DeadlineExceeded(LATE, retry_after_s=1))(scope, receive, send_last)
+            if not is_begun:  # else nothing can be said any more: it ends where it is
+                await answer(DeadlineExceeded(LATE, retry_after_s=1))(scope, receive, send_last)
+        finally:
+            requests.tasks.discard(task)
+            requests.given_up.discard(task)
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task

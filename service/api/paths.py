@@ -8,6 +8,14 @@ COMPUTED: Final = ("/predictions", "/evaluations")  # POST to these stores nothi
 SAFE: Final = ("GET", "HEAD")
 
 
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name, if there is one."""
+    for each, value in scope["headers"]:
+        if each == name:
+            return str(value, "latin-1")
+    return None
+
+
 def route_path(scope: Scope) -> str:
     """The path that routes are matched with: without the prefix of a proxy, if it has that."""
     path: str = scope["path"]

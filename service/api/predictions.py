@@ -7,13 +7,15 @@ but depends on nothing, and `Shortcut` calls it without the router. Remove that,
 from fastapi import APIRouter, Request, Response
 
 from service.api.deps import (
-    BEARER,
     JSON,
     KEYED,
-    authenticate,
+    WRONG,
+    check_id,
     deadline,
+    key_of,
+    let_in,
+    must_exist,
     no_query,
-    of_task,
     service_of,
     tenant_of,
 )
@@ -35,9 +37,13 @@ read = json_or_form(CreatePredictions, "inputs")
 )
 async def predict(request: Request, task_id: str) -> Response:
     """Answers to inputs, in their order, by the task's current version. Nothing is stored."""
-    await authenticate(request, await BEARER(request))
+    await let_in(request, key_of(request))
     await no_query(request)
-    async with of_task(request, task_id):
+    check_id(task_id)
+    try:
         tenant, until = tenant_of(request), await deadline(request)
         predictions = await service_of(request).tasks.predict(tenant, task_id, await read(request), until)
+    except WRONG:
+        await must_exist(request, task_id)
+        raise
     return Response(predictions.model_dump_json(), media_type=JSON)

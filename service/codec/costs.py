@@ -64,6 +64,6 @@ def _num_sent(picture: Image | bytes) -> int:
 
 def _row_us(row: Sequence[float | str | None], cell_us: float) -> float:
     about = cell_us * len(row)
-    if about > AT_ONCE_US:
+    if about > AT_ONCE_US or cell_us == NUMBER_US:  # whose texts are refused, not read
         return about
     return about + HASHED_US * sum(len(cell) for cell in row if isinstance(cell, str))

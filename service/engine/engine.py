@@ -235,16 +235,19 @@ class Engine:
         queue.scheduler.add(job)
         queue.has_changed.set()
         self._open.add(ask.future)
+        timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._expire, queue, job)
         try:
-            async with asyncio.timeout(deadline - monotonic()):
-                return await ask.future
-        except TimeoutError:
-            raise DeadlineExceeded("The request waited longer than it may.", retry_after_s=1) from None
+            return await ask.future
         finally:
+            timer.cancel()
             self._open.discard(ask.future)
             ask.record()
             if ask.future.cancelled():  # the caller left; perhaps before the job's turn
                 queue.scheduler.remove(job)
+
+    def _expire(self, queue: _Queue, job: Job[Ask[Any]]) -> None:
+        job.payload.settle(DeadlineExceeded("The request waited longer than it may.", retry_after_s=1))
+        queue.scheduler.remove(job)
 
     def _lane(self, ask: Ask[Any], pace: Pace) -> Lane:
         """Where an ask waits: what takes minutes must hold up neither what is short nor what takes a second."""

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from service import codec
 from service.catalog import Catalog, Served
@@ -133,11 +133,11 @@ class Predicting:
         """The answer as it is sent."""
         tell = partial(_told, answer, request, rows, self._score_digits, scalar=scalar)
         about_us = telling_us(len(request.inputs), _num_scores(answer.result))
-        return Predictions(
+        return Predictions.model_construct(  # nothing to validate: the numbers are the engine's own
             task=task,
             version=answer.version,
             predictions=await self._decoding.in_thread(tenant, tell, about_us=about_us),
-            timing=Timing(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+            timing=Timing.model_construct(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
             truncated=truncated,
         )
 
@@ -168,7 +168,7 @@ def _num_scores(found: ScoreArrays) -> int:
 
 def _told(
     answer: Answer[ScoreArrays], request: CreatePredictions, rows: Array, digits: int | None, *, scalar: bool
-) -> list[AnyAnswer]:
+) -> list[Any]:
     return codec.rounded(_answers(answer, request, rows, scalar=scalar), digits)
 
 

@@ -1,10 +1,12 @@
-"""An end that is bounded, however many of its steps wait for what never comes."""
+"""Waiting that is bounded: for an end, however many of its steps wait for what never comes, and for an answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from service.leaving import ending_within
+import pytest
+
+from service.leaving import ending_within, limited
 
 
 @asynccontextmanager
@@ -36,3 +38,43 @@ async def test_an_end_in_time_is_left_alone() -> None:
     end = asyncio.Event()
     end.set()
     assert await end_of(60, end) == [2, 1, 0]
+
+
+async def test_what_is_done_at_once_or_in_time_is_given() -> None:
+    async def work(num_turns: int) -> int:
+        for _ in range(num_turns):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.001 * num_turns)
+        return num_turns
+
+    assert [await limited(60, work(num_turns)) for num_turns in (0, 1, 3)] == [0, 1, 3]
+    assert await limited(60, asyncio.create_task(work(2))) == 2
+
+
+async def test_what_takes_too_long_is_ended_and_its_faults_are_told() -> None:
+    ended = []
+
+    async def endless(num_turns: int) -> None:
+        try:
+            for _ in range(num_turns):
+                await asyncio.sleep(0)
+            await asyncio.Event().wait()
+        finally:
+            ended.append(num_turns)
+
+    async def wrong(num_turns: int) -> None:
+        for _ in range(num_turns):
+            await asyncio.sleep(0)
+        raise KeyError(num_turns)
+
+    for num_turns in (0, 1, 3):
+        with pytest.raises(TimeoutError):
+            await limited(0.01, endless(num_turns))
+        with pytest.raises(KeyError):
+            await limited(60, wrong(num_turns))
+    left = asyncio.create_task(limited(60, endless(7)))
+    await asyncio.sleep(0.01)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    assert ended == [0, 1, 3, 7]
