@@ -54,7 +54,7 @@ scale: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.cluster --results docs/reliability.md
 
 fuzz: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes 10 --cases 150 --results docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes 10 --cases 150 --kept runs/fuzz.json --results docs/reliability.md
 
 # All but torch, then torch for CUDA with what it needs besides; for CPUs see requirements-cpu.lock. By uv, as pip-tools
 # knows one platform at a time.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-FOLDERS = ("--out", "--results", "--cache", "--folder", "--twin")  # of one machine
+FOLDERS = ("--out", "--results", "--cache", "--folder", "--twin", "--kept")  # of one machine
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import process_time, thread_time
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -30,13 +30,20 @@ class Count:
         return self.taken + self.refused
 
 
-def fuzz(target: Target, *, cpu_s: float, max_cases: int | None = None, first_seed: int = 0) -> Count:
-    """Go on until the time or the cases are used up; raises what the target should not have raised, made small."""
-    count, began, peak = Count(), process_time(), _peak_mib()
-    while process_time() - began < cpu_s and (max_cases is None or count.num_cases < max_cases):
+def fuzz(
+    target: Target, *, cpu_s: float, max_cases: int | None = None, first_seed: int = 0, so_far: Count | None = None
+) -> Count:
+    """Go on until the time or the cases are used up; raises what the target should not have raised, made small.
+
+    What comes of it is counted to what there was `so_far`, whose cases are not drawn again.
+    """
+    count, began, peak = replace(so_far or Count()), process_time(), _peak_mib()
+    num_before = count.num_cases
+    while process_time() - began < cpu_s and (max_cases is None or count.num_cases - num_before < max_cases):
         num_examples = min(AT_ONCE, max_cases or AT_ONCE)
         _drawn(target, count, num_examples, first_seed + count.num_cases)()
-    count.cpu_s, count.more_mib = process_time() - began, _peak_mib() - peak
+    count.cpu_s += process_time() - began
+    count.more_mib = max(count.more_mib, _peak_mib() - peak)
     assert count.more_mib < MAX_MORE_MIB, f"{count.more_mib:.0f} MiB were taken"
     return count
 
