@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import insert
+from sqlalchemy import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.records import ExampleRecord, NewVersion
@@ -96,4 +97,10 @@ async def insert_features(
 async def insert_rows(session: AsyncSession, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
     """Any number of rows, none too."""
     if rows:  # the driver sends them one after another under one statement, so no limit on variables applies
-        await session.execute(insert(table), list(rows))
+        await session.execute(_insert_into(table), list(rows))
+
+
+@cache
+def _insert_into(table: type[Table]) -> Insert:
+    """Into the table and not into its class, whose every row would be looked at for what objects need."""
+    return insert(table.metadata.tables[table.__tablename__])

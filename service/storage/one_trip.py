@@ -1,12 +1,16 @@
 """SQLite on a thread of its own, one trip there a statement: aiosqlite makes four, to open, run, fetch and close."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from threading import current_thread
+from typing import Any, Self, TypeVar
 
 import aiosqlite
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +88,27 @@ class Connection(aiosqlite.Connection):
                 rows = cursor.fetchall() if cursor.description else ()
                 return Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
 
-        done: Done = await self._execute(whole)  # type: ignore[no-untyped-call]
+        done: Done = await self._execute(whole)
         return done
+
+    async def there(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run all of this on the thread, in one trip: it may wait for nothing but statements of this connection."""
+        done: R = await self._execute(partial(_result_of, work))
+        return done
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """By which aiosqlite does everything: at once where that is on the thread already."""
+        if current_thread() is self._thread:
+            return fn(*args, **kwargs)
+        return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+def _result_of(work: Coroutine[Any, Any, R]) -> R:
+    """What it returns; there is no event loop to wait with, and nothing to wait for."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: R = done.value
+        return result
+    work.close()
+    raise RuntimeError("waits for something else than the database")

@@ -35,7 +35,7 @@ async def insert_task(
         "kind": task.kind,
         "version": version.number,
         "revision": 1,
-        "metadata_": dict(task.metadata),
+        "metadata": dict(task.metadata),
         "num_examples": len(examples),
         "num_bytes": len(version.params)
         + len(version.own_params or b"")

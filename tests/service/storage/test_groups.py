@@ -90,6 +90,19 @@ async def test_a_work_may_not_end_the_transaction_of_others(database: Database) 
     assert await stored(database) == set()
 
 
+async def test_a_work_may_wait_for_nothing_but_statements(database: Database) -> None:
+    task = new_task()
+
+    async def waits(session: AsyncSession) -> None:
+        await asyncio.sleep(0)  # there is no event loop on SQLite's thread
+
+    results = await together(database, storing(task), waits)
+    assert [type(result) for result in results] == [DatabaseUnavailable] * 2
+    assert await stored(database) == set()
+    await database.write(storing(task))
+    assert await stored(database) == {task.id}
+
+
 async def test_a_failed_commit_fails_all(database: Database) -> None:
     task = new_task()
 
