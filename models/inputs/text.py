@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PAD, END = 0, 102  # of BERT's vocabulary; a text that was cut does not close with END
 USUAL_TOKENS = 12  # of a short sentence
+STEP = 4  # tokens: texts are padded to a multiple, so that there are few lengths; a pass costs more than padding
 MAX_CHARACTERS = 128  # a token, at most: a bound on what reading a text costs, which blanks inside it may reach
 
 Rows = npt.NDArray[Any]
@@ -105,10 +106,12 @@ class TextInput:
     def cut(self, rows: Rows, max_cost: int, mixed: bool = False) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
         """Pieces of at most `max_cost` tokens: positions, and rows [P l] cut to their length. Short texts first.
 
-        A piece holds texts of one length: what its neighbours are moves no bit of a text's features. Where that does
-        not matter, `mixed` makes fewer pieces, of texts of different lengths, padded.
+        A piece holds texts of one length, padded to the next of few: what its neighbours are moves no bit of a text's
+        features. Where that does not matter, `mixed` makes fewer pieces, of texts of different lengths.
         """
         lengths = np.maximum(_lengths(rows), 1)
+        if not mixed:
+            lengths = np.minimum(-(-lengths // STEP) * STEP, rows.shape[1])
         order = np.argsort(lengths, kind="stable")
         for piece in _pieces(order, lengths[order].tolist(), max_cost, mixed):
             yield piece, rows[piece, : lengths[piece[-1]]]

@@ -11,7 +11,7 @@ AT_ONCE_US = 400.0  # so long the event loop may do nothing else: parsing a larg
 # microseconds of one core, as they were measured; to hand something to a thread and back takes about fifty
 NUMBER_US, CHARACTER_US, PICTURE_US = 0.15, 1.0, 100.0
 TEXT_US = 10.0  # beside its characters
-WEIGHT_US = 0.002  # a byte of what decoding a picture takes
+WEIGHT_US = 0.001  # a byte of what decoding a picture takes
 ELEMENT_US = 0.005  # of the array that a model takes
 HEAD_US = 15.0  # of a picture, beside its bytes
 SENT_US = 0.5  # a byte of a picture: padding and empty chunks are walked through one by one, by Pillow in Python

@@ -29,7 +29,7 @@ from service.metrics import Metrics
 from service.settings import MIB, Settings
 
 INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as every adapt is
-BULK_SLICES = 10  # the most that a bulk batch may cost: its first job waits for its last
+BATCH_SLICES = 10  # the most that a batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
 JOIN_S = 5.0  # for the device to end its slice, when the process ends
 MAX_SETTLED = 4  # answers handed over before the event loop looks up
@@ -40,10 +40,10 @@ log = logging.getLogger(__name__)
 class _Queue:
     """One lane: what waits and what is ready, and the event that its feeder waits for."""
 
-    def __init__(self, lane: Lane, settings: Settings, num_slices: int) -> None:
+    def __init__(self, lane: Lane, settings: Settings) -> None:
         self.scheduler: Scheduler[Ask[Any]] = Scheduler(
             max_batch_rows=settings.max_batch_rows,
-            max_batch_cost=num_slices * settings.slice_ms,
+            max_batch_cost=BATCH_SLICES * settings.slice_ms,
             max_mixed_cost=MIXED_SLICES * settings.slice_ms,
             max_waiting_cost=settings.max_queue_ms,
             quantum=settings.slice_ms,
@@ -87,11 +87,7 @@ class Engine:
             stale_after_s=settings.stale_after_s,
             metrics=metrics,
         )
-        self._queues: dict[Lane, _Queue] = {
-            "interactive": _Queue("interactive", settings, INTERACTIVE_SLICES),
-            "bulk": _Queue("bulk", settings, BULK_SLICES),
-            "background": _Queue("background", settings, BULK_SLICES),
-        }
+        self._queues: dict[Lane, _Queue] = {lane: _Queue(lane, settings) for lane in get_args(Lane)}
         worker = partial(
             Worker,
             num_threads=choose_num_threads(settings),
@@ -269,7 +265,7 @@ class Engine:
                 if asks and self._device.worker.is_alive:
                     self._device.worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
                 else:
-                    queue.room.end(batch)
+                    queue.room.end(batch, _now_ms())
 
     async def _found(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """Those that can be served now; a fault of ours must not end the feeder."""
@@ -321,7 +317,7 @@ class Engine:
 
     def _end(self, batch: Batch) -> None:
         if batch is not FIRST:
-            self._queues[batch.lane].room.end(batch)
+            self._queues[batch.lane].room.end(batch, _now_ms())
             self._queues[batch.lane].has_changed.set()
 
     def _waiting(self, kind: Kind) -> list[Job[Ask[Any]]]:

@@ -7,6 +7,7 @@ from service.engine.scheduler import Job, Payload, Scheduler
 from service.engine.turns import Batch, Lane
 
 LEAD_MS: Final = 5.0  # to find what is current of a batch, before the device is free
+FADE: Final = 0.8  # what is left of how long batches took for their cost, at the next one
 
 
 class Room(Generic[Payload]):
@@ -24,7 +25,8 @@ class Room(Generic[Payload]):
         self.scheduler = scheduler
         self.open_at = 0.0  # when the next batch may be made ready
         self._ready: list[Batch] = []
-        self._under_way: list[Batch] = []
+        self._under_way: dict[Batch, float] = {}  # and when they began
+        self._stretch = 1.0  # how long batches took lately for their cost: each has a fixed part, and others' slices
 
     def take(self, now: float) -> tuple[Batch, Sequence[Job[Payload]]] | None:
         """The next batch to make ready, if there is room for one, it is time, and anything waits for it."""
@@ -46,13 +48,19 @@ class Room(Generic[Payload]):
     def begin(self, batch: Batch, now: float) -> None:
         """The batch has got its first slice."""
         self._ready.remove(batch)
-        self._under_way.append(batch)
-        self.open_at = now + batch.cost - LEAD_MS if self.lane == "interactive" else now
+        self._under_way[batch] = now
+        self.open_at = now + self._stretch * batch.cost - LEAD_MS if self.lane == "interactive" else now
 
-    def end(self, batch: Batch) -> None:
+    def end(self, batch: Batch, now: float) -> None:
         """The batch is over, perhaps before it began."""
-        (self._ready if batch in self._ready else self._under_way).remove(batch)
         self.open_at = 0.0
+        if batch in self._ready:
+            self._ready.remove(batch)
+            return
+        took = now - self._under_way.pop(batch)
+        if batch.cost:  # rather too long: at its end the room opens anyway, and too early makes small batches
+            seen = took / batch.cost
+            self._stretch = max(seen, FADE * self._stretch + (1 - FADE) * seen)
 
     def _is_waiting_for_another(self) -> bool:
         """Whether anybody waits behind a batch that is for the most part of one who is not that."""

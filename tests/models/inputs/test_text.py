@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.inputs.text import END, InvalidText, TextInput
+from models.inputs.text import END, STEP, InvalidText, TextInput
 
 TEXT = TextInput()
 SHORT = TextInput(max_tokens=8)
@@ -69,7 +69,8 @@ def test_pieces_hold_every_row_once_and_cost_no_more_than_they_may(
     seen: list[int] = []
     for where, part in SHORT.cut(rows, max_cost, mixed):
         assert part.size <= max_cost or len(part) == 1
-        assert mixed or part.all() or part.shape[1] == 1
+        own = [-(-max(lengths[row], 1) // STEP) * STEP for row in where]
+        assert mixed or own == [part.shape[1]] * len(part)
         assert (rows[where, : part.shape[1]] == part).all()
         assert not rows[where, part.shape[1] :].any()
         seen += where.tolist()

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from typing import get_args
 
-from service.engine.engine import BULK_SLICES, INTERACTIVE_SLICES, MIXED_SLICES
+from service.engine.engine import BATCH_SLICES, INTERACTIVE_SLICES, MIXED_SLICES
 from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
 from service.engine.turns import Batch, Lane, Turns
 
 SLICE = 20.0
-LANES: dict[Lane, int] = {"interactive": INTERACTIVE_SLICES, "bulk": BULK_SLICES, "background": BULK_SLICES}
 
 
 @dataclass(eq=False)
@@ -46,11 +46,7 @@ class Device:
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def __post_init__(self) -> None:
-        sizes = {"max_batch_rows": 4096, "max_mixed_cost": MIXED_SLICES * SLICE, "max_waiting_cost": 1e12}
-        self._rooms: dict[Lane, Room[Request]] = {
-            lane: Room(lane, Scheduler(**sizes, max_batch_cost=num * SLICE, quantum=SLICE))  # type: ignore[arg-type]
-            for lane, num in LANES.items()
-        }
+        self._rooms: dict[Lane, Room[Request]] = {lane: Room(lane, _scheduler()) for lane in get_args(Lane)}
         self._turns = Turns()
         self._jobs: dict[Batch, list[Request]] = {}
         self._left: dict[Batch, float] = {}
@@ -106,7 +102,7 @@ class Device:
 
     def _end(self, batch: Batch) -> None:
         self._turns.remove(batch)
-        self._rooms[batch.lane].end(batch)
+        self._rooms[batch.lane].end(batch, self.now)
         for request in self._jobs.pop(batch):
             request.ended = self.now
             for following in self.on_end(request):
@@ -114,3 +110,13 @@ class Device:
                 self.send(following)
         self._let_in()
         self._feed()
+
+
+def _scheduler() -> Scheduler[Request]:
+    return Scheduler(
+        max_batch_rows=4096,
+        max_batch_cost=BATCH_SLICES * SLICE,
+        max_mixed_cost=MIXED_SLICES * SLICE,
+        max_waiting_cost=1e12,
+        quantum=SLICE,
+    )

@@ -49,8 +49,18 @@ def test_a_batch_that_ends_early_keeps_nobody_waiting() -> None:
     room = room_of("interactive")
     batch = running(room, "a", "a", "a")
     ask(room, "a")
-    room.end(batch)
+    room.end(batch, 1.0)
     assert taken(room, 1.0)
+
+
+def test_what_batches_lately_took_says_when_the_next_one_ends() -> None:
+    room = room_of("interactive")
+    for _ in range(20):
+        room.end(running(room, "a"), 3 * COST)
+    running(room, "a", "a")
+    ask(room, "a")
+    assert taken(room, 5 * COST - LEAD_MS) is None
+    assert taken(room, 6 * COST - LEAD_MS)
 
 
 def test_who_waits_behind_another_is_made_ready_at_once() -> None:
