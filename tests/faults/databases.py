@@ -4,12 +4,12 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import create_engine
+from sqlalchemy import Pool, create_engine, event
 
 from tests.conftest import administer
 from tests.faults.postgres import OWNER, Server, fill
@@ -193,6 +193,30 @@ async def held(place: Place) -> AsyncIterator[None]:
         await process.wait()
 
 
+@asynccontextmanager
+async def read_only(place: Place) -> AsyncIterator[None]:
+    """SQLite refuses to write, as it does where the file's disk has been remounted; its open files would not notice."""
+    assert isinstance(place, OnSqlite)
+    turned = []
+
+    def turn(connection: Any, *_: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA query_only")
+        if not cursor.fetchone()[0]:
+            cursor.execute("PRAGMA query_only = ON")
+            turned.append(connection.driver_connection)
+        cursor.close()
+
+    event.listen(Pool, "checkout", turn)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "checkout", turn)
+        for each in turned:
+            with suppress(ValueError):  # the service has closed it meanwhile
+                await each.execute("PRAGMA query_only = OFF")
+
+
 POSTGRES: Final = (
     Fault("stopped", stopped),
     Fault("restarted", restarted, "either", "either"),
@@ -208,5 +232,6 @@ POSTGRES: Final = (
 )
 SQLITE: Final = (
     Fault("locked by another process", held, "works", "fails"),
+    Fault("turned read-only", read_only, "works", "fails"),
     Fault("disk full", full, "works", "either", needs_disk=True),
 )

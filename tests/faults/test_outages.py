@@ -31,6 +31,6 @@ async def test_postgresql(postgresql_server: str, checkpoints: Checkpoints) -> N
 
 
 async def test_sqlite(tmp_path: Path, checkpoints: Checkpoints) -> None:
-    faults = named(SQLITE, "locked by another process")
+    faults = named(SQLITE, "locked by another process", "turned read-only")
     found = await on_sqlite(tmp_path, faults, checkpoints, hold_s=0.5, busy_s=BUSY_S)
     assert [wrong for each in found for wrong in each.wrong] == []

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz import kept
 from tests.fuzz.running import Count, fuzz
 from tests.fuzz.targets import TARGETS, Target
@@ -19,5 +21,6 @@ def test_runs_add_up_and_draw_other_cases(tmp_path: Path) -> None:
     assert kept.load(path, "same") == counts and kept.load(path, "other") == {}
 
 
+@pytest.mark.skipif(not (kept.ROOT / ".git").exists(), reason="no repository")
 def test_the_code_is_that_of_the_folders() -> None:
     assert len(kept.code().split()) >= len(kept.FUZZED)
