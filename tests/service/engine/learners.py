@@ -35,6 +35,7 @@ from service.settings import Settings
 DIM = 3
 SLOW = 555.0  # a support row that makes `Fragile` take a hundred steps
 POISON = 666.0  # a support row or query that makes `Fragile` raise
+MEMORY = 888.0  # one for which the device has not enough
 DIVERGE = 777.0  # a support row that makes its params not finite
 
 
@@ -69,6 +70,8 @@ class Fragile(Head):
     def _check(rows: Rows) -> None:
         if (rows.values == POISON).any():
             raise RuntimeError("injected device failure")
+        if (rows.values == MEMORY).any():
+            raise torch.OutOfMemoryError("injected: no memory is left")
 
 
 def checkpoint(head: Head, digest: str, kind: str = "classification", encoder: nn.Module | None = None) -> Checkpoint:
