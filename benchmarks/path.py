@@ -33,6 +33,7 @@ from benchmarks.wire import Messages, request, status_of
 from service import logs
 from service.api.turnstile import Turnstile
 from service.app import create_app
+from service.process import OBJECTS_A_COLLECTION
 from service.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -142,6 +143,7 @@ async def _of_service(folder: str, key: str, seconds: float) -> Cost:
             engine.predict = at_once
         gc.collect()
         gc.freeze()  # as `kshot serve` does
+        gc.set_threshold(OBJECTS_A_COLLECTION)
         return await cost(_connecting(app, partial(Turnstile, app.state.door, refused)), _asked(task, key), seconds)
 
 

@@ -27,6 +27,7 @@ from service.terminal import clear_database_errors, fail
 from service.tracing import MissingExtra
 
 ANSWERING_S = 1.0  # before connections are cut, so that who has waited so long hears of it
+OBJECTS_A_COLLECTION = 10_000  # a few requests under way have more than the 700 of Python, and none is garbage
 
 
 def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrate: bool | None, demo: bool) -> None:
@@ -94,6 +95,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     # torch and the models stay: to look through them again and again would hold up every request, and to look once, for
     # the little that imports leave behind, would take a tenth of the start
     gc.freeze()
+    gc.set_threshold(OBJECTS_A_COLLECTION)
     gc.enable()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(whole())

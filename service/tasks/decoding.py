@@ -136,8 +136,8 @@ class Decoding:
         )
         with span("decode"):
             rows = await self._decoded(tenant, inputs, model, decode, deadline)
-        forms = model.forms(rows)
-        codec.refuse(list(codec.misfits(forms, form or (forms or [""])[0], path)))
+        if forms := model.forms(rows):
+            codec.refuse(list(codec.misfits(forms, form or forms[0], path)))
         return rows
 
     async def _decoded(
