@@ -1,11 +1,16 @@
 """Which device, precision and number of threads the models get."""
 
+import ctypes
 import os
 from pathlib import Path
 
 import torch
 
-from service.settings import Settings
+from service.settings import MIB, Settings
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+KEPT_BYTES = 128 * MIB  # of memory that was freed, at most, by each of malloc's arenas
+MAPPED_BYTES = 32 * MIB  # of a block that is mapped by itself: glibc takes no larger figure
 
 
 def choose_device(name: str) -> torch.device:
@@ -36,6 +41,16 @@ def choose_num_threads(settings: Settings) -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def keep_memory() -> None:
+    """Ask glibc to keep some of the memory that a pass has freed: the next would wait for the kernel to clear it."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # not glibc
+        return
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def _cpu_flags() -> set[str]:

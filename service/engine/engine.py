@@ -14,7 +14,7 @@ from service.engine.ask import Answer, Ask, Fetched, Key, Kind, NewRows, Outcome
 from service.engine.batch import run_batch
 from service.engine.cache import Cache, CachedTask
 from service.engine.compute import Compute
-from service.engine.device import choose_device, choose_dtype, choose_num_threads
+from service.engine.device import choose_device, choose_dtype, choose_num_threads, keep_memory
 from service.engine.forecasting import MAX_FORECAST_ROWS
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
 from service.engine.healing import FIRST, Healing
@@ -67,6 +67,7 @@ class Engine:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
+        keep_memory()
         device = choose_device(settings.device)
         dtype = choose_dtype(settings.dtype, device)
         self._compute = Compute(checkpoints, device, dtype, metrics, settings.text_cache_mib * MIB)
