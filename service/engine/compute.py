@@ -224,6 +224,11 @@ class Compute:
         """Raise if the device cannot even add; a failed task is then not the task's fault."""
         torch.zeros(1, device=self.device).add_(1).item()
 
+    def proof(self) -> Generator[None, None, None]:
+        """The same as a thread's work."""
+        self.prove()
+        yield
+
     def _on_device(self, arrays: Sequence[Array]) -> Tensor:
         return to_device(np.concatenate(arrays), self.device)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from time import monotonic
@@ -89,14 +89,7 @@ class Engine:
             metrics=metrics,
         )
         self._queues: dict[Lane, _Queue] = {lane: _Queue(lane, settings) for lane in get_args(Lane)}
-        worker = partial(
-            Worker,
-            num_threads=choose_num_threads(settings),
-            slice_ms=settings.slice_ms,
-            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
-            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
-        )
-        self._device = Healing(worker, lambda: self._compute.prove(), self._lose, metrics)
+        self._device = Healing(self._worker, self._compute.proof, self._lose, metrics)
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._is_draining = False
@@ -118,6 +111,15 @@ class Engine:
         await asyncio.gather(*self._feeders, return_exceptions=True)
         self._give_up()
         await self._device.stop(min(JOIN_S, self._settings.drain_timeout_s))
+
+    def _worker(self, on_end: Callable[[], object]) -> Worker:
+        return Worker(
+            num_threads=choose_num_threads(self._settings),
+            slice_ms=self._settings.slice_ms,
+            on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
+            on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),
+            on_end=on_end,
+        )
 
     @property
     def is_healthy(self) -> bool:

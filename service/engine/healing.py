@@ -20,18 +20,18 @@ class Healing:
 
     def __init__(
         self,
-        make: Callable[..., Worker],  # of `on_end`
-        prove: Callable[[], None],
+        make: Callable[[Callable[[], object]], Worker],  # of what the thread calls when it ends
+        proof: Callable[[], Work],
         on_end: Callable[[Sequence[Batch]], None],
         metrics: Metrics,
     ) -> None:
         self._make = make
-        self._prove = prove
+        self._proof = proof
         self._on_end = on_end  # called on the event loop, with what a thread had and did not finish
         self._metrics = metrics
         self._heals = False
         self._healing: asyncio.Task[None] | None = None
-        self.worker = self._new_worker()
+        self.worker = self._tried = self._new_worker()
 
     async def start(self, work: Work) -> None:
         """Start the first thread; it is this work that must succeed."""
@@ -40,14 +40,14 @@ class Healing:
         self._heals = True
 
     async def stop(self, timeout_s: float) -> None:
-        """Let the thread finish what it has, for so long, and start no other."""
+        """Let the thread finish what it has, for so long, one that is only tried too, and start no other."""
         self._heals = False
         if self._healing is not None:
             self._healing.cancel()
-        await asyncio.to_thread(self.worker.stop, timeout_s)
+        await asyncio.gather(*(asyncio.to_thread(each.stop, timeout_s) for each in {self.worker, self._tried}))
 
     def _new_worker(self) -> Worker:
-        worker: Worker = self._make(on_end=lambda: self._loop.call_soon_threadsafe(self._ended, worker))
+        worker: Worker = self._make(lambda: self._loop.call_soon_threadsafe(self._ended, worker))
         return worker
 
     def _ended(self, worker: Worker) -> None:
@@ -59,7 +59,7 @@ class Healing:
         """Again and again, until the device proves that it works."""
         pause_s = FIRST_PAUSE_S
         while True:
-            worker = self._new_worker()
+            worker = self._tried = self._new_worker()
             try:
                 await self._started(worker, self._proof())
             except Exception:
@@ -88,10 +88,6 @@ class Healing:
             self._loop.call_soon_threadsafe(_tell, done, failed)
             raise
         self._loop.call_soon_threadsafe(_tell, done, None)
-
-    def _proof(self) -> Work:
-        self._prove()
-        yield
 
 
 def _tell(done: "asyncio.Future[None]", error: Exception | None) -> None:

@@ -104,9 +104,7 @@ async def test_nothing_that_was_sent_is_logged(
         await after_damage(client, task)
         metrics = (await client.get("/metrics")).text
     told = lines()
-    if (
-        "postgresql" in database_url
-    ):  # whose own rule is broken; SQLite's rows are told as damaged, which is no exception
+    if "postgresql" in database_url:  # its own rule is broken; SQLite's rows are told as damaged, which is no exception
         assert any("exception" in line and line["request_id"] == "damaged" for line in told)
     for secret in (*forms(WORD), *forms(str(NUMBER)), *forms(token.secret)):
         assert secret not in caplog.text and secret not in metrics

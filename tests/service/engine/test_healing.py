@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import threading
+import time
 
 import pytest
 
@@ -74,6 +75,28 @@ async def test_a_thread_that_dies_is_replaced_and_what_it_had_is_answered(
         for seed in range(5):
             await adapted(engine, seed)
         assert engine._metrics.worker_restarts._value.get() == 1
+
+
+async def test_who_stops_while_a_device_is_tried_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_tried = threading.Event()
+
+    def prove() -> None:
+        if threading.current_thread() is first:
+            raise RuntimeError("injected: the device is gone")
+        is_tried.set()
+        time.sleep(0.3)
+
+    support = labelled(0)
+    support.rows[0, 0] = POISON
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    async with running(Store()) as engine:
+        first = engine._device.worker._thread
+        monkeypatch.setattr(engine._compute, "prove", prove)
+        with pytest.raises(NotReady):
+            await engine.adapt("t", "fragile", support, soon())
+        assert await asyncio.to_thread(is_tried.wait, 60)
+        tried = engine._device._tried._thread
+    assert tried is not first and not tried.is_alive()
 
 
 async def test_a_device_that_does_not_get_on_is_not_healthy() -> None:
