@@ -100,7 +100,7 @@ class Layer(nn.Module):
             part(states).view(B, L, self.heads, D // self.heads).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, mask[:, None, None])
+        mixed = _attended(query, key, value, mask[:, None, None])
         states = self.attended(states + self.out(mixed.transpose(1, 2).reshape(B, L, D)))
         upper: Tensor = self.norm(states + self.narrow(F.gelu(self.wide(states))))
         return upper
@@ -219,6 +219,22 @@ class MiniLM(nn.Module):
         stem, tail = self.cut(self.first + len(self.layers) - ABOVE_STEM)
         tail.layers = nn.ModuleList(_plain(each) for each in tail.layers)
         return stem, tail
+
+
+def _attended(
+    query: Float[Tensor, "B H L E"],
+    key: Float[Tensor, "B H L E"],
+    value: Float[Tensor, "B H L E"],
+    mask: Bool[Tensor, "B 1 1 L"],
+) -> Float[Tensor, "B H L E"]:
+    """Attention. Served in bfloat16 on a CPU, all heads are one product: torch's own is slow on short texts."""
+    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(query, key, value, mask)
+    B, H, L, E = query.shape
+    query, key, value = (part.reshape(B * H, L, E) for part in (query, key, value))
+    scores = torch.bmm(key, query.mT).view(B, H, L, L) / E**0.5  # a softmax along columns takes rows at once
+    shares = scores.masked_fill(~mask.mT, -torch.inf).softmax(2)
+    return torch.bmm(shares.view(B * H, L, L).mT, value).view(B, H, L, E)
 
 
 def _mean(states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B D"]:

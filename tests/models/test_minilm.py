@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from models.bases import find
-from models.encoders.minilm import WEIGHT, MiniLM
+from models.encoders.minilm import WEIGHT, MiniLM, _attended
 from models.inputs.text import TextInput
 
 TEXTS = ("play some jazz", "what is the weather in Paris tomorrow?", "no", "my card was stolen: block it, please")
@@ -94,6 +95,19 @@ def test_only_the_delta_is_trained_and_saved_and_it_is_added_once(tokens: Tensor
     encoder.fuse()
     torch.testing.assert_close(encoder(tokens), before, atol=1e-5, rtol=0)
     assert all(torch.equal(leaf, state[name]) for name, leaf in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("length", [4, 12, 20])
+def test_served_in_bfloat16_on_a_cpu_it_attends_to_the_same_tokens(length: int) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 5, 2, length, 8, dtype=torch.bfloat16)
+    mask = (torch.arange(length) < torch.tensor([[1], [2], [3], [4], [length]]))[:, None, None]
+    with torch.inference_mode():
+        wanted = scaled_dot_product_attention(query.float(), key.float(), value.float(), mask)
+        found = _attended(query, key, value, mask)
+        torch.testing.assert_close(found.float(), wanted, atol=0.03, rtol=0.01)
+        key, value = key.where(mask.mT, 7), value.where(mask.mT, 7)  # what is padded is not looked at
+        assert torch.equal(_attended(query, key, value, mask), found)
 
 
 def test_an_unknown_output_is_refused() -> None:
