@@ -4,10 +4,13 @@ Where an index is built on a table that has rows, what comes before it is a tran
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 
 from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from service.errors import DatabaseUnavailable
 from service.settings import Settings
@@ -35,14 +38,32 @@ def engine_for(url: str) -> Engine:
     return engine
 
 
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Hold off other upgrades; SQLite's BEGIN IMMEDIATE does so by itself.
+
+    What a session has is given back, not left to its end: behind a pooler the session goes to somebody else.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    wait_for_others(connection)
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):  # the connection is lost, and the lock with it
+            connection.rollback()
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({UPGRADE_LOCK})")
+            connection.exec_driver_sql("RESET lock_timeout")
+            connection.commit()
+
+
 def wait_for_others(connection: Connection) -> None:
-    """Hold off other upgrades until this connection ends; SQLite's BEGIN IMMEDIATE does so by itself.
+    """Take the lock of all upgrades.
 
     Asked for again and again: who waited in a statement would be waited for by an index that is built.
     Raises DatabaseUnavailable after as long as SQLite would wait.
     """
-    if connection.dialect.name != "postgresql":
-        return
     began, is_told = monotonic(), False
     while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})").scalar_one():
         connection.commit()
@@ -77,8 +98,7 @@ def run(url: str) -> None:
                 compare_type=True,
                 compare_server_default=True,
             )
-            wait_for_others(connection)
-            with context.begin_transaction():
+            with alone(connection), context.begin_transaction():
                 context.run_migrations()
                 refuse_orphans(connection)
     finally:
