@@ -32,6 +32,7 @@ from models.training.effort import EFFORT
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, ClassScores, LabelledArrays
 from service.engine.compute import Compute
+from service.engine.packed import pack
 from service.metrics import Metrics
 
 Result = TypeVar("Result")
@@ -135,7 +136,7 @@ def measured(base: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
         began = process_time()
         params[name] = done(compute.adapt(digest, [support]))[0].params
         seconds[name] = process_time() - began
-        query = (compute.params_from(params[name]), shown.queries)
+        query = (pack(params[name]), shown.queries)
         scores = done(compute.predict(digest, [query]))[0]
         assert isinstance(scores, ClassScores)
         right[name] = float((scores.probabilities.argmax(1) == shown.truth).mean())

@@ -25,6 +25,7 @@ from models.inputs.text import TextInput
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, LabelledArrays, TagScores
 from service.engine.compute import Compute
+from service.engine.packed import pack
 from service.metrics import Metrics
 from service.multilabel import multilabel_figures
 
@@ -131,7 +132,7 @@ def kshot(model: Checkpoint) -> Answers:
     def answers(shown: Texts, asked: Texts) -> Iterator[tuple[str, Array]]:
         support = LabelledArrays(shown.rows, None, shown.hot.shape[1], None, hot=shown.hot)
         params = done(compute.adapt(model.digest, [support]))[0].params
-        scores = done(compute.predict(model.digest, [(compute.params_from(params), asked.rows)]))[0]
+        scores = done(compute.predict(model.digest, [(pack(params), asked.rows)]))[0]
         assert isinstance(scores, TagScores)
         yield "", scores.probabilities
 

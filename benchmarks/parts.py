@@ -27,9 +27,10 @@ from models.types import Rows, TaskParams
 from service.engine.arrays import LabelledArrays
 from service.engine.ask import Ask, Query
 from service.engine.batch import run_batch
-from service.engine.cache import CachedTask
+from service.engine.cache import CachedTask, texts_of
 from service.engine.collate import rows_of
 from service.engine.compute import Compute
+from service.engine.packed import pack, stack
 from service.metrics import Metrics
 from service.storage import queries
 from service.storage.database import Database
@@ -89,7 +90,7 @@ async def computed(compute: Compute, digest: str, tasks: Sequence[CachedTask]) -
     """A batch on the device's thread; the floor is the learner on params and rows that are stacked already."""
     loop, metrics = asyncio.get_running_loop(), Metrics()
     row = np.ones((1, *compute.checkpoints[digest].inputs.shape), np.float32)
-    params = {leaf: torch.stack([task.params[leaf] for task in tasks]) for leaf in tasks[0].params}
+    params = stack([task.params for task in tasks], compute.device)
     asks = [Ask(digest, Query(("t", str(n)), row, None, task), loop.create_future()) for n, task in enumerate(tasks)]
     rows = rows_of(torch.from_numpy(np.concatenate([row] * len(tasks))), [1] * len(tasks))
 
@@ -118,7 +119,7 @@ def _tasks(compute: Compute, digest: str, num_tasks: int) -> list[CachedTask]:
             next(adapting)
         except StopIteration as done:
             labels = [f"label {number}" for number in range(NUM_WAYS)]
-            return [CachedTask(1, digest, labels, compute.params_from(each.params), 0.0) for each in done.value]
+            return [CachedTask(1, digest, pack(each.params), 0.0, texts_of(labels)) for each in done.value]
 
 
 async def parts() -> list[Part]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
+from sys import intern
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -11,9 +12,10 @@ from prometheus_client import Histogram
 from service.codec import DamagedParams, stored_params
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, NewRows, Outcome, Query
-from service.engine.cache import CachedTask
+from service.engine.cache import CachedTask, texts_of
 from service.engine.compute import Compute
 from service.engine.pace import timed
+from service.engine.packed import pack
 from service.engine.slices import padded_rows
 from service.engine.transfer import transfer
 from service.engine.worker import Work
@@ -143,23 +145,16 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
         arrays, header = stored_params(
             stored.params, stored.params_digest, compute.layout(digest), compute.own_sizes[digest]
         )
-        params = compute.params_from(arrays)
+        params = pack(arrays)
     except DamagedParams as error:
         log.error("params of %s, version %d, are damaged: %s", query.key, stored.version, error)
         return TaskDamaged(f"The stored params of version {stored.version} are damaged: {error}. {REPAIR}")
     except Exception:
-        log.exception("params of %s cannot be put on the device", query.key)
-        return ComputationFailed("The task's params could not be put on the device.")
-    return CachedTask(
-        stored.version,
-        stored.model_digest,
-        stored.labels,
-        params,
-        query.read_at,
-        header.get("slots"),
-        stored.prior,
-        header.get("thresholds"),
-    )
+        log.exception("params of %s cannot be unpacked", query.key)
+        return ComputationFailed("The task's params could not be unpacked.")
+    texts = texts_of(stored.labels, header.get("slots"), header.get("thresholds"))
+    digest = intern(digest)  # one text for all of its tasks
+    return CachedTask(stored.version, digest, params, query.read_at, texts, stored.prior)
 
 
 def _answer(
@@ -176,8 +171,8 @@ def _answer(
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
-        told = found.labels, found.slots, found.prior, found.thresholds
-        return Answer(result, queue_ms, compute_ms, found.version, *told)
+        labels, slots, thresholds = found.told
+        return Answer(result, queue_ms, compute_ms, found.version, labels, slots, found.prior, thresholds)
     return Answer(result, queue_ms, compute_ms)
 
 

@@ -1,41 +1,53 @@
-"""Adapted params kept on the device, least recently used out first, bounded in bytes."""
+"""Adapted params kept in memory, least recently used out first, bounded in bytes."""
 
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from models.types import TaskParams
+import orjson
+
+from service.engine.packed import Packed
 from service.fields import Prior
 from service.metrics import Metrics
 
 Thresholds: TypeAlias = Sequence[tuple[float, float]]  # coverage of label sets, and the least log-probability in them
 
-TASK_BYTES, LEAF_BYTES = 600, 700  # what Python and torch take beside the numbers, measured
+TASK_BYTES = 500  # what Python takes beside numbers and texts, measured
 
 
-@dataclass
+@dataclass(slots=True)
 class CachedTask:
     """One version of one task's params, trimmed to its true sizes, and when it was last known to be current."""
 
     version: int
     model_digest: str
-    labels: list[str] | None
-    params: TaskParams
+    params: Packed
     checked_at: float
-    slots: list[str] | None = None
+    texts: bytes = b"[null,null,null]"  # what `told` tells
     prior: Prior | None = None
-    thresholds: Thresholds | None = None
-    num_bytes: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        leaves = sum(leaf.untyped_storage().nbytes() + LEAF_BYTES for leaf in self.params.values())
-        self.num_bytes = (
-            TASK_BYTES
-            + leaves
-            + sum(map(sys.getsizeof, [*(self.labels or ()), *(self.slots or ()), *(self.prior or ())]))
-        )
+    @property
+    def told(self) -> tuple[list[str] | None, list[str] | None, Thresholds | None]:
+        """Labels, slots and thresholds: kept as JSON, since as objects they would take more than some tasks' params."""
+        labels, slots, thresholds = orjson.loads(self.texts)
+        return labels, slots, thresholds
+
+    @property
+    def num_bytes(self) -> int:
+        """What it takes in memory."""
+        prior = sys.getsizeof(self.prior)
+        if isinstance(self.prior, Mapping):
+            prior += sum(sys.getsizeof(label) + sys.getsizeof(share) for label, share in self.prior.items())
+        return TASK_BYTES + len(self.params.values) + len(self.texts) + prior
+
+
+def texts_of(
+    labels: Sequence[str] | None, slots: Sequence[str] | None = None, thresholds: Thresholds | None = None
+) -> bytes:
+    """What a task is to tell."""
+    return memoryview(orjson.dumps([labels, slots, thresholds])).tobytes()  # orjson's own keep room for more
 
 
 class Cache:

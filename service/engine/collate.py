@@ -29,22 +29,6 @@ def ways_of(num_ways: Sequence[int], device: torch.device) -> Tensor:
     return to_device(np.arange(max(num_ways)) < np.asarray(num_ways)[:, None], device)
 
 
-def stack(tasks: Sequence[TaskParams], layout: Mapping[str, str]) -> TaskParams:
-    """One batch of params [T ...] from single tasks' trimmed ones, zero-padded along the ragged axes."""
-    return {leaf: _pad_stack([task[leaf] for task in tasks]) for leaf in layout}
-
-
-def _pad_stack(leaves: Sequence[Tensor]) -> Tensor:
-    shapes = {leaf.shape for leaf in leaves}
-    if len(shapes) == 1:
-        return torch.stack(list(leaves))
-    shape = [max(sizes) for sizes in zip(*shapes, strict=True)]
-    padded = leaves[0].new_zeros((len(leaves), *shape))
-    for row, leaf in zip(padded, leaves, strict=True):
-        row[tuple(slice(size) for size in leaf.shape)] = leaf
-    return padded
-
-
 def trim(params: TaskParams, layout: Mapping[str, str], task: int, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """One task's params out of a batch already on the host, cut to its true `sizes` ({"N": 5, "S": 25})."""
     return {

@@ -19,9 +19,10 @@ from models.learner import Learner
 from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
 from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
-from service.engine.collate import rows_of, stack, to_device, trim, ways_of
+from service.engine.collate import rows_of, to_device, trim, ways_of
 from service.engine.forecasting import forecasts
 from service.engine.pace import Pace, timed
+from service.engine.packed import Packed, pack, stack
 from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
@@ -32,7 +33,7 @@ CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
 
-Query: TypeAlias = tuple[TaskParams, Array]  # one task's params, trimmed and on the device, and its inputs [Q *X]
+Query: TypeAlias = tuple[Packed, Array]  # one task's params, and its inputs [Q *X]
 
 
 class Compute:
@@ -81,7 +82,7 @@ class Compute:
                 if encoded.features is not None:
                     task = replace(task, rows=encoded.features, encoded=True)
                 (adapted,), head_ms = yield from timed(self.adapt(digest, [task]))
-                query = (self.params_from(adapted.params), task.rows)
+                query = (pack(adapted.params), task.rows)
                 features = _in_float32(self._on_device([task.rows]))
                 _, scores_ms = yield from timed(self._scored(digest, [query], features))
                 self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
@@ -99,18 +100,14 @@ class Compute:
             task = _made_up(inputs.made_up(num_rows), self.checkpoints[digest].card.kinds[0])
             features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
             params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
-            query = {leaf: value[0].contiguous() for leaf, value in params.items()}
-            _, scores_ms = yield from timed(self._scored(digest, [(query, task.rows)], features))
-            self.own_sizes[digest] = _own(_sizes(query, self.layout(digest)))
+            query = (pack({leaf: value[0].cpu().numpy() for leaf, value in params.items()}), task.rows)
+            _, scores_ms = yield from timed(self._scored(digest, [query], features))
+            self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
             self.blank_features[digest] = task.rows[:0]
             predict_ms = encode_ms + scores_ms
             times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
             for kind, ms in times.items():
                 self.paces[digest, kind].observe(num_rows, ms)
-
-    def params_from(self, arrays: Mapping[str, Array]) -> TaskParams:
-        """One task's params onto the device."""
-        return {leaf: to_device(np.array(array), self.device) for leaf, array in arrays.items()}
 
     def adapt(
         self, digest: str, tasks: Sequence[LabelledArrays], tenants: Sequence[str] = ()
@@ -179,10 +176,10 @@ class Compute:
         for piece in pieces(lengths, self.slice_rows[digest]):
             asked = [stop - first for _, first, stop in piece]
             rows = rows_of(features[done : (done := done + sum(asked))], asked)
-            params = stack([queries[task][0] for task, _, _ in piece], learner.head.layout)
+            params = stack([queries[task][0] for task, _, _ in piece], self.device)
             scores = host_scores(learner.head.predict(params, rows))
             for row, (task, first, stop) in enumerate(piece):
-                sizes = {axis: queries[task][0][leaf].shape[dim] for axis, (leaf, dim) in ragged.items()}
+                sizes = {axis: queries[task][0].shape(leaf)[dim] for axis, (leaf, dim) in ragged.items()}
                 parts[task].append(own_scores(scores, row, stop - first, sizes))
             yield
         return [joined(pieces) for pieces in parts]
@@ -316,7 +313,7 @@ def _in_float32(features: Tensor) -> Tensor:
     return features.float() if features.is_floating_point() else features
 
 
-def _sizes(params: TaskParams, layout: Mapping[str, str]) -> dict[str, int]:
+def _sizes(params: Packed, layout: Mapping[str, str]) -> dict[str, int]:
     """The true size of each axis, read off one task's params."""
-    shapes = ((axes.split(), params[leaf].shape) for leaf, axes in layout.items())
+    shapes = ((axes.split(), params.shape(leaf)) for leaf, axes in layout.items())
     return {axis: size for axes, shape in shapes for axis, size in zip(axes, shape, strict=True)}

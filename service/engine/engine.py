@@ -12,13 +12,14 @@ from models.checkpoint import Checkpoint
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.ask import Answer, Ask, Fetched, Key, Kind, NewRows, Outcome, Query, Result
 from service.engine.batch import run_batch
-from service.engine.cache import Cache, CachedTask
+from service.engine.cache import Cache, CachedTask, texts_of
 from service.engine.compute import Compute
 from service.engine.device import choose_device, choose_dtype, choose_num_threads, keep_memory
 from service.engine.forecasting import MAX_FORECAST_ROWS
 from service.engine.freshness import CurrentParams, Fetch, FetchVersions
 from service.engine.healing import FIRST, Healing
 from service.engine.pace import Pace
+from service.engine.packed import pack
 from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
 from service.engine.turns import Batch, Lane
@@ -157,7 +158,7 @@ class Engine:
         return self._compute.blank_features[digest]
 
     def cached_versions(self) -> dict[Key, int]:
-        """The tasks whose params are kept on the device, and of which version."""
+        """The tasks whose params are kept in memory, and of which version."""
         return self._cache.versions()
 
     def drop(self, key: Key, version: int) -> None:
@@ -216,7 +217,7 @@ class Engine:
         checkpoint = self._compute.checkpoints[digest]
         params = {leaf: value.numpy() for leaf, value in checkpoint.tasks[name].items()}
         labels = checkpoint.card.tasks[name]["labels"]
-        return CachedTask(1, digest, labels, self._compute.params_from(params), checked_at=0.0)
+        return CachedTask(1, digest, pack(params), checked_at=0.0, texts=texts_of(labels))
 
     async def _answered(
         self, ask: Ask[Result], tenant: str, group: tuple[object, ...], deadline: float

@@ -12,9 +12,9 @@ import torch
 from sqlalchemy import Engine, event
 from torch.overrides import TorchFunctionMode
 
-from models.types import TaskParams
 from service.app import create_app
 from service.engine.compute import Compute
+from service.engine.packed import ALIGNED, Packed, pack
 from service.settings import Settings
 from service.storage.straight import Straight
 from tests.service.api.serving import client_of, input_dim
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NUM_ASKED = 24
 SETTLED_S = 0.3  # for what is done once at the start
-GATHERING = (torch.stack, torch.cat)  # what brings the params, or the rows, of several tasks together
+GATHERING = (torch.empty, torch.stack, torch.cat)  # what makes room for the params of several tasks, or their rows
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -120,7 +120,7 @@ class Gathered(TorchFunctionMode):
 
 
 @torch.inference_mode()
-def gathered(compute: Compute, digest: str, params: TaskParams, num_tasks: int) -> Gathered:
+def gathered(compute: Compute, digest: str, params: Packed, num_tasks: int) -> Gathered:
     """For one query to each of so many tasks."""
     row = np.zeros((1, *compute.checkpoints[digest].inputs.shape), np.float32)
     seen = Gathered()
@@ -132,8 +132,7 @@ def gathered(compute: Compute, digest: str, params: TaskParams, num_tasks: int) 
 
 async def test_a_batch_gathers_the_params_of_each_task_once(life: Life) -> None:
     compute, digest = life.service.engine._compute, life.service.catalog.resolve("vectors").digest
-    params = compute.params_from(await life.params(await life.create()))
-    own_bytes = sum(leaf.nbytes for leaf in params.values())
+    params = pack(await life.params(await life.create()))
     few, many = (gathered(compute, digest, params, num_tasks) for num_tasks in (1, 64))
-    assert few.num_operations == many.num_operations == len(params)
-    assert (few.num_bytes, many.num_bytes) == (own_bytes, 64 * own_bytes)
+    assert few.num_operations == many.num_operations == 1
+    assert len(params.values) <= many.num_bytes / 64 <= few.num_bytes <= len(params.values) + ALIGNED * len(params.form)
