@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from models.types import TaskParams
@@ -16,6 +17,7 @@ MAX_FORMS = 4096  # remembered, so that tasks of the same sizes share one
 ALIGNED = 64  # bytes: where torch itself lets a tensor begin; products may be summed otherwise elsewhere
 
 Shape: TypeAlias = tuple[int, ...]
+Described: TypeAlias = tuple[str, Shape, str]  # a leaf: its name, shape and type
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,15 @@ class Leaf:
 
     shape: Shape
     dtype: np.dtype[Any]
-    begin: int
-    end: int
+    place: slice
 
 
-Form: TypeAlias = Mapping[str, Leaf]  # what tasks of the same sizes have in common
+@dataclass(frozen=True, eq=False)
+class Form:
+    """What tasks of the same sizes have in common."""
+
+    leaves: Mapping[str, Leaf]
+    num_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,12 @@ class Packed:
 
     def shape(self, leaf: str) -> Shape:
         """Of one of the arrays."""
-        return self.form[leaf].shape
+        return self.form.leaves[leaf].shape
 
     def array(self, leaf: str) -> Array:
         """One of the arrays, which nobody can write to."""
-        found = self.form[leaf]
-        return np.frombuffer(self.values[found.begin : found.end], found.dtype).reshape(found.shape)
+        found = self.form.leaves[leaf]
+        return np.frombuffer(self.values[found.place], found.dtype).reshape(found.shape)
 
 
 def pack(params: Mapping[str, Array]) -> Packed:
@@ -58,38 +64,48 @@ def stack(tasks: Sequence[Packed], device: torch.device) -> TaskParams:
     """One batch of params [T ...] on the device, zero-padded along the axes that differ."""
     form = tasks[0].form
     if all(task.form is form for task in tasks):
-        shapes = {name: leaf.shape for name, leaf in form.items()}
-        batch = _batch(form, shapes, len(tasks), device)
+        batch, room = _room(form, len(tasks), device)
         whole = np.frombuffer(b"".join([task.values for task in tasks]), np.uint8).reshape(len(tasks), -1)
-        for name, leaf in form.items():
-            batch[name].reshape(len(tasks), -1).view(np.uint8)[...] = whole[:, leaf.begin : leaf.end]
+        for name, leaf in batch.leaves.items():
+            room[leaf.place].reshape(len(tasks), -1)[...] = whole[:, form.leaves[name].place]
     else:
-        shapes = {name: tuple(map(max, zip(*(task.shape(name) for task in tasks), strict=True))) for name in form}
-        batch = _batch(form, shapes, len(tasks), device)
-        for name, rows in batch.items():
-            rows[...] = 0
-            for row, task in zip(rows, tasks, strict=True):
-                row[tuple(map(slice, task.shape(name)))] = task.array(name)
-    return {name: torch.from_numpy(rows).to(device, non_blocking=True) for name, rows in batch.items()}
+        batch, room = _room(_longest([task.form for task in tasks]), len(tasks), device)
+        room[...] = 0
+        for name, leaf in batch.leaves.items():
+            rows = room[leaf.place].view(leaf.dtype).reshape(leaf.shape)
+            for row, task in enumerate(tasks):
+                where: tuple[int | slice, ...] = (row, *map(slice, task.shape(name)))
+                rows[where] = task.array(name)
+    made = {
+        name: torch.from_numpy(room[leaf.place].view(leaf.dtype).reshape(leaf.shape))
+        for name, leaf in batch.leaves.items()
+    }
+    return made if device.type == "cpu" else {name: leaf.to(device, non_blocking=True) for name, leaf in made.items()}
 
 
-def _batch(form: Form, shapes: Mapping[str, Shape], num_tasks: int, device: torch.device) -> dict[str, Array]:
-    """Room for every leaf of so many tasks, of these shapes, in one piece; pinned, so that a GPU need not wait."""
-    sizes = {name: num_tasks * prod(shapes[name]) * leaf.dtype.itemsize for name, leaf in form.items()}
-    num_bytes = sum(-(-size // ALIGNED) * ALIGNED for size in sizes.values())
-    room = torch.empty(num_bytes, dtype=torch.uint8, pin_memory=device.type == "cuda").numpy()
-    found, begin = {}, 0
-    for name, size in sizes.items():
-        found[name] = room[begin : begin + size].view(form[name].dtype).reshape(num_tasks, *shapes[name])
-        begin += -(-size // ALIGNED) * ALIGNED
-    return found
+def _room(form: Form, num_tasks: int, device: torch.device) -> tuple[Form, npt.NDArray[np.uint8]]:
+    """The form of so many tasks, and memory for it, in one piece; pinned for a GPU, not to wait for it."""
+    batch = _batch(form, num_tasks)
+    return batch, torch.empty(batch.num_bytes, dtype=torch.uint8, pin_memory=device.type == "cuda").numpy()
 
 
 @lru_cache(MAX_FORMS)
-def _form(leaves: tuple[tuple[str, Shape, str], ...]) -> Form:
+def _form(leaves: tuple[Described, ...], aligned: int = 1) -> Form:
     found, begin = {}, 0
     for name, shape, dtype in leaves:
         end = begin + prod(shape) * np.dtype(dtype).itemsize
-        found[name] = Leaf(shape, np.dtype(dtype), begin, end)
-        begin = end
-    return found
+        found[name] = Leaf(shape, np.dtype(dtype), slice(begin, end))
+        begin = -(-end // aligned) * aligned
+    return Form(found, begin)
+
+
+@lru_cache(MAX_FORMS)
+def _batch(form: Form, num_tasks: int) -> Form:
+    return _form(tuple((name, (num_tasks, *leaf.shape), leaf.dtype.str) for name, leaf in form.leaves.items()), ALIGNED)
+
+
+def _longest(forms: Sequence[Form]) -> Form:
+    """The form in which each of these has room."""
+    shapes = {name: zip(*(form.leaves[name].shape for form in forms), strict=True) for name in forms[0].leaves}
+    first = forms[0].leaves
+    return _form(tuple((name, tuple(map(max, sizes)), first[name].dtype.str) for name, sizes in shapes.items()))

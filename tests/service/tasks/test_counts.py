@@ -135,4 +135,9 @@ async def test_a_batch_gathers_the_params_of_each_task_once(life: Life) -> None:
     params = pack(await life.params(await life.create()))
     few, many = (gathered(compute, digest, params, num_tasks) for num_tasks in (1, 64))
     assert few.num_operations == many.num_operations == 1
-    assert len(params.values) <= many.num_bytes / 64 <= few.num_bytes <= len(params.values) + ALIGNED * len(params.form)
+    assert (
+        len(params.values)
+        <= many.num_bytes / 64
+        <= few.num_bytes
+        <= len(params.values) + ALIGNED * len(params.form.leaves)
+    )
