@@ -3,16 +3,19 @@
 Every statement after the claim holds its fence: once a job was given to another, or is over, nothing comes of it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, case, func, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import JSON, Text, Update, bindparam, case, column, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.storage.clock import from_now
 from service.storage.jobs import OPEN, delete_body, insert_body
+from service.storage.json_rows import json_rows
+from service.storage.straight import Straight
 from service.storage.tables import Job, JobBody, UtcDateTime
 
 
@@ -39,9 +42,11 @@ class Lapsed:
     is_over: bool
 
 
-async def is_any_queued(session: AsyncSession, kinds: Sequence[str], *, may_be_slow: bool = True) -> bool:
+async def is_any_queued(
+    session: AsyncSession | AsyncConnection | Straight, kinds: Sequence[str], *, may_be_slow: bool = True
+) -> bool:
     """Whether any tenant's job of these kinds waits."""
-    return (await session.execute(_first_waiting(kinds, may_be_slow))).one_or_none() is not None
+    return any(await session.execute(_WAITING if may_be_slow else _QUICK_WAITING, _of(kinds)))
 
 
 async def claim_job(
@@ -51,8 +56,8 @@ async def claim_job(
 
     None if none waits, or others are taking it just now.
     """
-    waiting = _first_waiting(kinds, may_be_slow).with_for_update(skip_locked=True)
-    found = (await session.execute(waiting)).one_or_none()
+    waiting = (_WAITING if may_be_slow else _QUICK_WAITING).with_for_update(skip_locked=True, of=Job)
+    found = (await session.execute(waiting, _of(kinds))).one_or_none()
     if found is None:
         return None
     tenant, job_id = found
@@ -135,11 +140,19 @@ _LAPSED = select(Job.id).where(Job.state == "running", Job.lease_until < from_no
 _COUNTED = select(Job.state, func.count()).where(Job.state.in_(OPEN)).group_by(Job.state)
 
 
-def _first_waiting(kinds: Sequence[str], may_be_slow: bool) -> Select[str, str]:
-    waiting = select(Job.tenant, Job.id).where(Job.state == "queued", Job.kind.in_(kinds))
-    if not may_be_slow:
-        waiting = waiting.where(Job.is_slow.is_(False))
-    return waiting.order_by(Job.turn, Job.id).limit(1)
+# one statement whatever the kinds: it runs many times a second
+_kinds = json_rows(bindparam("kinds", type_=Text())).table_valued(column("value", JSON))
+_WAITING = (
+    select(Job.tenant, Job.id)
+    .where(Job.state == "queued", Job.kind.in_(select(_kinds.c.value[0].as_string())))
+    .order_by(Job.turn, Job.id)
+    .limit(1)
+)
+_QUICK_WAITING = _WAITING.where(Job.is_slow.is_(False))
+
+
+def _of(kinds: Sequence[str]) -> dict[str, str]:
+    return {"kinds": json.dumps([[kind] for kind in kinds])}
 
 
 def _held(tenant: str, job_id: str, fence: int) -> Update:
