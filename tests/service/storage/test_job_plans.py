@@ -24,7 +24,7 @@ async def fill(session: AsyncSession) -> None:
 
 async def assert_indexed(session: AsyncSession) -> None:
     kinds = ["adapt", "extend"]
-    firsts = [await plan(session, claims._first_waiting(kinds, may_be_slow)) for may_be_slow in (True, False)]
+    firsts = [await plan(session, each, **claims._of(kinds)) for each in (claims._WAITING, claims._QUICK_WAITING)]
     watched = await plan(
         session, jobs._WATCHED, wanted=json.dumps([["default", f"job_{place}"] for place in range(100)])
     )
