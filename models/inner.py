@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,15 @@ from models.types import TaskParams
 Loss: TypeAlias = Callable[[TaskParams], Float[Tensor, ""]]  # summed over tasks: each task's gradient is its own
 State: TypeAlias = TaskParams  # what a rule remembers between steps, leaves [T, ...]
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]  # one task's leaves, the ragged axes (ways) being 1: rates broadcast
+STEPS = (
+    "_grad_increment_nesting",
+    "_grad_decrement_nesting",
+    "_wrap_for_grad",
+    "_unwrap_for_grad",
+    "get_inplace_requires_grad_allowed",
+    "set_inplace_requires_grad_allowed",
+)
+HAS_STEPS = all(hasattr(_functorch, name) for name in STEPS)  # torch promises none of these names
 
 
 class Rule(nn.Module, ABC):
@@ -50,12 +59,17 @@ def gradients_of(loss: Loss, params: TaskParams) -> TaskParams:
 
     By the same steps, but for that function's import of torch's compiler, only to switch it off: more than a second of
     a start. Where nobody can differentiate the gradients in turn, they are made the quicker way that does not allow it.
+    A torch whose steps have other names is asked as its documentation says.
     """
+    if not HAS_STEPS:
+        return cast("TaskParams", torch.func.grad(loss)(params))
     will_differentiate, level = torch.is_grad_enabled(), _functorch._grad_increment_nesting()
     try:
         with torch.enable_grad():
             leaves = [_leaf(leaf, level) for leaf in params.values()]
             value = loss(dict(zip(params, leaves, strict=True)))
+            if not value.requires_grad:
+                return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
             found = torch.autograd.grad(
                 value, leaves, create_graph=will_differentiate, allow_unused=True, materialize_grads=True
             )

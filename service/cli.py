@@ -76,9 +76,12 @@ def serve(
         typer.echo(AUTHENTICATION[auth])
 
         gc.disable()  # until all is loaded: it would look through what stays again and again, an eighth of the start
-        from service.process import run
+        try:
+            from service.process import run
 
-        run(listener, url, auth=auth, migrate=migrate, demo=demo)
+            run(listener, url, auth=auth, migrate=migrate, demo=demo)
+        finally:
+            gc.enable()
 
 
 @app.command(epilog="Example: KSHOT_DATABASE_URL=postgresql+psycopg://kshot@localhost/kshot kshot migrate")

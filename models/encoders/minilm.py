@@ -14,6 +14,7 @@ from models.bases import find
 EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
 OPENING = ("LayerNorm.weight", "LayerNorm.bias")
+SHORT = 32  # tokens
 ABOVE_STEM = 2  # layers that a task may change with `"effort": "high"`
 WEIGHT = 0.3  # of states that enter a layer in the features, beside the last, which count one
 
@@ -227,8 +228,9 @@ def _attended(
     value: Float[Tensor, "B H L E"],
     mask: Bool[Tensor, "B 1 1 L"],
 ) -> Float[Tensor, "B H L E"]:
-    """Attention. Served in bfloat16 on a CPU, all heads are one product: torch's own is slow on short texts."""
-    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or torch.is_grad_enabled():
+    """Attention. Of short texts served in bfloat16 on a CPU all heads are one product: torch's own is slow there."""
+    is_short = query.shape[2] <= SHORT
+    if not is_short or query.dtype != torch.bfloat16 or query.device.type != "cpu" or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, mask)
     B, H, L, E = query.shape
     query, key, value = (part.reshape(B * H, L, E) for part in (query, key, value))

@@ -19,7 +19,7 @@ from service.tracing import CURRENT, Trace, Tracing
 log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
-SENT, READ = HEADER.encode(), HEADER.lower().encode()
+NAME = HEADER.lower().encode()  # as ASGI has it
 VALID_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds: logged only when debugging
@@ -50,7 +50,7 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (SENT, request_id.encode())]
+                message["headers"] = [*message["headers"], (NAME, request_id.encode())]
             await send(message)
 
         try:
@@ -88,7 +88,7 @@ class Access:
 
 def _request_id(scope: Scope) -> str:
     """The id that the client or a proxy gave, if it is safe to repeat; else a new one."""
-    given = header(scope, READ)
+    given = header(scope, NAME)
     return given if given is not None and VALID_ID.fullmatch(given) else new_id()
 
 

@@ -120,7 +120,7 @@ def _compute(compute: Compute, asks: Sequence[Ask[Any]]) -> Generator[None, None
 
 
 def _load_all(compute: Compute, asks: Sequence[Ask[Any]]) -> list[Outcome]:
-    """Put what was fetched onto the device; whose could not be put there, and why not."""
+    """Take in what was fetched; whose could not be taken in, and why not."""
     loaded: dict[object, CachedTask | KshotError] = {}  # a task asked twice in a batch is loaded once
     refused: list[Outcome] = []
     for ask in asks:
@@ -138,7 +138,7 @@ def _load_all(compute: Compute, asks: Sequence[Ask[Any]]) -> list[Outcome]:
 
 
 def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotError:
-    """Stored bytes onto the device, or what is wrong with them."""
+    """Stored bytes as the cache keeps them, or what is wrong with them."""
     stored = query.found
     assert stored is not None and not isinstance(stored, CachedTask) and stored.params is not None
     try:
@@ -146,13 +146,16 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
             stored.params, stored.params_digest, compute.layout(digest), compute.own_sizes[digest]
         )
         params = pack(arrays)
+        texts = texts_of(stored.labels, header.get("slots"), header.get("thresholds"))
+    except TypeError as error:  # half of a surrogate pair, which is no text
+        log.error("texts of %s, version %d, are damaged: %s", query.key, stored.version, error)
+        return TaskDamaged(f"The stored labels of version {stored.version} are damaged: {error}. {REPAIR}")
     except DamagedParams as error:
         log.error("params of %s, version %d, are damaged: %s", query.key, stored.version, error)
         return TaskDamaged(f"The stored params of version {stored.version} are damaged: {error}. {REPAIR}")
     except Exception:
         log.exception("params of %s cannot be unpacked", query.key)
         return ComputationFailed("The task's params could not be unpacked.")
-    texts = texts_of(stored.labels, header.get("slots"), header.get("thresholds"))
     digest = intern(digest)  # one text for all of its tasks
     return CachedTask(stored.version, digest, params, query.read_at, texts, stored.prior)
 

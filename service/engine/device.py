@@ -44,10 +44,15 @@ def choose_num_threads(settings: Settings) -> int:
 
 
 def keep_memory() -> None:
-    """Ask glibc to keep some of the memory that a pass has freed: the next would wait for the kernel to clear it."""
+    """Ask glibc to keep some of the memory that a pass has freed: the next would wait for the kernel to clear it.
+
+    Not where the environment says how glibc is to do (MALLOC_*).
+    """
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # not glibc
+    except (AttributeError, OSError, TypeError):  # not glibc
         return
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)

@@ -75,7 +75,11 @@ class Database:
         self.circuit = Circuit(self.check)
 
     async def write(self, work: Work[R]) -> R:
-        """Run `work` in a short transaction, committed on return. It must do nothing slow but its statements."""
+        """Run `work` in a short transaction, committed on return.
+
+        It must do nothing slow but its statements, and may await nothing but its session: on SQLite it runs on a thread
+        without an event loop.
+        """
         with measured("write", self._metrics), self.circuit.watched():
             if self._group is not None:
                 return await self._group.run(work)

@@ -113,7 +113,7 @@ async def _attempt(connection: AsyncConnection, work: Work[Any]) -> Any:
 
 
 def _fail(group: list[Waiting], error: BaseException) -> None:
-    """Nothing of the group was written: each caller gets an error of its own, as tracebacks grow on the object."""
+    """Nothing of the group was written, unless the event loop ended meanwhile. Each caller gets an error of its own."""
     for waiting in group:
         own = unavailable()
         own.__cause__ = error

@@ -57,8 +57,9 @@ class Straight:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            await connection.close()
         await self._engine.dispose()
 
     async def _opened(self) -> Connection:

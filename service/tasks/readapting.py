@@ -46,7 +46,7 @@ class Readapting:
         """Make the next version on another digest of the model; the task and its revision.
 
         A task that is on that digest already stays as it is, so that asking again is harmless; but where its params are
-        damaged, they are made anew.
+        damaged, or the features of some examples, they are made anew.
         """
         spent = Spent()
         kept: list[ExampleRecord] = []
@@ -81,7 +81,8 @@ class Readapting:
         )
 
     async def _is_damaged(self, state: State) -> bool:
-        if state.is_damaged:
+        has_features = {example.features is not None for example in state.examples}
+        if state.is_damaged or len(has_features) == 2:  # of some examples they were not as stored
             return True
         record = state.record
         async with self._database.read() as session:

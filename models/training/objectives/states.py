@@ -70,7 +70,9 @@ class States(nn.Module):
                 states = stem(torch.from_numpy(np.ascontiguousarray(piece)).to(device)).to(self.dtype)
                 if kept is None:
                     kept = states.new_zeros(int(self.lengths.sum()), states.shape[-1])
-                places = self.begins[where, None] + torch.arange(piece.shape[1])
-                kept[places.flatten().to(device)] = states.flatten(0, 1)
+                inner = torch.arange(piece.shape[1])
+                is_token = inner < self.lengths[where, None]
+                places = self.begins[where, None] + inner
+                kept[places[is_token].to(device)] = states[is_token.to(device)]
         assert kept is not None
         return kept

@@ -19,12 +19,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FLIPPED, CUT, FOREIGN = "flipped", "cut", "foreign"
 
 
-async def damage(life: Life, task: str, how: str, table: str = "params", version: int | None = None) -> None:
+async def damage(
+    life: Life, task: str, how: str, table: str = "params", version: int | None = None, more: str = "TRUE"
+) -> None:
     """Change the stored bytes of a task, as a disk may."""
     async with life.service.database.read() as session:
         column = "input" if table == "examples" else "data"
         key = {"task": task.rpartition("/")[2]}
-        where = "task_id = :task" + ("" if version is None else f" AND number = {version}")
+        where = f"task_id = :task AND {more}" + ("" if version is None else f" AND number = {version}")
         found = await session.execute(text(f"SELECT {column} FROM {table} WHERE {where}"), key)
         data = bytes(found.first()[0])  # type: ignore[index]
     params = {name: leaf[..., :-1] for name, leaf in (await life.params(task)).items()}
@@ -101,6 +103,15 @@ async def test_features_that_are_flipped_are_made_anew_and_found_by_the_doctor(l
     for path in (task, twin):
         assert (await life.client.get(f"{path}/export")).status_code == 200
         assert (await life.client.delete(path)).status_code == 204
+
+
+async def test_a_readaptation_makes_flipped_features_anew(life: Life) -> None:
+    task = await life.create("glyphs")
+    await damage(life, task, FLIPPED, "features", more="ordinal = 1")
+    assert (await life.client.post(f"{task}/readapt", json={})).json()["version"] == 2
+    async with life.service.database.read() as session:
+        assert not [each async for each in audit.changed(session) if task.endswith(each.key.split()[0])]
+    assert (await life.client.post(f"{task}/readapt", json={})).json()["version"] == 2  # nothing is wrong any more
 
 
 async def test_what_is_damaged_of_a_task_teaches_no_other(life: Life) -> None:

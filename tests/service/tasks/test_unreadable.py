@@ -14,6 +14,7 @@ from tests.service.tasks.life import Life
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TORN, OTHER, BYTES = "'{\"a'", "'5'", "CAST(x'61ff62' AS TEXT)"  # no JSON; JSON of another kind; no text
+HALF = """'["\\ud83d\\uda00", "b"]'"""  # of a pair of surrogates: JSON, and no text
 
 
 async def change(life: Life, task: str, column: str, value: str, more: str = "TRUE") -> None:
@@ -76,6 +77,14 @@ async def test_a_task_that_cannot_be_read_says_so_alone(life: Life, column: str,
     for limit in (2, 3, 50):
         assert await listed(life, limit) == [task for task in before if task != tasks[3]]
     assert (await life.client.delete(tasks[3])).status_code == 204
+
+
+async def test_a_label_that_is_no_text_harms_nobody_else(life: Life) -> None:
+    task, other = await life.create(), await life.create()
+    await change(life, task, "versions.labels", HALF)
+    answers = await asyncio.gather(predict(life, task), predict(life, other))
+    assert_problem(answers[0], 409, "task_damaged")
+    assert answers[1].status_code == 200
 
 
 @pytest.mark.parametrize("column", ["prior", "metadata"])
