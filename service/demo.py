@@ -62,6 +62,7 @@ def demonstrate(url: str, console: Console, *, api_key: str | None = None) -> No
             run(kshot, scans, labels, draw, chunk, lambda done: progress.advance(bar, done)) for draw in draws(labels)
         ]
     console.print(report(outcomes, num_queries))
+    console.print(f"\nThe service goes on at {url} (documentation: {url}/docs).")
 
 
 def digits() -> tuple[Pixels, Indices]:

@@ -75,7 +75,7 @@ class Given:
 def kind_of(source: Path, given: str | None) -> str:
     """What a source is, which must be there."""
     if source != files.STDIN and not source.exists():
-        fail(f"There is no file {source}. A text to ask about is given by --text.")
+        fail(f"There is no file {source}. A text to ask about is given to `kshot predict` by --text.")
     return files.kind_of(source, given)
 
 
