@@ -10,6 +10,7 @@ from typing import Final
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.crowd import Crowd
+from service.api.paths import header
 from service.errors import Overloaded
 from service.logs import FIELDS
 from service.metrics import Metrics
@@ -134,6 +135,5 @@ def _credential(scope: Scope) -> int:
     """What tells keys apart, without keeping one: a salted hash that no other process would make."""
     known: dict[str, int] = scope.setdefault("state", {})  # it is asked for again and again
     if CREDENTIAL not in known:
-        sent = next((value for name, value in scope["headers"] if name == b"authorization"), None)
-        known[CREDENTIAL] = hash(sent)
+        known[CREDENTIAL] = hash(header(scope, b"authorization"))
     return known[CREDENTIAL]

@@ -17,6 +17,7 @@ MAX_FORMS = 4096  # remembered, so that tasks of the same sizes share one
 ALIGNED = 64  # bytes: where torch itself lets a tensor begin; products may be summed otherwise elsewhere
 
 Shape: TypeAlias = tuple[int, ...]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 Described: TypeAlias = tuple[str, Shape, str]  # a leaf: its name, shape and type
 
 
@@ -62,20 +63,10 @@ def pack(params: Mapping[str, Array]) -> Packed:
 
 def stack(tasks: Sequence[Packed], device: torch.device) -> TaskParams:
     """One batch of params [T ...] on the device, zero-padded along the axes that differ."""
-    form = tasks[0].form
-    if all(task.form is form for task in tasks):
-        batch, room = _room(form, len(tasks), device)
-        whole = np.frombuffer(b"".join([task.values for task in tasks]), np.uint8).reshape(len(tasks), -1)
-        for name, leaf in batch.leaves.items():
-            room[leaf.place].reshape(len(tasks), -1)[...] = whole[:, form.leaves[name].place]
-    else:
-        batch, room = _room(_longest([task.form for task in tasks]), len(tasks), device)
-        room[...] = 0
-        for name, leaf in batch.leaves.items():
-            rows = room[leaf.place].view(leaf.dtype).reshape(leaf.shape)
-            for row, task in enumerate(tasks):
-                where: tuple[int | slice, ...] = (row, *map(slice, task.shape(name)))
-                rows[where] = task.array(name)
+    forms = [task.form for task in tasks]
+    is_alike = all(form is forms[0] for form in forms)
+    batch, room = _room(forms[0] if is_alike else _longest(forms), len(tasks), device)
+    (_join if is_alike else _pad)(tasks, batch, room)
     made = {
         name: torch.from_numpy(room[leaf.place].view(leaf.dtype).reshape(leaf.shape))
         for name, leaf in batch.leaves.items()
@@ -83,7 +74,24 @@ def stack(tasks: Sequence[Packed], device: torch.device) -> TaskParams:
     return made if device.type == "cpu" else {name: leaf.to(device, non_blocking=True) for name, leaf in made.items()}
 
 
-def _room(form: Form, num_tasks: int, device: torch.device) -> tuple[Form, npt.NDArray[np.uint8]]:
+def _join(tasks: Sequence[Packed], batch: Form, room: Bytes) -> None:
+    """Tasks of one form, all at once."""
+    whole = np.frombuffer(b"".join([task.values for task in tasks]), np.uint8).reshape(len(tasks), -1)
+    for name, leaf in batch.leaves.items():
+        room[leaf.place].reshape(len(tasks), -1)[...] = whole[:, tasks[0].form.leaves[name].place]
+
+
+def _pad(tasks: Sequence[Packed], batch: Form, room: Bytes) -> None:
+    """Tasks of several forms, each row with zeros behind it."""
+    room[...] = 0
+    for name, leaf in batch.leaves.items():
+        rows = room[leaf.place].view(leaf.dtype).reshape(leaf.shape)
+        for row, task in enumerate(tasks):
+            where: tuple[int | slice, ...] = (row, *map(slice, task.shape(name)))
+            rows[where] = task.array(name)
+
+
+def _room(form: Form, num_tasks: int, device: torch.device) -> tuple[Form, Bytes]:
     """The form of so many tasks, and memory for it, in one piece; pinned for a GPU, not to wait for it."""
     batch = _batch(form, num_tasks)
     return batch, torch.empty(batch.num_bytes, dtype=torch.uint8, pin_memory=device.type == "cuda").numpy()
