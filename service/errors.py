@@ -243,7 +243,8 @@ class InvalidRequest(KshotError):
     def at(cls, errors: Sequence[FieldError]) -> Self:
         """The error for these bad fields, in one sentence; the first `MAX_LISTED` of them are listed."""
         first = f"{errors[0].path}: {errors[0].message}" if errors[0].path else errors[0].message
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        least = "at least " if len(errors) >= MAX_LISTED else ""  # who finds so many looks for no more
+        more = f" (and {least}{min(len(errors), MAX_LISTED) - 1} more)" if len(errors) > 1 else ""
         return cls(first + more, errors=errors[:MAX_LISTED])
 
 

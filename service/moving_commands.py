@@ -79,7 +79,7 @@ def list_(
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     console, gap = Console(), 2
     left = console.width - sum(width + gap for width in widths) + widths[1]  # an id that was cut could not be copied
-    name_column = Column("name", max_width=max(len("name"), left), no_wrap=True)
+    name_column = Column("name", max_width=max(len("name"), left), overflow="fold")
     table = Table(rows[0][0], name_column, *rows[0][2:], box=None, pad_edge=False)
     for row in rows[1:]:
         table.add_row(*row)

@@ -31,6 +31,15 @@ def line(client: Client, slope: float) -> str:
     return client.adapt("curves", [[0.0], [1.0], [2.0]], targets=[0.0, slope, 2 * slope], name=f"slope {slope}").id
 
 
+def test_a_list_has_long_names_whole(url: str) -> None:
+    with Client(url) as client:
+        name = "calibration of the " + "north" * 12
+        client.adapt("curves", [[0.0], [1.0], [2.0]], targets=[0.0, 1.0, 2.0], name=name)
+    listed = kshot(url, "tasks", "list", "--model", "curves").stdout
+    written = "".join(line[31:].split("curves")[0].strip() for line in listed.splitlines()[1:])
+    assert "north" * 12 in written, listed
+
+
 def test_tasks_go_out_and_come_in(url: str, tmp_path: Path) -> None:
     with Client(url) as client:
         one, two = line(client, 1.0), line(client, 2.0)

@@ -368,3 +368,13 @@ async def test_unknown_methods(service: Service, method: str, path: str, allowed
     answer = await service.client.request(method, path)
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == allowed
+
+
+async def test_what_was_not_looked_at_is_not_counted(service: Service) -> None:
+    told = {}
+    for num in (19, 20):
+        body = {"model": "curves", "support": [{"input": [0.0, 0.0], "target": 1.0}] * num}
+        problem = assert_problem(await service.client.post("/v1/tasks", json=body), 422, "invalid_request")
+        told[num] = problem["detail"]
+        assert len(problem["errors"]) == num
+    assert "(and 18 more)" in told[19] and "(and at least 19 more)" in told[20], told
