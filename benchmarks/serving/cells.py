@@ -19,6 +19,7 @@ from benchmarks.serving.servers import Fleet, Running
 NUM_INPUTS = 1_024  # that differ
 NUM_BODIES = 64  # of adaptations
 WARM_S, MAX_WARM_S, WARM_CLIENTS = 0.5, 120.0, 32
+REFUSED, RETRY_AFTER_S = 429, 1.0
 MIXED = 0.1  # the share of adaptations where both come
 
 Kind: TypeAlias = Literal["predict", "adapt", "mixed"]
@@ -98,16 +99,22 @@ def run_cell(cell: Cell, fleet: Fleet, seconds: float, num_pieces: int) -> dict[
 
 
 def warm(server: Running, sent: Sequence[bytes], num_tasks: int) -> None:
-    """Each task answers once: what is compared is not whose heads lie in files and whose in memory. Else NotWarm."""
+    """Each task answers once: what is compared is not whose heads lie in files and whose in memory. Else NotWarm.
+
+    A server that has just started may refuse some: they come again when it has told them to.
+    """
     if server.server.keeps_all:
         return
     end = time.monotonic() + MAX_WARM_S
     while server.num_warm < num_tasks:
         some = Run(server.served.url, sent[server.num_warm :], np.arange(len(sent) - server.num_warm), WARM_CLIENTS)
         status = uvloop.run(some.closed_loop(0, WARM_S)).status
-        if not np.isin(status, OK).all() or time.monotonic() > end:
+        if not np.isin(status, (*OK, REFUSED)).all() or time.monotonic() > end:
             raise NotWarm(f"{server.server.name}: {server.num_warm} of {num_tasks}, then {np.unique(status)}")
-        server.num_warm += len(status)
+        is_refused = status == REFUSED
+        server.num_warm += int(is_refused.argmax()) if is_refused.any() else len(status)
+        if is_refused.any():
+            time.sleep(RETRY_AFTER_S)
 
 
 def requests(arm: Arm, server: Running) -> tuple[list[bytes], np.ndarray]:
