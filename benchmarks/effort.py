@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from time import process_time
@@ -22,6 +23,7 @@ from benchmarks.page import command, put, table
 from benchmarks.text.sets import SETS, TextSet, text_set
 from models.card import Card
 from models.checkpoint import Checkpoint, build, load
+from models.data.converters.sentiments import SOURCES as SENTIMENTS
 from models.data.intents import by_label, load_intents
 from models.data.photos import load_photos
 from models.effort import companion
@@ -41,7 +43,9 @@ RUNS, PAGE, CACHE = Path("runs/accuracy/effort"), Path("docs/results.md"), Path(
 ABOUT = """Accuracy in %, all classes of a set at once, mean ± standard deviation over draws of what is shown; \
 `gain` is the mean of the differences draw by draw ± its standard error. `moved`: draws in which the held-out examples \
 chose any step at all. CPU-s: encoding and adapting, one thread. `frozen` is the base alone with an untrained \
-`prior_logistic` head; `text` is the model that ships, which never saw SNIPS."""
+`prior_logistic` head; `text` is the model that ships, which never saw SNIPS nor a sentence for or against \
+something (films, goods, editorials, tweets)."""
+MAX_ASKED = 1_000  # sentences for or against
 FROZEN = {
     "text": ({"name": "text"}, {"name": "minilm"}),
     "image": ({"name": "photo"}, {"name": "efficientnet_lite"}),
@@ -95,7 +99,7 @@ def effort(
     results: Annotated[Path, typer.Option(help="The page of the table, and the ledger of test reads.")] = PAGE,
     cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
 ) -> None:
-    """High effort beside fast: intents of SNIPS and HWU64, goods of Grocery Store."""
+    """High effort beside fast: intents of SNIPS and HWU64, sentences for or against, goods of Grocery Store."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "cells.jsonl"
@@ -182,6 +186,15 @@ def snips(data: Path) -> Shown:
     return of_texts(text_set("SNIPS", "7 intents", "", by_label(shown, 100), asked, f"SNIPS test ({len(asked)} texts)"))
 
 
+def sentences(data: Path, source: str) -> Shown:
+    """Two labels, for and against, of texts of one source, never trained on."""
+    rows = [each for each in load_intents(data, "sentiments") if each.domain == source]
+    shown, asked = ([each for each in rows if each.split == split] for split in ("train", "test"))
+    asked = asked[:MAX_ASKED]
+    reads = f"sentiments, {source}, test ({len(asked)} texts)"
+    return of_texts(text_set(source, "2 labels", "", by_label(shown, 100), asked, reads))
+
+
 def of_texts(content: TextSet) -> Shown:
     """A set of texts as rows of tokens."""
     read = TextInput()
@@ -206,6 +219,7 @@ def photographs(data: Path, name: str) -> Shown:
 SHOWN: Mapping[str, Callable[[Path], Shown]] = {
     "snips": snips,
     "hwu64": lambda data: of_texts(SETS["hwu64"](data)),
+    **{source: partial(sentences, source=source) for source in SENTIMENTS},
     "grocery": lambda data: photographs(data, "grocery"),
     "caltech101_a": lambda data: photographs(data, "caltech101_a"),
 }

@@ -15,7 +15,10 @@ FILES: dict[str, Sequence[str]] = {
     "hwu64": ("hwu64.jsonl.gz",),
     "sgd": ("sgd_train.jsonl.gz", "sgd_dev.jsonl.gz"),
 }
-MEASURED: dict[str, Sequence[str]] = {"snips": ("snips.jsonl.gz",)}  # never trained on
+MEASURED: dict[str, Sequence[str]] = {  # never trained on
+    "snips": ("snips.jsonl.gz",),
+    "sentiments": ("sentiments.jsonl.gz",),
+}
 LEFT_OUT_DOMAINS = ("Buses", "Events", "Homes", "Music", "RentalCars")  # of SGD, to see how far training carries
 CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

@@ -73,7 +73,7 @@ def _rows(table: SmallTable, kind: str) -> list[Example]:
 
 READERS: Mapping[str, Reader] = {
     "omniglot": omniglot,
-    **dict.fromkeys(("clinc150", "hwu64", "snips", "sgd"), intents),
+    **dict.fromkeys(("clinc150", "hwu64", "snips", "sgd", "sentiments"), intents),
     **dict.fromkeys(("caltech101_a", "grocery"), photos),
     "tabular_cls": partial(tables, kind="classification"),
     **dict.fromkeys(("tabular_reg", "curves", "mtl_exam", "mtl_radon"), partial(tables, kind="regression")),

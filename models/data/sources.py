@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data.converters import dialogues, intents, omniglot, photos, regression_tables, regressions, tables
+from models.data.converters import (
+    dialogues,
+    intents,
+    omniglot,
+    photos,
+    regression_tables,
+    regressions,
+    sentiments,
+    tables,
+)
 from models.data.digest import content_digest
 from models.fetch import FULL, NotDownloaded, Report, fetch
 
@@ -30,6 +39,7 @@ SGD = (
     "https://github.com/google-research-datasets/dstc8-schema-guided-dialogue/archive/"
     "e852981ae34990f4358979625854259302feaa78.zip"
 )
+VADER = f"{GITHUB}/cjhutto/vaderSentiment/b16e5f25d3a8d54dd919ad3215441913f206f4c2/additional_resources"
 ARFF = f"{GITHUB}/renatopp/arff-datasets/c59f172882592bb58982cc54d2d3c8a2b57e9b73"
 WINES = f"{GITHUB}/jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f"
 
@@ -108,6 +118,13 @@ SOURCES: Mapping[str, Source] = {
         "sgd",
         {"archive.zip": SGD},
         dialogues.sgd,
+    ),
+    "sentiments": Source(
+        "15,815 sentences of films, goods, editorials and tweets, for or against",
+        "MIT (VADER)",
+        "sentiments",
+        {"archive.tar.gz": f"{VADER}/hutto_ICWSM_2014.tar.gz"},
+        sentiments.sentiments,
     ),
     "tabular_cls": Source(
         "20 small tables for classification",

@@ -1,7 +1,9 @@
 """What converters make of official files that are hard to make again: small ones by hand."""
 
 import gzip
+import io
 import json
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 
 from models.data.converters.arff import read_arff
 from models.data.converters.dialogues import LARGE_BYTES, sgd
+from models.data.converters.sentiments import SOURCES, sentiments
 
 
 def turn(
@@ -88,3 +91,19 @@ def test_arff_with_blanks_for_commas_and_what_is_missing(tmp_path: Path) -> None
     assert [(column.name, column.values) for column in columns] == [("x", ()), ("a b", ("u", "v"))]
     numbers = [[column.number(cell) for column, cell in zip(columns, row, strict=True)] for row in rows]
     np.testing.assert_equal(numbers, [[1.5, 1.0], [np.nan, 0.0]])
+
+
+def test_sentences_are_for_or_against_once_and_the_unclear_are_left_out(tmp_path: Path) -> None:
+    lines = ["1\t2.5\tA fine film.", "2\t0.9\tIt has an end.", "3\t-1.0\tTedious ", "4\t3\tTedious", "5\t-3\tNo"]
+    with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
+        for name in SOURCES.values():
+            content = "\r\n".join(lines).encode()
+            entry = tarfile.TarInfo(f"hutto_ICWSM_2014/{name}_GroundTruth.txt")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    sentiments(tmp_path, tmp_path)
+    made = gzip.decompress((tmp_path / "sentiments.jsonl.gz").read_bytes())
+    rows = [json.loads(line) for line in made.splitlines()]
+    assert {row["domain"] for row in rows} == SOURCES.keys() and len(rows) == 3 * len(SOURCES)
+    own = [(row["text"], row["intent"], row["split"]) for row in rows if row["domain"] == "films"]
+    assert own == [("A fine film.", "positive", "test"), ("Tedious", "negative", "train"), ("No", "negative", "train")]
