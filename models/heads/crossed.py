@@ -12,7 +12,7 @@ from models.heads.held_out import folds_of, members_of, order_key, places_of, re
 from models.types import Either, Gaussian, Logits, Scores, Support, Values
 
 MAX_FOLDS = 5
-MAX_NUMBERS = 4_000_000  # of a support's folds that are adapted at once
+MAX_NUMBERS = 1_000_000  # of a support's folds that are adapted at once
 
 
 @dataclass(frozen=True)

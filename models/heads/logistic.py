@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.heads.bounded import fit
+from models.heads.bounded import added, fit
 from models.heads.head import Head, classes_of, mask_absent
 from models.types import Logits, Rows, Support, TaskParams
 
@@ -31,11 +31,11 @@ class Logistic(Head):
         return {"weight": weight, "bias": weight[..., 0], "ways": ways}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
-        """Steps towards the minimiser, the weights shrunk towards those of `start`; the params after every fourth."""
+        """The minimiser nearly, the weights shrunk towards those of `start`; on the way `start`, where it may pause."""
         mask, ways, rows = support.rows.mask, start["ways"], F.normalize(support.rows.values.float(), dim=-1)
         truth, penalty = classes_of(support).one_hot(mask), self.log_penalty.exp().expand(len(ways), 1, 1)
-        for weight, bias in fit(rows, mask.float(), truth, _outputs(start, rows), ways, penalty, self.num_steps):
-            yield {"weight": start["weight"] + weight, "bias": start["bias"] + bias, "ways": ways}
+        for layer in fit(rows, mask.float(), truth, _outputs(start, rows), ways, penalty, self.num_steps):
+            yield {**added(start, layer), "ways": ways} if layer else start
 
     def predict(self, params: TaskParams, query: Rows) -> Logits:
         """Scaled outputs of the layer."""

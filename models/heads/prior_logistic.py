@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from models.heads.bounded import fit
+from models.heads.bounded import added, fit
 from models.heads.head import Head, mask_absent
 from models.types import Classes, Logits, MultiHot, Rows, Support, TaskParams
 
@@ -58,12 +58,13 @@ class PriorLogistic(Head):
         return {"weight": weight, "bias": bias, **task}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
-        """Steps towards the minimiser, the weights shrunk towards those of `start`; the params after every fourth."""
+        """The minimiser nearly, the weights shrunk towards those of `start`; on the way `start`, where it may pause."""
         (members, ways, independent), rows, own = _members(support), _unit(support.rows), self.start(support)
         penalty = self._knob("penalty", own["sizes"], independent)
         shares, offset = self._shares(support, members), _outputs(start, rows)
-        for weight, bias in fit(rows, shares, members, offset, ways, penalty, self.num_steps, independent):
-            yield {**own, "weight": start["weight"] + weight, "bias": start["bias"] + bias}
+        has_several = independent if isinstance(support.target, MultiHot) else None
+        for layer in fit(rows, shares, members, offset, ways, penalty, self.num_steps, has_several):
+            yield {**own, **added(start, layer)} if layer else start
 
     def predict(self, params: TaskParams, query: Rows) -> Logits:
         """Scaled outputs of the layer; and, of these and of how near the centroids are, whether it is none of them."""

@@ -20,7 +20,7 @@ from service.engine.ask import Kind
 SLICE_VALUES = {"cpu": 32 * 56 * 56, "cuda": 1024 * 56 * 56}
 SLICE_PHOTOS = {"cpu": 4, "cuda": 256}
 SLICE_CELL_ROWS = {"cpu": 64, "cuda": 2048}  # each is held against every row of the support, column by column
-SLICE_TOKENS = {"cpu": 512, "cuda": 32_768}
+SLICE_TOKENS = {"cpu": 256, "cuda": 32_768}
 MAX_SLICE_ROWS = 4096
 
 

@@ -10,7 +10,7 @@ import models
 from models.checkpoint import build
 from models.heads.head import Head
 from models.types import Classes, Rows, Support, Values
-from tests.models.work import steps_of
+from tests.models.work import PER_NUMBER, steps_of
 
 ZOO = Path(models.__file__).parent / "zoo"
 SHARE = 4  # of a step in all that adapting does: at most one part of so many,
@@ -25,7 +25,8 @@ LARGEST = {
     "multitask": ((64,), EXAMPLES, WAYS),
     "photos": ((1024,), EXAMPLES, WAYS),
     "tables": ((64, 3), 320, 26),
-    "text": ((384,), EXAMPLES, WAYS),
+    "text": ((1536,), EXAMPLES, WAYS),
+    "text, of 150 ways": ((1536,), 750, 150),
     "universal": ((192,), EXAMPLES, WAYS),
     "universal, numbers": ((192,), EXAMPLES, 0),
     "vectors": ((64,), EXAMPLES, WAYS),
@@ -58,3 +59,9 @@ def test_no_step_is_most_of_it(name: str, largest: tuple[tuple[int, ...], int, i
 def test_a_table_is_adapted_in_many_steps() -> None:
     work = list(steps_of(head_of("tables"), support_of(*LARGEST["tables"])))
     assert max(work) <= sum(work) // 16
+
+
+def test_many_ways_are_told_apart_in_many_steps() -> None:
+    """None is more than the products of all rows with each other."""
+    work = list(steps_of(head_of("text"), support_of(*LARGEST["text, of 150 ways"])))
+    assert max(work) <= 1.1 * 750**2 * 1536 / PER_NUMBER and sum(work) <= 6 * max(work)

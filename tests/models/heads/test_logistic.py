@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.heads.bounded import fit
 from models.heads.logistic import Logistic
 from tests.models.tasks import Task, rows_of, support_of, vector_task
 
@@ -29,6 +30,19 @@ def test_it_is_the_minimiser_that_scikit_learn_finds(shots: int, dim: int, penal
     ours = probabilities(Logistic(penalty=penalty, num_steps=200), task)
     np.testing.assert_allclose(ours, expected, atol=1e-3)
     np.testing.assert_allclose(probabilities(Logistic(penalty=penalty), task), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("penalty", [0.03, 1.0])
+def test_the_rows_space_and_the_features_lead_to_the_same_layer(penalty: float) -> None:
+    torch.manual_seed(0)
+    rows, truth = F.normalize(torch.randn(1, 12, 8), dim=-1), torch.eye(3)[torch.arange(12) % 3].unsqueeze(0)
+    shares = torch.tensor([[1.0] * 9 + [2.5, 0.5, 0]])
+    rest = torch.randn(1, 12, 3), torch.ones(1, 3, dtype=torch.bool), torch.full((1, 1, 1), penalty), 24
+    *_, by_features = fit(rows, shares, truth, *rest)
+    *_, by_rows = fit(F.pad(rows, (0, 8)), shares, truth, *rest)  # more features than rows
+    assert by_features is not None and by_rows is not None
+    torch.testing.assert_close(by_rows[0][..., :8], by_features[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(by_rows[1], by_features[1], rtol=1e-5, atol=1e-5)
 
 
 def test_a_hundred_and_fifty_ways_are_told_apart() -> None:

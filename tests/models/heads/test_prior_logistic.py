@@ -99,6 +99,7 @@ def test_a_row_that_counts_twice_is_two_rows() -> None:
     *_, once = fit(rows, torch.tensor([[2.0, 1, 1, 1, 1, 0]]), truth, *rest, 60)
     chosen = torch.tensor([0, 0, 1, 2, 3, 4])
     *_, twice = fit(rows[:, chosen], torch.ones(1, 6), truth[:, chosen], *rest, 60)
+    assert once is not None and twice is not None
     for one, other in zip(once, twice, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
@@ -106,7 +107,7 @@ def test_a_row_that_counts_twice_is_two_rows() -> None:
 def test_a_row_of_several_labels_has_them_all() -> None:
     task = vector_task(1, ways=4, shots=6)
     support = with_several(support_of([task]))
-    *_, (weight, bias) = fit(
+    *_, layer = fit(
         support.rows.values,
         support.rows.mask.float(),
         support.target.values.float(),  # type: ignore[union-attr]
@@ -116,7 +117,8 @@ def test_a_row_of_several_labels_has_them_all() -> None:
         100,
         torch.tensor([True]),
     )
-    outputs = task.query @ weight[0].mT + bias[0]
+    assert layer is not None
+    outputs = task.query @ layer[0][0].mT + layer[1][0]
     expected = torch.eye(4)[task.answers].bool()
     expected[:, 0] |= expected[:, 1]
     assert ((outputs > 0) == expected).double().mean() > 0.95
