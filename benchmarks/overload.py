@@ -31,7 +31,7 @@ TIMES = 3.0
 ASKED, NUM_PIECES = (0.9, 1.0, TIMES), 3
 FIRST_CLIENTS, MORE = 32, 1.25  # capacity is looked for from what so many clients get, with so much more
 IS_MORE = 1.03  # or it is the most that there is
-NUM_CONNECTIONS = 512  # to the service, and as many to the stub
+NUM_CONNECTIONS = 2048  # to the service, and as many to the stub: more than may be inside, or they are what holds back
 NUM_TASKS = 64
 WARM_S, SEARCH_S = 1.0, 5.0
 MAX_FAILED = 2  # looks for more that found none
@@ -61,6 +61,7 @@ class Found:
     memory: tuple[float, float]
     echo_per_s: float
     witness_ms: float
+    cpu_us: tuple[float, float]  # of an answer, and of a refusal
 
 
 def main(
@@ -109,7 +110,21 @@ async def look(
         memory,
         bare.per_s(),
         wait_ms(witness.gaps_s(), 0.99),
+        cpu_us(runs[1.0], over),
     )
+
+
+def cpu_us(at_capacity: Sequence[Measured], over: Sequence[Measured]) -> tuple[float, float]:
+    """CPU of the service for an answer, as at capacity, and what is left of that under overload for a refusal."""
+    (cpu_s, num_answers, _), (over_s, num_over, num_refused) = (_used(runs) for runs in (at_capacity, over))
+    answer_s = cpu_s / num_answers
+    return 1e6 * answer_s, 1e6 * max(0.0, over_s - num_over * answer_s) / max(num_refused, 1)
+
+
+def _used(runs: Sequence[Measured]) -> tuple[float, float, float]:
+    """Seconds of CPU, answers and refusals."""
+    answers, refusals = (sum(run.seen.per_s(each) * run.seen.seconds for run in runs) for each in (OK, REFUSED))
+    return sum(run.server.cpu_s for run in runs), answers, refusals
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,9 @@ def _caption(model: str, found: Found, load: float, seconds: float) -> str:
         f"another and always sends {TIMES:g} times the capacity, what is not for the service to a stub; from an echo "
         f"it gets {found.echo_per_s / found.capacity:.0f} times the capacity. Memory of the service before and after, "
         f"MiB: {found.memory[0]:.0f}, {found.memory[1]:.0f}. A process that only wakes had to wait for the "
-        f"service's core for up to {found.witness_ms:.0f} ms (p99 of any moment): others' part of every latency."
+        f"service's core for up to {found.witness_ms:.0f} ms (p99 of any moment): others' part of every latency. "
+        f"CPU of an answer, as at capacity, {found.cpu_us[0]:.0f} us; of a refusal, as what is left under overload, "
+        f"{found.cpu_us[1]:.0f}; an answer of the echo, which looks at no head, {1e6 / found.echo_per_s:.0f}."
     )
 
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from models.card import DamagedCheckpoint
 from service import logs
+from service.api.entrance import Entrance
 from service.api.turnstile import Turnstile
 from service.app import create_app
 from service.engine.loading import NoSuchModel, load_checkpoints, model_folders
@@ -59,9 +60,10 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
 def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM; go on for a while, not ready; then finish those that were accepted."""
     refused = app.state.metrics.requests.labels("unknown", "POST", Overloaded.status)
+    connection = partial(Turnstile, app.state.door, Entrance(), refused)  # called, to make one
     config = uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(Turnstile, app.state.door, refused)),  # called, to make one
+        http=cast(type[asyncio.Protocol], connection),
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -11,7 +11,8 @@ NUM_WINDOWS: Final = 8  # of which the best counts: to be held up now and then i
 class Crowd:
     """Little's law: what is inside takes as long as so many took to be answered lately. It is told the time.
 
-    Tenants share the room: who has less than an equal part of it inside is let in though it is full.
+    Tenants share the room: who has less than an equal part of it inside is let in though it is full, counted in
+    requests or in their bytes: what asks about more takes longer.
     """
 
     def __init__(self, *, max_wait_s: float, most: int) -> None:
@@ -19,7 +20,9 @@ class Crowd:
         self._max_wait_s = max_wait_s
         self._most = most
         self._inside: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._rates: deque[float] = deque(maxlen=NUM_WINDOWS)
+        self.limit: float = most  # requests that may be inside
         self._began_at = 0.0
         self._num_answered = self._num_failed = self._peak = 0  # in this window
 
@@ -29,38 +32,41 @@ class Crowd:
         return max(self._rates, default=None)
 
     @property
-    def limit(self) -> float:
-        """Requests that may be inside."""
-        rate = self.rate_per_s
-        return self._most if rate is None else min(self._most, max(LEAST, rate * self._max_wait_s))
+    def is_full(self) -> bool:
+        """Whether as many are inside as may be."""
+        return self.num_inside >= self.limit
 
     def has_room(self, tenant: str) -> bool:
         """Whether a request of this tenant may come in."""
-        limit = self.limit
-        if self.num_inside < limit:
+        if not self.is_full:
             return True
-        num_tenants = len(self._inside) + (tenant not in self._inside)
-        return self._inside.get(tenant, 0) < limit / num_tenants
+        num_own, part = self._inside.get(tenant, 0), self.limit / (len(self._inside) + (tenant not in self._inside))
+        if num_own < part:
+            return True
+        mean_bytes = self._bytes.total() / self.num_inside
+        return num_own < self.limit and self._bytes[tenant] < part * mean_bytes
 
-    def enter(self, tenant: str) -> None:
+    def enter(self, tenant: str, num_bytes: int = 1) -> None:
         """One more is inside, until it leaves."""
         self.num_inside += 1
         self._inside[tenant] += 1
+        self._bytes[tenant] += num_bytes
         self._peak = max(self._peak, self.num_inside)
 
-    def leave(self, tenant: str, now: float, *, is_done: bool = True) -> None:
+    def leave(self, tenant: str, now: float, num_bytes: int = 1, *, is_done: bool = True) -> None:
         """One is over, and counts as answered if it was done."""
-        self.withdraw(tenant)
+        self.withdraw(tenant, num_bytes)
         self._num_answered += is_done
         self._num_failed += not is_done
         self._measure(now)
 
-    def withdraw(self, tenant: str) -> None:
+    def withdraw(self, tenant: str, num_bytes: int = 1) -> None:
         """One is no longer counted, and says nothing of how fast others are."""
         self.num_inside -= 1
         self._inside[tenant] -= 1
+        self._bytes[tenant] -= num_bytes
         if not self._inside[tenant]:
-            del self._inside[tenant]
+            del self._inside[tenant], self._bytes[tenant]
 
     def _measure(self, now: float) -> None:
         """Windows in which most was not done say nothing, or who has no key could say how many come in."""
@@ -69,4 +75,5 @@ class Crowd:
             is_telling = self._num_answered > self._num_failed and elapsed_s < 2 * WINDOW_S
             if is_telling and self._peak >= LEAST:
                 self._rates.append(self._num_answered / elapsed_s)
+                self.limit = min(self._most, max(LEAST, max(self._rates) * self._max_wait_s))
             self._began_at, self._num_answered, self._num_failed, self._peak = now, 0, 0, self.num_inside

@@ -34,6 +34,7 @@ class Place:
 
     tenant: str
     crowd: Crowd
+    num_bytes: int  # of its body, or as many as they may be
     is_in_chunks: bool
     is_done: bool = False
     is_withdrawn: bool = False
@@ -60,7 +61,7 @@ class Place:
             num_bytes += len(message.get("body", b""))
             if num_bytes > SHORT_BODY_BYTES and not self.is_withdrawn:
                 self.is_withdrawn = True
-                self.crowd.withdraw(self.tenant)
+                self.crowd.withdraw(self.tenant, self.num_bytes)
             return message
 
         return receiving
@@ -68,7 +69,7 @@ class Place:
     def leave(self) -> None:
         """It is over."""
         if not self.is_withdrawn:
-            self.crowd.leave(self.tenant, monotonic(), is_done=self.is_done)
+            self.crowd.leave(self.tenant, monotonic(), self.num_bytes, is_done=self.is_done)
 
 
 class Door:
@@ -85,13 +86,22 @@ class Door:
 
     def enter(self, scope: Scope) -> Place | None:
         """A place for a short request, none for another. Raises Overloaded."""
-        if not _predicts(scope) or not _is_short(length := _length(scope)):
+        if not _predicts(scope) or (num_bytes := _short_bytes(length := _length(scope))) is None:
             return None
         tenant = self.tenant(scope)
-        if not self._crowd.has_room(tenant):
-            raise Overloaded(DETAIL, retry_after_s=self._refuse())
-        self._crowd.enter(tenant)
-        return Place(tenant, self._crowd, is_in_chunks=length is None)
+        if (retry_after_s := self._refused(tenant)) is not None:
+            raise Overloaded(DETAIL, retry_after_s=retry_after_s)
+        self._crowd.enter(tenant, num_bytes)
+        return Place(tenant, self._crowd, num_bytes, is_in_chunks=length is None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether anybody may be refused."""
+        return self._crowd.is_full
+
+    def refused(self, credential: str | None) -> float | None:
+        """After how many seconds who came with a short prediction may come again; none if it may come in."""
+        return self._refused(self._tenants.get(hash(credential), STRANGERS))
 
     def tenant(self, scope: Scope) -> str:
         """Whose request it is by its credential, before that is looked up; STRANGERS until one was."""
@@ -103,8 +113,10 @@ class Door:
             self._tenants.clear()
         self._tenants[_credential(scope)] = tenant
 
-    def _refuse(self) -> float:
-        """Count it; after how many seconds it may come again: those who were refused are spread over what they take."""
+    def _refused(self, tenant: str) -> float | None:
+        """Count it if it is; those who were refused are spread over the seconds that answering them takes."""
+        if self._crowd.has_room(tenant):
+            return None
         self._shed.inc()
         self._num_refused += 1
         elapsed_s = self._clock() - self._told_at
@@ -126,9 +138,13 @@ def _length(scope: Scope) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == b"content-length"), None)
 
 
-def _is_short(length: bytes | None) -> bool:
-    """Whether it is about little; a body in chunks is taken for little until more has come."""
-    return length is None or (length.isdigit() and len(length) < 19 and int(length) <= SHORT_BODY_BYTES)
+def _short_bytes(length: bytes | None) -> int | None:
+    """How many bytes a short body has; one in chunks is taken for one until more has come. None of a long one."""
+    if length is None:
+        return SHORT_BODY_BYTES
+    if not length.isdigit() or len(length) > 18 or int(length) > SHORT_BODY_BYTES:
+        return None
+    return int(length)
 
 
 def _credential(scope: Scope) -> int:

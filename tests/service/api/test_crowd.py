@@ -67,6 +67,17 @@ def test_a_full_room_still_takes_who_has_less_than_an_equal_part() -> None:
     assert crowd.num_inside == 20 and not crowd.has_room("loud") and crowd.has_room("quiet")
 
 
+def test_whose_requests_are_smaller_has_more_of_them_inside() -> None:
+    crowd = Crowd(max_wait_s=1.0, most=16)
+    while crowd.has_room("large"):
+        crowd.enter("large", 400)
+    for _ in range(8):
+        crowd.leave("large", 0.0, 400)
+    while crowd.has_room("small"):
+        crowd.enter("small", 100)
+    assert crowd.num_inside == 8 + 16 and not crowd.has_room("large") and not crowd.has_room("small")
+
+
 @pytest.mark.parametrize("rate", [None, 400.0])
 def test_what_was_not_done_is_no_measure_of_what_can_be(rate: float | None) -> None:
     crowd = Crowd(max_wait_s=0.25, most=1000)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from http.client import HTTPConnection
@@ -18,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from service.api.access import Access
 from service.api.admission import Admission
 from service.api.door import ENTERED, Door
+from service.api.entrance import MAX_BEGUN, Entrance
+from service.api.glance import refusable
 from service.api.problems import handlers
 from service.api.turnstile import Turnstile, _inside
 from service.metrics import Metrics
@@ -136,7 +139,7 @@ async def test_who_is_refused_is_told_to_come_back_at_different_times() -> None:
 def served() -> Iterator[tuple[Slow, str]]:
     slow = Slow()
     refused = slow.metrics.requests.labels("unknown", "POST", 429)
-    with live(slow.app, partial(Turnstile, slow.door, refused)) as url:
+    with live(slow.app, partial(Turnstile, slow.door, Entrance(), refused)) as url:
         yield slow, url
         slow.may_answer = True
 
@@ -181,6 +184,90 @@ def test_a_client_that_is_refused_on_its_last_request_sees_the_connection_end(se
         slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
     answer = httpx.post(f"{url}{SHORT}", content=b"x", headers={"Connection": "close"})
     assert answer.status_code == 429 and answer.headers["connection"] == "close"
+
+
+REQUEST = b"POST /v1/tasks/a/predictions HTTP/1.1\r\nHost: x\r\n%bContent-Length: 2\r\n\r\nxy"
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (REQUEST % b"", (True, None)),
+        (REQUEST % b"authoriZation:  Bearer Key \r\n", (True, "Bearer Key")),
+        (REQUEST % b"Connection: Keep-Alive\r\n", (True, None)),
+        (REQUEST % b"" + b"P", (False, None)),
+        ((REQUEST % b"")[:-1], (False, None)),
+        ((REQUEST % b"").replace(b"predictions", b"support"), (False, None)),
+        ((REQUEST % b"").replace(b"/1.1", b"/1.0"), (False, None)),
+        *(
+            (REQUEST % f"{each}\r\n".encode(), (False, None))
+            for each in (
+                "Content-Length: 2",
+                "content-length : 2",
+                "Transfer-Encoding: chunked",
+                "Transfer-Encoding : chunked",
+                "Connection: close",
+                "Connection: keep-alive\r\nConnection: close",
+                "Expect: 100-continue",
+                "Upgrade: h2c",
+                " folded",
+                "X: a\nContent-Length: 9",
+                "X: a\rY: b",
+                "X: \0",
+            )
+        ),
+    ],
+)
+def test_what_is_refused_without_a_parser(sent: bytes, expected: tuple[bool, str | None]) -> None:
+    assert refusable(sent, 2) == expected
+    assert refusable(sent, 1) == (False, None)
+
+
+def test_refusals_at_a_glance_and_by_the_parser_are_alike(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    place = urlsplit(url)
+    for _ in range(MOST):
+        slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
+    request, found = REQUEST % b"", []
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+        for sent in ([request], [request[:30], request[30:]], [request[:-1], request[-1:]], [request]):
+            for part in sent:
+                connection.sendall(part)
+                time.sleep(0.05)  # a part by itself, or all the same
+            found.append(connection.recv(2**16))
+    head, *others = ([line for line in each.splitlines() if b"request-id" not in line] for each in found)
+    assert head[0].startswith(b"HTTP/1.1 429") and all(each == head for each in others)
+    assert slow.shed() == 4
+
+
+def test_who_takes_no_refusals_gets_no_more(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    for _ in range(MOST):
+        slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
+    with socket.socket() as connection:
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            connection.setsockopt(socket.SOL_SOCKET, option, 4096)
+        connection.connect((urlsplit(url).hostname, urlsplit(url).port))
+        connection.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            for _ in range(1000):
+                connection.sendall(REQUEST % b"" * 1000)
+        connection.settimeout(60)
+        before = slow.shed()
+        while slow.shed() == before:
+            assert connection.recv(2**20)  # who takes them is read again
+
+
+async def test_those_let_in_begin_a_few_a_turn() -> None:
+    loop, begun = asyncio.get_running_loop(), list[int]()
+    entrance = Entrance()
+    for number in range(2 * MAX_BEGUN + 1):
+        entrance.begin(partial(begun.append, number), loop)
+    seen = []
+    while len(begun) < 2 * MAX_BEGUN + 1:
+        seen.append(len(begun))
+        await asyncio.sleep(0)
+    assert seen == [MAX_BEGUN, 2 * MAX_BEGUN] and begun == sorted(begun)
 
 
 def test_thousands_of_refused_requests_in_a_row_are_all_answered(served: tuple[Slow, str]) -> None:
