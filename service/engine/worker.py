@@ -82,7 +82,7 @@ class Worker:
         torch.set_num_threads(self._num_threads)
         while (batch := self._next()) is not None:
             self._slice_began = began = perf_counter()
-            is_over = not self._advance(self._works[batch])
+            is_over = not advance(self._works[batch], self._slice_s, may_overrun=batch.lane == "interactive")
             self._slice_began = None
             ms = 1000 * (perf_counter() - began)
             with self._changed:
@@ -104,7 +104,16 @@ class Worker:
             self._on_begin(batch)
         return batch
 
-    def _advance(self, work: Work) -> bool:
-        """Run one slice of time; False when the work is done."""
-        stop_at = perf_counter() + self._slice_s
-        return any(perf_counter() >= stop_at for _ in work)
+
+def advance(work: Work, slice_s: float, *, may_overrun: bool, clock: Callable[[], float] = perf_counter) -> bool:
+    """Run a slice of time; False when the work is done.
+
+    Unless it `may_overrun`, it makes no step more that would end behind the slice if it is as long as the last: whoever
+    is next waits for a slice or for one step, and not for both.
+    """
+    began = ended = clock()
+    for _ in work:
+        step_began, ended = ended, clock()
+        if ended + (0 if may_overrun else ended - step_began) >= began + slice_s:
+            return True
+    return False

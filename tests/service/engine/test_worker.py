@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Generator
 
+import pytest
+
 from service.engine.turns import Batch, Lane
-from service.engine.worker import Worker
+from service.engine.worker import Worker, advance
 
 
 def test_batches_of_all_lanes_run_to_their_end_and_what_began_is_over() -> None:
@@ -43,3 +45,22 @@ def test_batches_of_all_lanes_run_to_their_end_and_what_began_is_over() -> None:
         (word, batch) for batch in batches for word in ("begins", "over")
     ]
     assert order[0].lane == "interactive"
+
+
+@pytest.mark.parametrize(("step_s", "may_overrun", "num_steps"), [(15, False, 1), (15, True, 2), (6, False, 3)])
+def test_a_slice_of_long_work_ends_before_a_step_that_would_end_behind_it(
+    step_s: int, may_overrun: bool, num_steps: int
+) -> None:
+    done: list[float] = [0.0]
+
+    def steps() -> Generator[None, None, None]:
+        for _ in range(4):
+            done.append(done[-1] + step_s)
+            yield
+
+    work = steps()
+    assert advance(work, 20, may_overrun=may_overrun, clock=lambda: done[-1])
+    assert len(done) - 1 == num_steps
+    while advance(work, 20, may_overrun=may_overrun, clock=lambda: done[-1]):
+        pass
+    assert len(done) - 1 == 4
