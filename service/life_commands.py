@@ -77,9 +77,13 @@ def forget(
 ) -> None:
     """Erase examples of a task, and every version that used them."""
     with clear_errors(), connect(url) as kshot:
-        for example in examples:
+        gone = set[str]()
+        for example in (each for each in examples if each not in gone):
             left = kshot.forget(task, example)
-            typer.echo(f"{example} is forgotten; version {left.version}, {left.num_support} examples")
+            others = [each for each in left.forgotten if each != example]
+            told = f", and what was damaged: {', '.join(others)}" if others else ""
+            typer.echo(f"{example} is forgotten{told}; version {left.version}, {left.num_support} examples")
+            gone.update(others)
 
 
 def versions(task: TaskId, url: Url = LOCAL, as_json: AsJson = False) -> None:

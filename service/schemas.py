@@ -180,6 +180,7 @@ class CreatedTask(Task):
     """A task just adapted, and how good it will be (null where the model cannot say).
 
     Of what was sent: ids of the examples, in their order; positions of those, and labels of names, that were cut.
+    `forgotten`: ids of what a request to forget has erased, of damaged examples too, from which nothing can be learned.
     """
 
     expected: Expected | None
@@ -188,6 +189,7 @@ class CreatedTask(Task):
     truncated: list[int]
     truncated_names: list[str]
     example_ids: list[str]
+    forgotten: list[str]
 
 
 class SupportExample(Response):
@@ -366,10 +368,7 @@ class Problem(Response):
 
 
 class Progress(Response):
-    """How many examples of a job's request have been decoded, of how many; adapting to them follows.
-
-    To readapt needs no decoding: all of the task's examples count when it is done, and none before.
-    """
+    """How many examples have been decoded, of how many; to readapt needs no decoding, and all count at its end."""
 
     done: int
     total: int

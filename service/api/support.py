@@ -102,7 +102,10 @@ async def forget(
     request: Request,
     response: Response,
 ) -> CreatedTask | Response:
-    """Erase an example, and the params of every version that used it; the task goes on with the others."""
+    """Erase an example, and the params of every version that used it; the task goes on with the others.
+
+    Examples that are found damaged go with it; `forgotten` names all that went.
+    """
     if respond_async or await service.tasks.is_slow(tenant, task_id):
         answer = await service.jobs.forget(tenant, task_id, example_id, match=match, was_preferred=respond_async)
         return accepted(request, answer)

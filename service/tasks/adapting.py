@@ -166,10 +166,11 @@ def made_task(
     sent: Sequence[ExampleRecord] = (),
     cut: Cut | None = None,
     known: Sequence[ExampleRecord] = (),
+    forgotten: Sequence[str] = (),
 ) -> CreatedTask:
     """The answer of a write that adapted: the task, and what is told of the examples that came with the request.
 
-    It was adapted to those that it has `known` before and to these.
+    It was adapted to those that it has `known` before and to these, and not to those that were `forgotten`.
     """
     return CreatedTask(
         **task_of(record).model_dump(),
@@ -179,6 +180,7 @@ def made_task(
         truncated=cut.examples if cut else [],
         truncated_names=cut.names if cut else [],
         example_ids=[example.example_id for example in sent if example.role == "example"],
+        forgotten=list(forgotten),
     )
 
 

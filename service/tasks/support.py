@@ -106,13 +106,14 @@ class SupportSets:
     ) -> tuple[CreatedTask, int]:
         """Erase an example and all that was computed from it; the task, adapted to the others, and its revision.
 
-        Others that are damaged go with it: nothing can be learned from them, and to forget must always be possible.
+        Others that are damaged go with it, as nothing can be learned from them, and the answer names them.
         """
         spent = Spent()
         left: list[ExampleRecord] = []
+        gone: set[str] = set()
 
         async def make(state: State) -> Change:
-            nonlocal left
+            nonlocal left, gone
             if example_id not in {*state.damaged_ids, *(example.example_id for example in state.examples)}:
                 await self.find_example(tenant, task_id, example_id)  # an older version, which a rollback left behind
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
@@ -130,7 +131,7 @@ class SupportSets:
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, known=left),
+            lambda record: made_task(record, spent, known=left, forgotten=sorted(gone)),
             deadline=deadline,
             match=match,
             once=once,

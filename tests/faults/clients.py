@@ -19,7 +19,7 @@ LAST_S = 60.0
 
 # what a service of an earlier release does not tell, and a client of this one reads
 LATER: dict[str, Any] = {"prior": None, "transferred_from": [], "expected": None, "suspects": []}
-LATER |= {"truncated_names": [], "example_ids": []}
+LATER |= {"truncated_names": [], "example_ids": [], "forgotten": []}
 
 
 class Counted(httpx.AsyncHTTPTransport):

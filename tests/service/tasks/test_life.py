@@ -50,6 +50,7 @@ async def test_what_a_task_began_with_can_be_told_apart_and_forgotten(life: Life
     assert made["example_ids"] == listed and listed[1] == "mine"
     forgotten = (await life.client.delete(f"{task}/support/{made['example_ids'][2]}")).json()
     assert (forgotten["num_support"], forgotten["example_ids"]) == (2, [])
+    assert forgotten["forgotten"] == [made["example_ids"][2]]
 
 
 async def test_features_are_stored_for_what_is_added(life: Life) -> None:

@@ -138,7 +138,7 @@ async def test_an_example_is_named_and_forgotten_with_the_others(life: Life, col
         assert "'a0'" in assert_problem(answer, 409, "task_damaged")["detail"]
     assert (await life.client.post(f"{task}/readapt", json={})).json()["version"] == 1  # its params are whole
     forgotten = await life.client.delete(f"{task}/support/a1")
-    assert forgotten.json()["num_support"] == 3
+    assert (forgotten.json()["num_support"], forgotten.json()["forgotten"]) == (3, ["a0", "a1", "b1"])
     left = (await life.client.get(f"{task}/support")).json()["items"]
     assert [example["id"] for example in left] == ["a2", "b0", "b2"]
     assert (await life.extend(task, life.vector(2.0))).status_code == 201
