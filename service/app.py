@@ -205,7 +205,8 @@ async def _jobs(
 
 def _fetch_from(database: Database) -> Fetch:
     async def fetch(wanted: Sequence[tuple[str, str, int | None]]) -> Mapping[Key, Fetched]:
-        async with database.read_bare() as connection:
+        brings_params = any(cached_version is None for _, _, cached_version in wanted)
+        async with database.read_bare(aside=brings_params) as connection:
             return await queries.fetch_params(connection, [Wanted(*each) for each in wanted])
 
     return fetch

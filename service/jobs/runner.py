@@ -73,7 +73,7 @@ class Runner:
         # the device takes them in turns anyway, and quick jobs of others need not wait until one is over
         may_be_slow = sum(self._runs.values()) < max(1, self._settings.job_workers - 1)
         try:
-            async with self._database.read_bare() as connection:
+            async with self._database.read_bare(aside=True) as connection:
                 if not await claims.is_any_queued(connection, kinds, may_be_slow=may_be_slow):
                     return None
             return await self._database.write(

@@ -40,15 +40,16 @@ class Database:
         pool = {"pool_size": pool_size, "pool_timeout": pool_timeout_s}
         self._metrics = metrics
         self._group: GroupCommit | None = None
-        self._straight: Straight | None = None
+        self._straight: tuple[Straight, ...] = ()  # for what is quick, and aside
         if parsed.get_backend_name() == "sqlite":
             self._writer = sqlite_engine(parsed, writes=True, busy_timeout_s=busy_timeout_s, pool=pool)
             self._reader = sqlite_engine(parsed, writes=False, busy_timeout_s=busy_timeout_s, pool=pool)
             self._checker = sqlite_engine(parsed, writes=False, busy_timeout_s=CHECK_S, pool=ALONE)
             self._group = GroupCommit(self._writer)
             alone = {"pool_size": 1, "pool_timeout": pool_timeout_s}
-            self._straight = Straight(
-                sqlite_engine(parsed, writes=False, busy_timeout_s=busy_timeout_s, pool=alone), metrics
+            self._straight = tuple(
+                Straight(sqlite_engine(parsed, writes=False, busy_timeout_s=busy_timeout_s, pool=alone), metrics)
+                for _ in range(2)
             )
         else:
             self._writer = postgresql_engine(
@@ -95,11 +96,14 @@ class Database:
                 yield session
 
     @asynccontextmanager
-    async def read_bare(self) -> AsyncIterator[AsyncConnection | Straight]:
-        """As `read`, for what is asked all the time and only selects columns: a session costs more than it gives."""
+    async def read_bare(self, *, aside: bool = False) -> AsyncIterator[AsyncConnection | Straight]:
+        """As `read`, for what is asked all the time and only selects columns: a session costs more than it gives.
+
+        On SQLite such reads wait for each other. Those that bring much, or that nobody waits for, go `aside`.
+        """
         with measured("read", self._metrics), self.circuit.watched(), translated():
-            if self._straight is not None:
-                yield self._straight
+            if self._straight:
+                yield self._straight[aside]
                 return
             async with self._reader.connect() as connection:
                 yield connection
@@ -133,8 +137,8 @@ class Database:
             self._checking.cancel()
         if self._group is not None:
             await self._group.close()
-        if self._straight is not None:
-            await self._straight.close()
+        for straight in self._straight:
+            await straight.close()
         await self._writer.dispose()
         await self._reader.dispose()
         await self._checker.dispose()

@@ -75,6 +75,11 @@ class Connection(aiosqlite.Connection):
         super().__init__(connect, iter_chunk_size=1)
         self._thread.daemon = True
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was closed, or its thread has ended."""
+        return not self._running or self._connection is None
+
     def cursor(self) -> Cursor:  # type: ignore[override]  # which awaits nothing
         """One that opens nothing."""
         return Cursor(self)
@@ -104,11 +109,11 @@ class Connection(aiosqlite.Connection):
 
 
 def _result_of(work: Coroutine[Any, Any, R]) -> R:
-    """What it returns; there is no event loop to wait with, and nothing to wait for."""
+    """What it returns; there is no event loop to wait with, so whatever waits for anything else is told so there."""
     try:
         work.send(None)
+        while True:
+            work.throw(RuntimeError("waits for something else than the database"))
     except StopIteration as done:
         result: R = done.value
         return result
-    work.close()
-    raise RuntimeError("waits for something else than the database")

@@ -143,7 +143,10 @@ async def get_readable_support(
     values = {"tenant": tenant, "task_id": task_id, "version": version}
     rows, damaged = await read_apart(session, _SUPPORT, Example.example_id, values)
     changed = [row.example_id for row in rows if not is_as_stored(row.input, row.checksum)]
-    return [_example(*row) for row in rows if row.example_id not in changed], [*damaged, *changed]
+    examples = [_example(*row) for row in rows if row.example_id not in changed]
+    if num_lost := sum(example.has_lost_features for example in examples):
+        log.warning("task %s: the features of %d examples are not as they were stored; readapt it", task_id, num_lost)
+    return examples, [*damaged, *changed]
 
 
 _CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)
@@ -261,8 +264,7 @@ def _example(*row: Any) -> ExampleRecord:
     *columns, slots, labels, _, features_checksum = row
     example = ExampleRecord(*[*columns, read_slots(slots)])
     if example.features is not None and not is_as_stored(example.features, features_checksum):
-        log.warning("features of the example %d of a task are not what was stored", example.ordinal)
-        example = replace(example, features=None)
+        example = replace(example, features=None, has_lost_features=True)
     return example if labels is None else replace(example, label=labels)
 
 

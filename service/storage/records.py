@@ -64,7 +64,8 @@ class NewVersion:
 class ExampleRecord:
     """An example as stored: its input as the model takes it, and what its version's model made of it, if anything.
 
-    Or the name of a label, which is stored as an example of it; its `role` says so.
+    Or the name of a label, which is stored as an example of it; its `role` says so. Features that are not as they
+    were stored are none, and `has_lost_features` tells.
     """
 
     example_id: str
@@ -75,6 +76,7 @@ class ExampleRecord:
     features: bytes | None
     role: str = "example"
     slots: list[Slot] | None = None
+    has_lost_features: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,17 @@ class Straight:
         self._compiled: dict[Select[*tuple[Any, ...]], _Compiled] = {}
 
     async def execute(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """The rows of a statement with these values, which are bound as they are. Raises what SQLAlchemy raises."""
+        """The rows of a statement with these values, which are bound as they are. Raises what SQLAlchemy raises.
+
+        Statements are kept compiled: they must be few, and not made for one call.
+        """
         compiled = self._compiled.get(statement) or self._compile(statement)
         given = {**compiled.constants, **values}
         parameters = [given[name] for name in compiled.names]
-        driver, began = self._driver or await self._opened(), perf_counter()
+        driver = self._driver
+        if driver is None or driver.is_gone:
+            driver = await self._opened()
+        began = perf_counter()
         try:
             done = await driver.trip(lambda sqlite: sqlite.execute(compiled.sql, parameters))
         except sqlite3.Error as error:
@@ -64,7 +70,9 @@ class Straight:
 
     async def _opened(self) -> Connection:
         async with self._opening:
-            if self._driver is None:
+            if self._driver is None or self._driver.is_gone:
+                if self._connection is not None:  # the pool has room for one
+                    await self._connection.invalidate()
                 self._connection = await self._engine.connect()
                 found = (await self._connection.get_raw_connection()).driver_connection
                 assert isinstance(found, Connection)

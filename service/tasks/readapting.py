@@ -81,8 +81,7 @@ class Readapting:
         )
 
     async def _is_damaged(self, state: State) -> bool:
-        has_features = {example.features is not None for example in state.examples}
-        if state.is_damaged or len(has_features) == 2:  # of some examples they were not as stored
+        if state.is_damaged or any(example.has_lost_features for example in state.examples):
             return True
         record = state.record
         async with self._database.read() as session:

@@ -24,7 +24,9 @@ async def fill(session: AsyncSession) -> None:
 
 async def assert_indexed(session: AsyncSession) -> None:
     kinds = ["adapt", "extend"]
-    firsts = [await plan(session, each, **claims._of(kinds)) for each in (claims._WAITING, claims._QUICK_WAITING)]
+    looked = (claims._WAITING, claims._QUICK_WAITING)
+    claimed = [each.with_for_update(skip_locked=True, of=Job) for each in looked]
+    firsts = [await plan(session, each, **claims._of(kinds)) for each in (*looked, *claimed)]
     watched = await plan(
         session, jobs._WATCHED, wanted=json.dumps([["default", f"job_{place}"] for place in range(100)])
     )

@@ -4,14 +4,16 @@ import asyncio
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import func, make_url, select
 
 from service.errors import DatabaseUnavailable, TaskDamaged
 from service.storage import queries
 from service.storage.database import Database
 from service.storage.records import Wanted
+from service.storage.straight import Straight
 from tests.service.storage.samples import new_task, storing
 
 
@@ -40,6 +42,34 @@ async def test_what_cannot_be_read_is_damaged(sqlite_url: str, value: str) -> No
     with pytest.raises(TaskDamaged):
         async with database.read_bare() as bare:
             await queries.fetch_params(bare, [wanted])
+    await database.close()
+
+
+async def test_what_takes_long_goes_aside(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    wanted = await stored(database)
+    async with database.read_bare(aside=True) as aside, database.read_bare() as bare:
+        assert isinstance(aside, Straight)
+        await queries.fetch_params(aside, [wanted])
+        assert aside._driver is not None
+        may_end = Event()
+        await aside._driver.create_function("waits", 0, lambda: may_end.wait(60))
+        slow = asyncio.create_task(aside.execute(select(func.waits()), {}))
+        assert len(await queries.fetch_params(bare, [wanted])) == 1 and not slow.done()
+        may_end.set()
+        await slow
+    await database.close()
+
+
+async def test_a_connection_that_is_gone_is_replaced(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    wanted = await stored(database)
+    async with database.read_bare() as bare:
+        assert isinstance(bare, Straight)
+        await queries.fetch_params(bare, [wanted])
+        assert bare._driver is not None
+        await bare._driver.close()
+        assert len(await queries.fetch_params(bare, [wanted])) == 1
     await database.close()
 
 

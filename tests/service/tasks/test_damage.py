@@ -105,9 +105,10 @@ async def test_features_that_are_flipped_are_made_anew_and_found_by_the_doctor(l
         assert (await life.client.delete(path)).status_code == 204
 
 
-async def test_a_readaptation_makes_flipped_features_anew(life: Life) -> None:
+@pytest.mark.parametrize("which", ["ordinal = 1", "1 = 1"], ids=["one", "all"])
+async def test_a_readaptation_makes_flipped_features_anew(life: Life, which: str) -> None:
     task = await life.create("glyphs")
-    await damage(life, task, FLIPPED, "features", more="ordinal = 1")
+    await damage(life, task, FLIPPED, "features", more=which)
     assert (await life.client.post(f"{task}/readapt", json={})).json()["version"] == 2
     async with life.service.database.read() as session:
         assert not [each async for each in audit.changed(session) if task.endswith(each.key.split()[0])]
