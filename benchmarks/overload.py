@@ -8,6 +8,7 @@ Runs at capacity and under overload alternate.
 
 import asyncio
 import os
+import resource
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -71,6 +72,8 @@ def main(
 ) -> None:
     """Measure capacity, and what is left of it under three times as much; write the table."""
     load = os.getloadavg()[0]
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # of the service too
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         core, *others = sorted(os.sched_getaffinity(0))

@@ -31,6 +31,7 @@ from benchmarks.page import command, put, table
 from benchmarks.serving.echo import app as echo
 from benchmarks.wire import Messages, request, status_of
 from service import logs
+from service.api.entrance import Entrance
 from service.api.turnstile import Turnstile
 from service.app import create_app
 from service.process import OBJECTS_A_COLLECTION
@@ -142,9 +143,11 @@ async def _of_service(folder: str, key: str, seconds: float) -> Cost:
             (await http.post(path, json=inputs)).raise_for_status()
             engine.predict = at_once
         gc.collect()
-        gc.freeze()  # as `kshot serve` does
+        gc.freeze()
         gc.set_threshold(OBJECTS_A_COLLECTION)
-        return await cost(_connecting(app, partial(Turnstile, app.state.door, refused)), _asked(task, key), seconds)
+        return await cost(
+            _connecting(app, partial(Turnstile, app.state.door, Entrance(), refused)), _asked(task, key), seconds
+        )
 
 
 def _asked(task: str, key: str | None = None) -> bytes:

@@ -1,14 +1,17 @@
 """Params as one piece of memory: what went in comes out, alone and in a batch, and takes what is counted."""
 
-import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 
 from service.engine.arrays import Array
-from service.engine.cache import TASK_BYTES, CachedTask, texts_of
+from service.engine.cache import Cache, CachedTask, texts_of
 from service.engine.packed import ALIGNED, pack, stack
+from service.metrics import Metrics
 
 CPU = torch.device("cpu")
 
@@ -57,6 +60,30 @@ def test_what_python_takes_for_a_task_is_counted() -> None:
     assert task.told[:2] == (labels, None)
     assert task.told[2] is not None
     assert [*map(tuple, task.told[2])] == thresholds
-    own = [task, task.version, task.checked_at, task.params, task.params.values, task.texts, ("t", "task")]
-    assert sum(map(sys.getsizeof, own)) <= task.num_bytes <= len(task.params.values) + len(task.texts) + TASK_BYTES + 16
     assert pack(params(5)).form is task.params.form
+
+
+@pytest.mark.parametrize("num_ways", [2, 300])
+def test_a_cache_takes_what_it_tells(num_ways: int) -> None:
+    labels = [f"label {number}" for number in range(num_ways)]
+    metrics = Metrics()
+    cache = Cache(2**40, metrics)
+    pack(params(num_ways))
+    with tracing() as taken:
+        for number in range(2_000):
+            task = CachedTask(1_000 + number, "digest", pack(params(num_ways)), float(number), texts_of(labels))
+            cache.put(("t", f"task_{number}"), task)
+        told = metrics.registry.get_sample_value("kshot_cache_bytes")
+        assert told is not None
+        assert 0.9 * taken() <= told <= 1.25 * taken()  # some of what it takes was free in lists of Python's own
+
+
+@contextmanager
+def tracing() -> Iterator[Callable[[], int]]:
+    """How many bytes Python has taken since."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        yield lambda: tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
