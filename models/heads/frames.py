@@ -1,6 +1,7 @@
 """Frames: the intent of a sentence and the slots among its words, from a few examples (few-shot semantic parsing)."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
@@ -48,12 +49,14 @@ class Frames(Head):
         """Both classifiers step by step; the shares are counts, which start has."""
         sentences, words, target = self._parts(support)
         share = self.start(support)["share"]
-        both = zip(
+        both = zip_longest(  # a large one hands out its layer more often than a small one
             self.intents.steps(sentences, _own(start, "", target.intents.ways)),
             self.tags.steps(words, _own(start, TAG, target.slots)),
-            strict=True,
         )
-        for intents, tags in both:
+        intents: TaskParams = {}
+        tags: TaskParams = {}
+        for newer_intents, newer_tags in both:
+            intents, tags = newer_intents or intents, newer_tags or tags
             yield self._joined(intents, tags, share)
 
     def predict(self, params: TaskParams, query: Rows) -> Tagged:
