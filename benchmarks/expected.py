@@ -1,7 +1,7 @@
 """How honest forecasts are: `python -m benchmarks.expected`, on alphabets and sets that nothing was fitted to."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,93 +10,28 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.apart import READS, Read
 from benchmarks.page import append, command, put, table
 from models.appraisal import LEVELS, Appraisal
-from models.checkpoint import Checkpoint, load
-from models.data.episodes import generator
-from models.data.intents import load_intents
-from models.data.omniglot import load_omniglot
-from models.training.appraisal import Asked, Judged, Pool, Source, judged
-from models.training.appraisal_sources import both, encoded, intents, positions_of, tables
-from models.training.appraisal_sources import curves as synthetic_curves
-from models.training.appraise import ZOO
+from models.training.appraisals.judging import Asked, Judged, judged
+from models.training.appraisals.pools import Pool
 from models.training.evaluate import hardware
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
-SEED = 5  # of the tasks, apart from those that were fitted to
-NUM_CHARACTERS = 12  # of an alphabet
 BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 99.0)}
 CURVE_BINS = {"3-6": (0.0, 6.5), "7-12": (6.5, 12.5), "13-30": (12.5, 99.0)}
 CALIBRATION_BINS = 15
 ABOUT = """Tasks of 2 to 20 labels; `in` is the share of tasks whose figure lies in the 90% interval, `error` the mean \
 distance from the figure, in points, of what was expected and of plain leave-one-out (five folds at most), which needs \
 two examples a label; `all right` the share of tasks without a wrong answer, which no interval can miss from above. \
-Queries are few where data are, and their chance is in every column. Calibration error is of scores, pooled over tasks \
+Queries are few where data are: `chance` is the error that \
+that alone makes, whoever guesses. Calibration error is of scores, pooled over tasks \
 in 15 bins. Sets of labels: the share that holds the right one, and how many labels they have."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """The tasks of a model, how many, and what was read for them."""
-
-    model: Checkpoint
-    source: Source
-    num_tasks: int
-    told: str
-
-
-def glyphs(data: Path, twin: Path | None) -> Read:
-    """Characters of one alphabet."""
-    checkpoint, omniglot = load(ZOO / "glyphs"), load_omniglot(data, "evaluation")
-    images: list[np.ndarray] = []
-    groups = {}
-    for name, members in omniglot.characters_by_alphabet().items():
-        kept = members[torch.randperm(len(members), generator=generator(SEED, 0))[:NUM_CHARACTERS].numpy()]
-        groups[name] = [len(images) + place for place in positions_of([20] * len(kept))]
-        drawings = ((1 - omniglot.images[kept]) * 255).astype(np.uint8)
-        images += [checkpoint.inputs(image) for image in drawings.reshape(-1, *drawings.shape[2:])]
-    pool = Pool(encoded(checkpoint, torch.from_numpy(np.stack(images))), groups, 10, 15, SEED, 0.0)
-    return Read(checkpoint, pool, 500, f"Omniglot evaluation, {NUM_CHARACTERS} characters an alphabet, 20 alphabets")
-
-
-def texts(data: Path, twin: Path | None) -> Read:
-    """Intents of one set or domain: SNIPS by the model that ships, HWU64 by a twin that was not trained on it."""
-    checkpoint = load(ZOO / "text")
-    snips = [replace(each, domain="SNIPS") for each in load_intents(data, "snips") if each.split == "test"]
-    pool, told = intents(checkpoint, snips, checkpoint), "SNIPS test"
-    if twin is not None:
-        hwu64 = [each for each in load_intents(data, "hwu64") if each.split == "test"]
-        hwu64 += [replace(each, domain="HWU64, all domains") for each in hwu64]
-        other = intents(checkpoint, hwu64, load(twin / "without-hwu64/models/text"))
-        pool, told = both(pool, other), f"{told}; HWU64 test by domain, by a twin"
-    return Read(checkpoint, replace(pool, max_shots=20, max_queries=30, seed=SEED, noisy=0.0), 500, told)
-
-
-def vectors(data: Path, twin: Path | None) -> Read:
-    """Tables that the appraisal was not fitted to."""
-    checkpoint = load(ZOO / "vectors")
-    rows, groups = tables(data, checkpoint.inputs.shape[0], of_figures=True)
-    return Read(checkpoint, Pool(rows, groups, 20, 100, SEED, 0.0), 400, f"the tables {', '.join(groups)}")
-
-
-def curves(data: Path, twin: Path | None) -> Read:
-    """Synthetic curves that no other figure is of."""
-    checkpoint = load(ZOO / "curves")
-    made = synthetic_curves(checkpoint, data, None).source
-    return Read(checkpoint, lambda number: made(100_000 + number), 400, "synthetic curves apart")
-
-
-READS: dict[str, Callable[[Path, Path | None], Read]] = {
-    "glyphs": glyphs,
-    "text": texts,
-    "vectors": vectors,
-    "curves": curves,
-}
 
 
 def expected(
     only: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
-    twin: Annotated[Path | None, typer.Option(help="The runs of `benchmarks.accuracy text`, for HWU64.")] = None,
+    twin: Annotated[Path | None, typer.Option(help="Of text and photos: runs of `benchmarks.accuracy`.")] = None,
     results: Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")] = PAGE,
     cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
 ) -> None:
@@ -132,13 +67,21 @@ def _tables(appraisal: Appraisal, found: Sequence[Judged]) -> str:
         is_in = ((low - 1e-6 <= truth) & (truth <= high + 1e-6))[mine]
         error, by_folds = np.abs(truth - middle)[mine], np.abs(truth - plain)[mine]
         queries = np.mean([len(each.truth) for each, is_mine in zip(found, mine, strict=True) if is_mine])
-        columns = (truth[mine], is_in, (high - low)[mine], truth[mine] == 1, error, by_folds)
+        chance = np.array([_chance(each) for each, is_mine in zip(found, mine, strict=True) if is_mine])
+        columns = (truth[mine], is_in, (high - low)[mine], truth[mine] == 1, error, by_folds, chance)
         rows.append([name, str(mine.sum()), f"{queries:.0f}", *map(_percent, columns)])
     head = ["shots", "tasks", "queries a task", f"{what}, %", "in, %", "width", "all right, %"]
-    parts = [table([*head, "error", "error of leave-one-out"], rows)]
+    parts = [table([*head, "error", "error of leave-one-out", "chance"], rows)]
     if told.thresholds is not None:
         parts.append(_calibration(found, sizes, told.thresholds, appraisal))
     return "\n\n".join(parts)
+
+
+def _chance(each: Judged) -> float:
+    """How far, in the mean, so many queries are right more or less often than they would be in the long run."""
+    if each.answers.shape != each.truth.shape:
+        return float(np.sqrt(2 / np.pi * each.figure * (1 - each.figure) / len(each.truth)))
+    return float("nan")  # of a regression
 
 
 def _calibration(found: Sequence[Judged], sizes: np.ndarray, thresholds: torch.Tensor, appraisal: Appraisal) -> str:

@@ -1,6 +1,6 @@
 """The 20 small tables of UCI as rows of cells, and tasks drawn from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.data.small_tables import read_table
+from models.data.small_tables import as_sent, read_table
 from models.inputs.table import TableInput
 
 SHOTS = (5, 10)
@@ -55,11 +55,4 @@ class Table:
 def read(data: Path, name: str) -> Table:
     """A set; words are the names of categories, and what is missing is None."""
     found = read_table(data, FOLDER, name)
-    rows = [[_cell(*pair) for pair in zip(row, found.words, strict=True)] for row in found.values.tolist()]
-    return Table(name, rows, np.unique(found.targets.astype(np.int64), return_inverse=True)[1])
-
-
-def _cell(value: float, words: Sequence[str] | None) -> float | str | None:
-    if np.isnan(value):
-        return None
-    return value if words is None else words[int(value)]
+    return Table(name, as_sent(found), np.unique(found.targets.astype(np.int64), return_inverse=True)[1])

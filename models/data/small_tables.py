@@ -47,6 +47,18 @@ def filled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.where(missing, np.nanmedian(np.where(missing.all(0), 0, values), 0), values)
 
 
+def as_sent(table: SmallTable) -> list[list[float | str | None]]:
+    """Rows as a user would send them: words are the names of categories, and what is missing is None."""
+    words = table.words or [None] * table.values.shape[1]
+    return [[_cell(*pair) for pair in zip(row, words, strict=True)] for row in table.values.tolist()]
+
+
+def _cell(value: float, words: Sequence[str] | None) -> float | str | None:
+    if np.isnan(value):
+        return None
+    return value if words is None else words[int(value)]
+
+
 def _texts(found: Mapping[str, npt.NDArray[Any]], key: str) -> list[str]:
     return [str(each) for each in found[key].tolist()] if key in found else []
 

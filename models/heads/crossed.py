@@ -8,11 +8,12 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import folds_of, members_of, order_key, places_of, repeated, rows_again, without
-from models.types import Either, Gaussian, Logits, Scores, Support, Values
+from models.heads.held_out import folds_of, members_of, order_key, places_of, repeated, without
+from models.types import Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
 
 MAX_FOLDS = 5
 MAX_NUMBERS = 1_000_000  # of a support's folds that are adapted at once
+MAX_WORK = 2**23  # numbers of params times rows of each task that are answered at once
 
 
 @dataclass(frozen=True)
@@ -23,28 +24,53 @@ class Crossed:
     is_held: Bool[Tensor, "T S"]
 
 
-def num_folds(most_shots: Sequence[int]) -> int:
-    """How many folds a batch needs; known on the host, so that nothing waits for the device."""
-    return max(2, min(MAX_FOLDS, max(most_shots)))
+@dataclass(frozen=True)
+class Folds:
+    """How many folds a batch needs, and rows the largest; known on the host, so that nothing waits for the device."""
+
+    num: int
+    most_rows: int
+
+    @classmethod
+    def of(cls, shots: Sequence[Sequence[int]]) -> "Folds":
+        """For tasks with so many rows of each label; of a regression, with so many rows."""
+        nums = [max(1, min(MAX_FOLDS, max(own))) for own in shots]
+        most = max(
+            sum(-(-rows // num) for rows in own if rows > 1 or len(own) == 1)
+            for own, num in zip(shots, nums, strict=True)
+        )
+        return cls(max(2, *nums), max(1, most))
 
 
-def cross(head: Head, support: Support, most_folds: int) -> Generator[None, None, Crossed]:
+def cross(head: Head, support: Support, folds: Folds) -> Generator[None, None, Crossed]:
     """Each row's scores under its own fold; a task has as many folds as its largest label has rows, at most so many.
 
     A row that is alone with its label is in no fold, nor is the name of a label.
     """
-    folds, done = _folds(support, most_folds), 0
+    fold_of, done = _folds(support, folds.num), 0
     found: list[Scores] = []
-    while done < most_folds:
-        together = max(1, min(most_folds - done, MAX_NUMBERS // max(1, support.rows.values.numel())))
-        some = torch.arange(done, done + together, device=folds.device)
-        parts = without(repeated(support, together), (folds == some.view(-1, 1, 1)).flatten(0, 1))
+    while done < folds.num:
+        together = max(1, min(folds.num - done, MAX_NUMBERS // max(1, support.rows.values.numel())))
+        some = torch.arange(done, done + together, device=fold_of.device)
+        is_out = (fold_of == some.view(-1, 1, 1)).flatten(0, 1)
+        parts = without(repeated(support, together), is_out)
         params = begin = head.start(parts)
         for params in head.steps(parts, begin):  # noqa: B007 - the last one is the answer
             yield
-        found.append(head.predict(params, rows_again(support.rows, together)))
+        found.append((yield from answered(head, params, _held(support.rows, is_out, together, folds.most_rows))))
         done += together
-    return Crossed(_own(found, folds), folds >= 0)
+    return Crossed(_own(found, fold_of), fold_of >= 0)
+
+
+def answered(head: Head, params: TaskParams, rows: Rows) -> Generator[None, None, Logits | Gaussian]:
+    """The scores of all rows, padding too, some after others: a step never takes long."""
+    num, found = max(1, MAX_WORK // max(1, sum(leaf.numel() for leaf in params.values()))), []
+    for first in range(0, rows.mask.shape[1], num):
+        inner = None if rows.inner is None else rows.inner[:, first : first + num]
+        part = full_rows(rows.values[:, first : first + num])
+        found.append(head.predict(params, Rows(part.values, part.mask, part.index, inner)))
+        yield
+    return _joined(found, 1)
 
 
 def _folds(support: Support, most_folds: int) -> Int64[Tensor, "T S"]:
@@ -56,30 +82,38 @@ def _folds(support: Support, most_folds: int) -> Int64[Tensor, "T S"]:
     return folds_of(places, members, support.names, shots.unsqueeze(1))
 
 
+def _held(rows: Rows, is_out: Bool[Tensor, "R S"], num: int, most: int) -> Rows:
+    """Of each task, so many times, the rows that a fold leaves out; others behind them, up to the largest fold."""
+    places = is_out.int().sort(dim=1, descending=True, stable=True).indices[:, :most]
+    tasks = torch.arange(len(rows.mask), device=places.device).repeat(num).unsqueeze(1)
+    picked = full_rows(rows.values[tasks, places])
+    return Rows(picked.values, picked.mask, picked.index, None if rows.inner is None else rows.inner[tasks, places])
+
+
 def _own(found: Sequence[Scores], folds: Int64[Tensor, "T S"]) -> Scores:
-    """Of the scores under each fold those under the row's own."""
-    T, fold = len(folds), folds.clamp(min=0)[None, :, :, None]
-
-    def pick(parts: list[Tensor]) -> Tensor:
-        whole = torch.cat([part.view(-1, T, *part.shape[1:]) for part in parts])
-        return whole.take_along_dim(fold, 0).squeeze(0)
-
-    if isinstance(found[0], Gaussian):
-        gaussians = [each for each in found if isinstance(each, Gaussian)]
-        return Gaussian(pick([each.mean for each in gaussians]), pick([each.variance for each in gaussians]))
-    if isinstance(found[0], Either):
-        eithers = [each for each in found if isinstance(each, Either)]
-        logits, values = (_own(parts, folds) for parts in zip(*((e.logits, e.values) for e in eithers), strict=True))
-        assert isinstance(logits, Logits) and isinstance(values, Gaussian)
-        return Either(logits, values)
-    all_logits = [each for each in found if isinstance(each, Logits)]
-    independent = all_logits[0].independent
-    return Logits(pick([each.values for each in all_logits]), None if independent is None else independent[:T])
+    """Of the scores of each fold's rows those of every row of the support, in its place."""
+    scores, fold = _joined(found, 0), folds.clamp(min=0)
+    leaf = scores.values if isinstance(scores, Logits) else scores.mean
+    is_mine = folds == torch.arange(len(leaf) // len(folds), device=folds.device).view(-1, 1, 1)
+    rank = (is_mine.cumsum(2) - 1).take_along_dim(fold.unsqueeze(0), 0).squeeze(0).clamp(0, leaf.shape[1] - 1)
+    task = fold * len(folds) + torch.arange(len(folds), device=folds.device).unsqueeze(1)
+    if isinstance(scores, Gaussian):
+        return Gaussian(scores.mean[task, rank], scores.variance[task, rank])
+    return Logits(scores.values[task, rank])
 
 
-def crossed(head: Head, support: Support, most_folds: int) -> Crossed:
+def _joined(found: Sequence[Scores], axis: int) -> Logits | Gaussian:
+    """Scores of more tasks (0) or more rows (1) in one."""
+    gaussians = [each for each in found if isinstance(each, Gaussian)]
+    if gaussians:
+        mean, variance = (torch.cat([getattr(each, leaf) for each in gaussians], axis) for leaf in ("mean", "variance"))
+        return Gaussian(mean, variance)
+    return Logits(torch.cat([each.values for each in found if isinstance(each, Logits)], axis))
+
+
+def crossed(head: Head, support: Support, folds: Folds) -> Crossed:
     """All of `cross` at once, where nothing else waits."""
-    steps = cross(head, support, most_folds)
+    steps = cross(head, support, folds)
     while True:
         try:
             next(steps)

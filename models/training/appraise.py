@@ -7,8 +7,8 @@ import typer
 
 from models.card import WEIGHTS
 from models.checkpoint import load, write_appraisal
-from models.training.appraisal import appraised
-from models.training.appraisal_sources import SOURCES
+from models.training.appraisals.fitting import appraised
+from models.training.appraisals.sources import SOURCES
 
 ZOO = Path(__file__).parents[1] / "zoo"
 
@@ -17,7 +17,9 @@ def appraise(
     model: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
     data: Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")],
     models: Annotated[Path, typer.Option(help="The folder of models; the appraisal is written into it.")] = ZOO,
-    twin: Annotated[Path | None, typer.Option(help="The runs of `benchmarks.accuracy text`: its twins.")] = None,
+    twin: Annotated[
+        Path | None, typer.Option(help="Of text and photos: runs of `benchmarks.accuracy`.")
+    ] = None,
 ) -> None:
     """Fit what a model tells of a task before its first query; no digest moves, as no answer does."""
     if model not in SOURCES:

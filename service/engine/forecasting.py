@@ -4,11 +4,11 @@ import logging
 from collections.abc import Generator
 from math import isfinite
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from models.appraisal import LEVEL, LEVELS, Appraisal, Appraised, signs_of, suspects_of
-from models.heads.crossed import cross, num_folds
+from models.heads.crossed import Folds, answered, cross
 from models.heads.head import Head
 from models.types import Classes, Logits, Support, TaskParams, Values
 from service.engine.arrays import Doubt, Forecast, LabelledArrays
@@ -38,8 +38,9 @@ def forecasts(
 def _forecasts(
     head: Head, appraisal: Appraisal, support: Support, params: TaskParams, tasks: list[LabelledArrays]
 ) -> Generator[None, None, list[Forecast | None]]:
-    crossed = yield from cross(head, support, num_folds([_most_shots(task) for task in tasks]))
-    signs = signs_of(support, head.predict(params, support.rows), crossed)
+    crossed = yield from cross(head, support, Folds.of([_shots(task) for task in tasks]))
+    own = yield from answered(head, params, support.rows)
+    signs = signs_of(support, own, crossed)
     told = appraisal.appraise(signs)
     yield
     ends = told.interval.tolist()
@@ -68,8 +69,8 @@ def _thresholds(told: Appraised, row: int) -> tuple[tuple[float, float], ...]:
     return tuple(zip(LEVELS, own.tolist(), strict=True))
 
 
-def _most_shots(task: LabelledArrays) -> int:
+def _shots(task: LabelledArrays) -> list[int]:
     """Known on the host."""
     if task.classes is None:
-        return len(task.rows)
-    return int(torch.bincount(torch.from_numpy(task.classes)).max())
+        return [len(task.rows)]
+    return [int(num) for num in np.bincount(task.classes)]

@@ -9,9 +9,11 @@ from models.appraisal import LEVELS, Appraisal, signs_of, suspects_of
 from models.card import DamagedCheckpoint
 from models.checkpoint import APPRAISAL, load, write_appraisal
 from models.heads.bayesian_linear import BayesianLinear
-from models.heads.crossed import crossed
+from models.heads.crossed import Folds, crossed
 from models.heads.ridge import Ridge
-from models.training.appraisal import Asked, Judged, Pool, appraised, judged, weighted_quantile
+from models.training.appraisals.fitting import appraised, weighted_quantile
+from models.training.appraisals.judging import Asked, Judged, judged
+from models.training.appraisals.pools import Pool
 from models.training.appraise import ZOO
 from models.types import Classes, Support, Values, full_rows
 
@@ -34,9 +36,10 @@ def test_the_order_of_the_support_plays_no_part() -> None:
     assert isinstance(target, Classes)
     turned = torch.randperm(target.index.shape[1], generator=torch.Generator().manual_seed(1))
     other = Support(full_rows(support.rows.values[:, turned]), Classes(target.index[:, turned], target.ways))
+    folds = Folds.of([torch.bincount(target.index[0]).tolist()])
     with torch.no_grad():
         signs = [
-            signs_of(each, head.predict(head.adapt(each), each.rows), crossed(head, each, 3))
+            signs_of(each, head.predict(head.adapt(each), each.rows), crossed(head, each, folds))
             for each in (support, other)
         ]
     torch.testing.assert_close(*signs, atol=1e-4, rtol=1e-4)
@@ -63,7 +66,7 @@ def test_one_example_a_label_is_told_with_a_wide_interval_and_one_alone_with_not
     support = Support(full_rows(rows), Classes(torch.arange(3).view(1, 3), torch.ones(1, 3, dtype=torch.bool)))
     head = Ridge()
     with torch.no_grad():
-        across = crossed(head, support, 2)
+        across = crossed(head, support, Folds.of([[1, 1, 1]]))
         signs = signs_of(support, head.predict(head.adapt(support), support.rows), across)
     assert not across.is_held.any() and signs.isfinite().all()
     assert suspects_of(support, across) == [[]]
@@ -77,7 +80,7 @@ def test_a_wrong_label_is_suspected_and_its_right_one_named() -> None:
     taught[4] = 2
     support = Support(full_rows(rows.unsqueeze(0)), Classes(taught.unsqueeze(0), torch.ones(1, 3, dtype=torch.bool)))
     with torch.no_grad():
-        found = suspects_of(support, crossed(Ridge(), support, 5))[0]
+        found = suspects_of(support, crossed(Ridge(), support, Folds.of([[8, 7, 9]])))[0]
     assert [(each.row, each.instead) for each in found] == [(4, 0)]
     assert 0.5 < found[0].probability <= 1
 

@@ -8,9 +8,11 @@ import torch
 
 import models
 from models.checkpoint import build
+from models.heads.crossed import Folds, answered, cross
 from models.heads.head import Head
 from models.types import Classes, Rows, Support, Values
-from tests.models.work import PER_NUMBER, steps_of
+from service.engine.forecasting import MAX_FORECAST_ROWS
+from tests.models.work import PER_NUMBER, counted, steps_of
 
 ZOO = Path(models.__file__).parent / "zoo"
 SHARE = 4  # of a step in all that adapting does: at most one part of so many,
@@ -65,3 +67,17 @@ def test_many_ways_are_told_apart_in_many_steps() -> None:
     """None is more than the products of all rows with each other."""
     work = list(steps_of(head_of("text"), support_of(*LARGEST["text, of 150 ways"])))
     assert max(work) <= 1.1 * 750**2 * 1536 / PER_NUMBER and sum(work) <= 6 * max(work)
+
+
+def test_a_table_is_answered_in_small_steps_too() -> None:
+    head, support = head_of("tables"), support_of(*LARGEST["tables"])
+    work = list(counted(answered(head, head.start(support), support.rows)))
+    assert max(work) <= SMALL // 8
+
+
+@pytest.mark.parametrize("name", ["glyphs", "text", "universal", "vectors"])
+def test_to_cross_is_no_long_step(name: str) -> None:
+    shape, _, _ = LARGEST[name]
+    head, support = head_of(name), support_of(shape, MAX_FORECAST_ROWS, WAYS)
+    work = list(counted(cross(head, support, Folds.of([[4] * (MAX_FORECAST_ROWS // 4)]))))
+    assert max(work) <= max(SMALL, sum(work) // SHARE), [f"{step:,}" for step in work]

@@ -40,9 +40,18 @@ class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no 
 
 def steps_of(head: Head, support: Support) -> Iterator[int]:
     """The work of each step of adapting, what comes before the first in it."""
+
+    def steps() -> Iterator[object]:
+        yield from head.steps(support, head.start(support))
+
+    return counted(steps())
+
+
+def counted(steps: Iterator[object]) -> Iterator[int]:
+    """The work of each step, what comes before the first in it."""
     with torch.no_grad(), Work() as work:
         before = 0
-        for _ in head.steps(support, head.start(support)):
+        for _ in steps:
             yield work.done - before
             before = work.done
 

@@ -1,9 +1,10 @@
 """Each row is judged by params that were adapted without it, whatever else is in the batch."""
 
+import pytest
 import torch
 
 from models.heads.bayesian_linear import BayesianLinear
-from models.heads.crossed import MAX_FOLDS, crossed, num_folds
+from models.heads.crossed import Folds, crossed
 from models.heads.ridge import Ridge
 from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values, full_rows
 
@@ -32,7 +33,7 @@ def only(rows: Rows, task: int, keep: torch.Tensor) -> Rows:
 def test_a_row_is_scored_as_by_a_task_without_its_fold() -> None:
     task, head = support(shots=2), Ridge()
     with torch.no_grad():
-        found = crossed(head, task, num_folds([2, 2]))
+        found = crossed(head, task, Folds.of([[2] * 3] * 2))
     assert found.is_held.all() and isinstance(found.scores, Logits) and isinstance(task.target, Classes)
     # with two rows a label a fold holds one of each, so that one of the eight ways to leave those out is the row's
     for row in range(6):
@@ -64,9 +65,9 @@ def test_neighbours_padding_and_order_change_nothing() -> None:
     turned = torch.randperm(18, generator=torch.Generator().manual_seed(2))
     order = Support(full_rows(large.rows.values[:, turned]), Classes(large.target.index[:, turned], large.target.ways))
     with torch.no_grad():
-        together = crossed(head, both, num_folds([2, 6])).scores
-        alone = [crossed(head, small, 2).scores, crossed(head, large, MAX_FOLDS).scores]
-        again = crossed(head, order, MAX_FOLDS).scores
+        together = crossed(head, both, Folds.of([[2] * 3, [6] * 3])).scores
+        alone = [crossed(head, small, Folds.of([[2] * 3])).scores, crossed(head, large, Folds.of([[6] * 3])).scores]
+        again = crossed(head, order, Folds.of([[6] * 3])).scores
     torch.testing.assert_close(logits(together)[0, :6], logits(alone[0])[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(logits(together)[1], logits(alone[1])[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(logits(again), logits(alone[1])[:, turned], atol=1e-5, rtol=1e-4)
@@ -78,7 +79,7 @@ def test_what_is_alone_with_its_label_or_a_name_is_never_left_out() -> None:
     names[0, 0] = True
     lonely = Classes(torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 2]]), torch.ones(1, 3, dtype=torch.bool))
     with torch.no_grad():
-        found = crossed(Ridge(), Support(task.rows, lonely, names), MAX_FOLDS)
+        found = crossed(Ridge(), Support(task.rows, lonely, names), Folds.of([[3, 5, 1]]))
     assert found.is_held.tolist() == [[False, *[True] * 7, False]]
 
 
@@ -86,6 +87,23 @@ def test_curves_are_crossed_too() -> None:
     inputs = torch.linspace(-1, 1, 12).view(1, 12, 1)
     head = BayesianLinear(width=1, rank=1, noises=(0.1, 0.5))
     with torch.no_grad():
-        found = crossed(head, Support(full_rows(inputs), Values(3 * inputs)), MAX_FOLDS)
+        found = crossed(head, Support(full_rows(inputs), Values(3 * inputs)), Folds.of([[12]]))
     assert isinstance(found.scores, Gaussian) and found.is_held.all()
     assert float((found.scores.mean - 3 * inputs).abs().max()) < 1
+
+
+def test_pieces_of_rows_are_answered_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, head = support(shots=4), Ridge()
+    with torch.no_grad():
+        whole = crossed(head, task, Folds.of([[4] * 3] * 2))
+        params = head.adapt(task)
+        monkeypatch.setattr("models.heads.crossed.MAX_WORK", 2 * sum(leaf.numel() for leaf in params.values()))
+        monkeypatch.setattr("models.heads.crossed.MAX_NUMBERS", task.rows.values.numel())
+        again = crossed(head, task, Folds.of([[4] * 3] * 2))
+    torch.testing.assert_close(logits(again.scores), logits(whole.scores), atol=1e-5, rtol=1e-4)
+
+
+def test_as_many_folds_as_the_largest_label_has_rows_and_room_for_the_largest_fold() -> None:
+    assert Folds.of([[2, 2, 2], [3, 1, 1]]) == Folds(num=3, most_rows=3)
+    assert Folds.of([[1, 1]]) == Folds(num=2, most_rows=1)
+    assert Folds.of([[12]]) == Folds(num=5, most_rows=3)  # of a regression

@@ -1,8 +1,7 @@
 """Tasks to fit an appraisal to, by model: of classes that the model, or a twin of it, was not trained on."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,31 +9,25 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models.checkpoint import Checkpoint, load
+from models.checkpoint import Checkpoint
 from models.data.episodes import generator
-from models.data.intents import Utterance, by_label, trainable
 from models.data.omniglot import DRAWERS, load_omniglot
 from models.data.small_tables import filled, names_of, read_table
 from models.data.synthetic import CurveTasks, VectorTasks
 from models.inputs.image import GlyphInput
-from models.inputs.text import TextInput
-from models.training.appraisal import APART, Asked, Pool, Source, mistaken, shot_counts
+from models.training.appraisals.cells import tables as rows_of_tables
+from models.training.appraisals.fitting import APART
+from models.training.appraisals.judging import Asked, Source
+from models.training.appraisals.mixed import universal
+from models.training.appraisals.photographs import photos
+from models.training.appraisals.pools import SEED, Fitting, Pool, encoded, mistaken, positions_of, shot_counts
+from models.training.appraisals.sentences import text
 from models.types import Classes, Support, Values, full_rows
 
-SEED = 71  # of no training and no figure
 MAX_TEXTS = 30  # of an intent
 MIN_ROWS = 12  # of a class of a table
 MIN_TEXTS = 6
 NUM_PAIRS, NUM_SLANTED = 12, 12
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """A model's tasks, how many, and for its card what they are."""
-
-    source: Source
-    num_tasks: int
-    told: str
 
 
 def vectors(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
@@ -98,49 +91,6 @@ def curves(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
     return Fitting(source, 1500, "synthetic curves of a seed of their own")
 
 
-def text(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
-    """Intents by domain, of sets as twins see them that have never seen them; those of SGD are kept apart."""
-    if twin is None:
-        raise ValueError("text needs --twin: the folder of `benchmarks.accuracy text`, which trains the twins")
-    clinc150, told = trainable(data, "clinc150"), {row.text for row in trainable(data, "sgd", held_out=True)}
-    sgd = [row for row in trainable(data, "sgd") if row.text not in told]
-    sgd = [replace(row, domain=f"{APART}SGD {row.domain}") for row in sgd]
-    mixed = [replace(row, domain="all domains") for row in clinc150 if int(_drawn(row.intent)) % 2]
-    pools = []
-    for name, rows in (("clinc150", [*clinc150, *mixed]), ("sgd", sgd)):
-        pools.append(intents(checkpoint, rows, load(twin / f"without-{name}/models/text")))
-    about = "CLINC150 train and services of SGD by domain, by twins that were not trained on them"
-    return Fitting(replace(both(*pools), max_shots=15, seed=SEED), 1300, about)
-
-
-def _drawn(name: str) -> str:
-    return str(hashlib.sha256(name.encode()).digest()[0])
-
-
-def intents(checkpoint: Checkpoint, utterances: Sequence[Utterance], twin: Checkpoint) -> Pool:
-    """Texts of each domain's intents, at most so many, as the twin sees them."""
-    groups: dict[str, list[Tensor]] = {}
-    texts: list[str] = []
-    for domain in sorted({str(each.domain) for each in utterances}):
-        own = by_label([each for each in utterances if str(each.domain) == domain], MAX_TEXTS)
-        kept = [rows for rows in own.values() if len(rows) >= MIN_TEXTS]
-        if len(kept) >= 2:
-            groups[domain] = [len(texts) + place for place in positions_of([len(rows) for rows in kept])]
-            texts += [each for rows in kept for each in rows]
-    read = checkpoint.inputs
-    assert isinstance(read, TextInput)
-    rows = np.stack([read(each) for each in dict.fromkeys(texts)])
-    place = {each: row for row, each in enumerate(dict.fromkeys(texts))}
-    features = encoded(twin, torch.from_numpy(rows))
-    return Pool(features[torch.tensor([place[each] for each in texts])], groups)
-
-
-def both(one: Pool, other: Pool) -> Pool:
-    """The groups of two pools."""
-    later = {name: [len(one.rows) + places for places in own] for name, own in other.groups.items()}
-    return replace(one, rows=torch.cat([one.rows, other.rows]), groups={**one.groups, **later})
-
-
 def glyphs(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
     """Classes that the model has never seen, of characters that it has: pairs of them, and apart some on a slant."""
     omniglot, draw = load_omniglot(data, "background"), generator(SEED, 0)
@@ -184,33 +134,12 @@ def _on_paper(drawing: np.ndarray) -> np.ndarray:
     return ((1 - drawing) * 255).astype(np.uint8)
 
 
-def positions_of(lengths: list[int]) -> list[Tensor]:
-    """Where the rows of each class lie, one class after another."""
-    ends = np.cumsum(lengths)
-    return [torch.arange(end - length, end) for end, length in zip(ends.tolist(), lengths, strict=True)]
-
-
-def encoded(checkpoint: Checkpoint, rows: Tensor) -> Tensor:
-    """What the encoder makes of rows; texts go short ones first."""
-    parts, order = [], []
-    with torch.inference_mode():
-        for where, piece in _cut(checkpoint, rows):
-            parts.append(checkpoint.learner.encoder(piece).float())
-            order.append(where)
-    return torch.cat(parts)[torch.cat(order).argsort()]
-
-
-def _cut(checkpoint: Checkpoint, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
-    if checkpoint.card.modality != "text":
-        return list(zip(torch.split(torch.arange(len(rows)), 64), torch.split(rows, 64), strict=True))
-    assert isinstance(checkpoint.inputs, TextInput)
-    pieces = checkpoint.inputs.cut(rows.numpy(), 2048, mixed=True)
-    return [(torch.from_numpy(np.asarray(where)), torch.from_numpy(np.asarray(piece))) for where, piece in pieces]
-
-
 SOURCES: Mapping[str, Callable[[Checkpoint, Path, Path | None], Fitting]] = {
     "vectors": vectors,
     "curves": curves,
     "text": text,
     "glyphs": glyphs,
+    "photos": photos,
+    "tables": rows_of_tables,
+    "universal": universal,
 }
