@@ -17,9 +17,7 @@ def appraise(
     model: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
     data: Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")],
     models: Annotated[Path, typer.Option(help="The folder of models; the appraisal is written into it.")] = ZOO,
-    twin: Annotated[
-        Path | None, typer.Option(help="Of text and photos: runs of `benchmarks.accuracy`.")
-    ] = None,
+    twin: Annotated[Path | None, typer.Option(help="Of text and photos: runs of `benchmarks.accuracy`.")] = None,
 ) -> None:
     """Fit what a model tells of a task before its first query; no digest moves, as no answer does."""
     if model not in SOURCES:

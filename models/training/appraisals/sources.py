@@ -51,7 +51,7 @@ def vectors(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
         )
 
     pool = Pool(*tables(data, checkpoint.inputs.shape[0], of_figures=False), max_queries=30, seed=SEED)
-    in_turns: Source = lambda number: pool(number) if number % 2 else source(number)  # noqa: E731
+    in_turns: Source = lambda number: pool(number // 2) if number % 2 else source(number)  # noqa: E731
     return Fitting(in_turns, 1600, f"synthetic tasks of a seed of their own, and the tables {', '.join(pool.groups)}")
 
 

@@ -106,3 +106,14 @@ async def test_the_model_s_own_limits_are_listed_and_kept(sqlite_url: str, folde
             rows = [{"input": [1.0], "label": str(number % num_labels)} for number in range(num_rows)]
             answer = await client.post("/v1/tasks", json={"model": "small", "support": rows})
             assert answer.status_code == 422 and answer.json()["code"] == "limit_exceeded"
+
+
+async def test_how_good_a_table_will_be_is_told(sqlite_url: str) -> None:
+    async with serving(sqlite_url, "tables") as client:
+        told = []
+        for shots in (1, 8):
+            examples = {"model": "tables", "support": support(shots)}
+            told.append((await client.post("/v1/tasks", json=examples)).json()["expected"])
+    for each in told:
+        assert 0 <= each["low"] <= each["accuracy"] <= each["high"] <= 1
+    assert told[1]["accuracy"] > 0.8 and told[1]["low"] > told[0]["low"]
