@@ -38,7 +38,7 @@ Answers: TypeAlias = tuple[np.ndarray, np.ndarray]  # intents [Q] and words' tag
 
 @dataclass(frozen=True)
 class Content:
-    """A set: its frames with frozen features, which of them may be shown, and which may be asked about."""
+    """A set: its frames with frozen states, which of them may be shown, and which may be asked about."""
 
     frames: FrameSet
     shown: np.ndarray

@@ -17,6 +17,7 @@ from models.appraisal import Appraisal
 from models.card import DESCRIPTION, WEIGHTS, Card, DamagedCheckpoint, Part, digest, read_card
 from models.encoders import ENCODERS
 from models.encoders.minilm import MiniLM
+from models.encoders.words import Words
 from models.heads import HEADS
 from models.inner import Rule
 from models.inputs import INPUTS, Input
@@ -96,7 +97,7 @@ def load(folder: Path) -> Checkpoint:
         state = load_file(folder / WEIGHTS)
         tasks = _tasks_of(card, learner.head.layout, {key: state.pop(key) for key in [*state] if key.startswith(TASKS)})
         learner.load_state_dict(state)
-        if isinstance(learner.encoder, MiniLM):
+        if isinstance(learner.encoder, MiniLM | Words):
             learner.encoder.fuse()
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS} does not hold the weights of this model: {error}") from None

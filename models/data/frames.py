@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,12 @@ def episode(frames: FrameSet, intents: Sequence[int], shots: int, queries: int, 
 
 
 def task_of(frames: FrameSet, intents: Sequence[int], support: Int64[Tensor, "S"], query: Int64[Tensor, "Q"]) -> Batch:
-    """A task of these rows. Its slots are those of the support; those that only queries have are numbered behind."""
+    """A task of these rows. Its slots are those of the support; those that only queries have are numbered behind.
+
+    What is padding in all of them is cut off.
+    """
+    longest = int(frames.features[torch.cat([support, query])].any(-1).sum(1).max())
+    frames = replace(frames, features=frames.features[:, :longest], slots=frames.slots[:, :longest])
     support_target, query_target = _targets(frames, intents, support, query)
     return Batch(
         Support(full_rows(frames.features[support][None].float()), support_target),

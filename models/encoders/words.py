@@ -42,8 +42,9 @@ class Relate(nn.Module):
 class Words(nn.Module):
     """Rows of a FrameInput -> the sentence's features in the first rows, then a unit vector a word, zero where none is.
 
-    MiniLM is frozen: a hundred kinds of slots are too few to train it on without fitting others worse. For the same
-    reason the first `plain` features of a word are never trained: the directions in which its states vary most.
+    MiniLM's layers from `cut` on carry a delta of `rank`; a hundred kinds of slots are too few to train more of it
+    without fitting others worse. For the same reason the first `plain` features of a word are never trained: the
+    directions in which the base's states vary most.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Words(nn.Module):
         *,
         cut: int = 3,
         last: int = 6,
+        rank: int = 0,
         width: int = 128,
         layers: int = 1,
         features: int = 96,
@@ -68,7 +70,7 @@ class Words(nn.Module):
         part = partial(
             MiniLM, base, output="tokens", heads=base_heads, max_tokens=max_tokens, sha256=sha256, sizes=sizes
         )
-        self.lower, self.upper = part(last=cut), part(first=cut, last=last)
+        self.lower, self.upper = part(last=cut), part(first=cut, last=last, trained=cut, rank=rank)
         self.max_words, self.features, self.dropout = max_tokens - SENTENCE_ROWS, features, dropout
         self.sentence_rows = sentence_rows  # features of a sentence are as many as its states have
         self.narrow = nn.Linear(2 * sentence_rows * features, width)
@@ -80,33 +82,37 @@ class Words(nn.Module):
     def forward(self, rows: Int[Tensor, "B L 5"]) -> Float[Tensor, "B R F"]:
         """The sentence's rows and the words' ones, as many as every text could have."""
         assert rows.shape[-1] == NUM_COLUMNS
-        return F.pad(self.tail(self.frozen(rows)), (0, 0, 0, max(0, self.max_words - rows.shape[1])))
+        return F.pad(self.related(self.pooled(self.frozen(rows))), (0, 0, 0, max(0, self.max_words - rows.shape[1])))
 
     @property
     def packed_width(self) -> int:
         """Of what `frozen` makes."""
-        return self.narrow.in_features + NUM_LOOKS
+        return self.lower.width + 2
 
-    def frozen(self, rows: Int[Tensor, "B L 5"]) -> Float[Tensor, "B R G"]:
-        """What training does not change: the sentence in the first row, then words' states and how each looks."""
-        ids = rows[..., ID]
-        lower = self.lower(ids)[:, : ids.shape[1]]
-        upper = self.upper(lower)[:, : ids.shape[1]]
-        is_token = F.pad(ids[:, 1:] != 0, (1, 0), value=True).unsqueeze(-1)
+    def frozen(self, rows: Int[Tensor, "B L 5"]) -> Float[Tensor, "B L G"]:
+        """What training does not change: tokens' lower states, the word that each is of, and how that looks."""
+        lower = self.lower(rows[..., ID])[:, : rows.shape[1]]
+        return torch.cat([lower, rows[..., [WORD, LOOK]].to(lower.dtype)], -1)
+
+    def pooled(self, packed: Float[Tensor, "B L G"]) -> Float[Tensor, "B R P"]:
+        """The sentence in the first row, then words: their states at two depths, and how each looks."""
+        lower, of_token = packed[..., :-2], packed[..., -2:]
+        upper = self.upper(lower)[:, : packed.shape[1]]
+        is_token = F.pad(lower[:, 1:].any(-1), (1, 0), value=True).unsqueeze(-1)
         sentence = F.normalize((upper.float() * is_token).sum(1), dim=-1).to(upper.dtype)
-        numbers = torch.arange(1, min(rows.shape[1], self.max_words) + 1, device=rows.device)
-        of_word = (rows[:, None, :, WORD] == numbers[:, None]).to(upper.dtype)
-        pooled = of_word / of_word.sum(-1, keepdim=True).clamp(min=1)
-        looks = (of_word * rows[:, None, :, LOOK]).amax(-1).int()
-        bits = looks.unsqueeze(-1) >> torch.arange(NUM_LOOKS, device=rows.device) & 1
-        words = torch.cat([pooled @ upper, pooled @ lower, bits.to(upper.dtype)], -1)
+        numbers = torch.arange(1, min(packed.shape[1], self.max_words) + 1, device=packed.device)
+        of_word = (of_token[:, None, :, 0] == numbers[:, None]).to(upper.dtype)
+        shares = of_word / of_word.sum(-1, keepdim=True).clamp(min=1)
+        looks = (of_word * of_token[:, None, :, 1]).amax(-1).int()
+        bits = looks.unsqueeze(-1) >> torch.arange(NUM_LOOKS, device=packed.device) & 1
+        words = torch.cat([shares @ upper, shares @ lower, bits.to(upper.dtype)], -1)
         first = F.pad(sentence, (0, words.shape[-1] - sentence.shape[-1])).unsqueeze(1)
         return torch.cat([first, words], 1)
 
-    def tail(self, packed: Float[Tensor, "B W G"]) -> Float[Tensor, "B R F"]:
-        """What training changes: from the frozen states to features."""
-        looks = packed[:, 1:, -NUM_LOOKS:]
-        both = unit_states(packed)
+    def related(self, pooled: Float[Tensor, "B R P"]) -> Float[Tensor, "B S F"]:
+        """From the sentence and its words to features."""
+        looks = pooled[:, 1:, -NUM_LOOKS:]
+        both = unit_states(pooled)
         words = self.narrow(F.dropout(both, self.dropout, self.training)) + self.look(self._blurred(looks))
         mask = looks.any(-1)
         seen = F.pad(mask[:, 1:], (1, 0), value=True)
@@ -114,12 +120,16 @@ class Words(nn.Module):
             words = layer(words, seen)
         own = [F.normalize(part, dim=-1) for part in (self.plain(both), self.out(words)) if part.shape[-1]]
         words = F.normalize(torch.cat(own, -1), dim=-1) * mask.unsqueeze(-1)
-        sentence = packed[:, 0, : self.sentence_rows * self.features].reshape(-1, self.sentence_rows, self.features)
+        sentence = pooled[:, 0, : self.sentence_rows * self.features].reshape(-1, self.sentence_rows, self.features)
         return torch.cat([sentence, words], 1)
 
-    def set_plain(self, packed: Float[Tensor, "B W G"]) -> None:
+    def fuse(self) -> None:
+        """Make it ready to serve, see models.encoders.minilm."""
+        self.upper.fuse()
+
+    def set_plain(self, pooled: Float[Tensor, "B R P"]) -> None:
         """Set the features that are not trained: principal components of these words' states."""
-        states = unit_states(packed)[packed[:, 1:, -NUM_LOOKS:].any(-1)].double()
+        states = unit_states(pooled)[pooled[:, 1:, -NUM_LOOKS:].any(-1)].double()
         _, directions = torch.linalg.eigh(torch.cov(states.T))
         weight = directions.flip(1)[:, : self.plain.out_features].T
         self.plain.weight.copy_(weight)
@@ -133,7 +143,7 @@ class Words(nn.Module):
         return torch.stack([0 * capital, 0 * loud, digit, mark, (small + capital).clamp(max=1), *rest], -1)
 
 
-def unit_states(packed: Float[Tensor, "B W G"]) -> Float[Tensor, "B L S"]:
+def unit_states(pooled: Float[Tensor, "B R P"]) -> Float[Tensor, "B L S"]:
     """The states of words, those of either depth of one length."""
-    states = packed[:, 1:, :-NUM_LOOKS]
+    states = pooled[:, 1:, :-NUM_LOOKS]
     return SCALE * torch.cat([F.normalize(half, dim=-1) for half in states.chunk(2, -1)], -1)
