@@ -1,7 +1,7 @@
 """The command `python -m benchmarks.accuracy frames`: intents and slots of sets that were in no training."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,11 @@ from models.data.frames import Frame, FrameSet, read, task_of
 from models.encoders.words import NUM_LOOKS, Words
 from models.inputs.frame import FrameInput
 from models.training.evaluate import hardware
-from models.training.frames import adapted, figures_of, frozen
+from models.training.frames import adapted, figures_of, frozen, pooled
 from models.types import Tagged, Tags
 
 SHOTS = (1, 5, 10)
+ROWS = 500  # that the base reads at once
 QUERIES = 20  # of each intent of SGD; of SNIPS all of the test split
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 ABOUT = """Intent accuracy, exact-span micro-F1 of slots and accuracy of whole frames, in %, mean ± standard deviation \
@@ -34,19 +35,21 @@ that no training saw, each intent told by its service. `kshot` is the model `fra
 features of the frozen base, of words and of sentences."""
 
 Answers: TypeAlias = tuple[np.ndarray, np.ndarray]  # intents [Q] and words' tags [Q L]
+Methods: TypeAlias = dict[str, Callable[[Batch, Batch], Answers]]
 
 
 @dataclass(frozen=True)
 class Content:
-    """A set: its frames with frozen states, which of them may be shown, and which may be asked about."""
+    """A set: its frames with frozen states and with the base's features, and which may be shown and asked about."""
 
     frames: FrameSet
+    plain: FrameSet
     shown: np.ndarray
     asked: np.ndarray
     reads: str
 
-    def draw(self, shots: int, number: int, queries: int | None) -> Batch:
-        """A task of all intents; nobody is asked what was shown."""
+    def draw(self, shots: int, number: int, queries: int | None) -> tuple[Batch, Batch]:
+        """A task of all intents, for the model and for the others; nobody is asked what was shown."""
         draws = np.random.default_rng([number, shots])
         intents, support, query = self.frames.intents.numpy(), [], []
         for intent in np.unique(intents):
@@ -55,28 +58,38 @@ class Content:
             rest = np.setdiff1d(np.flatnonzero((intents == intent) & self.asked), order[:shots])
             query += draws.permutation(rest)[:queries].tolist()
         rows = torch.tensor(support), torch.tensor(query)
-        return task_of(self.frames, np.unique(intents).tolist(), *rows)
+        own, plain = (task_of(frames, np.unique(intents).tolist(), *rows) for frames in (self.frames, self.plain))
+        return own, plain
 
 
-def snips(data: Path, encoder: Words) -> Content:
+def content(frames: Sequence[Frame], shown: np.ndarray, asked: np.ndarray, reads: str) -> Content:
+    """What the base makes of these frames, once."""
+    base = Words().eval()
+    made = frozen(base, FrameInput(), frames)
+    with torch.inference_mode():
+        plain = torch.cat([pooled(base, made.features[start : start + ROWS]) for start in range(0, len(frames), ROWS)])
+    return Content(made, replace(made, features=plain), shown, asked, reads)
+
+
+def snips(data: Path) -> Content:
     """SNIPS: shown from its train split, thinned to what draws need, asked from its test split."""
     train, test = read("snips", data, "train"), read("snips", data, "test")
     order = np.random.default_rng(0).permutation(len(train))[:2000]
     everything = [*(train[place] for place in order), *test]
     shown = np.arange(len(everything)) < len(order)
-    return Content(frozen(encoder, FrameInput(), everything), shown, ~shown, "SNIPS, the test split, 700 texts")
+    return content(everything, shown, ~shown, "SNIPS, the test split, 700 texts")
 
 
-def sgd(data: Path, encoder: Words) -> Content:
+def sgd(data: Path) -> Content:
     """The services of SGD's dev split that its train split does not have."""
     known = {frame.domain for frame in read("sgd", data, "train")}
     new: list[Frame] = [frame for frame in read("sgd", data, "dev") if frame.domain not in known]
     services = ", ".join(sorted({frame.domain for frame in new}))
     whole = np.ones(len(new), np.bool_)
-    return Content(frozen(encoder, FrameInput(), new), whole, whole, f"SGD, of the dev split: {services}")
+    return content(new, whole, whole, f"SGD, of the dev split: {services}")
 
 
-SETS: dict[str, Callable[[Path, Words], Content]] = {"snips": snips, "sgd": sgd}
+SETS: dict[str, Callable[[Path], Content]] = {"snips": snips, "sgd": sgd}
 
 
 def ours(checkpoint: Checkpoint, batch: Batch) -> Answers:
@@ -112,13 +125,14 @@ def _parts(batch: Batch) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarra
     """Unit features of sentences and words, of the support and of the queries."""
     assert isinstance(batch.support.target, Tags)
     support, query = (_unit(rows.values[0]) for rows in (batch.support.rows, batch.query))
-    return support, query, batch.support.target
+    tags = batch.support.target
+    return support, query, replace(tags, words=tags.words[:, :, : support[1].shape[1]])
 
 
-def _unit(packed: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    width = (packed.shape[-1] - NUM_LOOKS) // 2
-    halves = [torch.nn.functional.normalize(half, dim=-1) for half in packed[:, 1:, : 2 * width].chunk(2, -1)]
-    return packed[:, 0, :width].numpy(), torch.cat(halves, -1).numpy()
+def _unit(rows: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    width = (rows.shape[-1] - NUM_LOOKS) // 2
+    halves = [torch.nn.functional.normalize(half, dim=-1) for half in rows[:, 1:, : 2 * width].chunk(2, -1)]
+    return rows[:, 0, :width].numpy(), torch.cat(halves, -1).numpy()
 
 
 def _repaired(tags: np.ndarray) -> np.ndarray:
@@ -151,33 +165,32 @@ def frames(
     """Intents and slots of SNIPS and of unseen services of SGD, beside a nearest-neighbour tagger and logistic ones."""
     torch.set_num_threads(1)
     checkpoint = load(model or Path(next(iter(zoo.__path__))) / "frames")
-    methods: dict[str, Callable[[Batch], Answers]] = {
-        "kshot": partial(ours, checkpoint),
-        "nearest neighbour": nearest,
-        "logistic regression": logistic,
+    methods: Methods = {
+        "kshot": lambda own, _: ours(checkpoint, own),
+        "nearest neighbour": lambda _, plain: nearest(plain),
+        "logistic regression": lambda _, plain: logistic(plain),
     }
     parts, read_sets = (
         [f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}.", ABOUT],
         [],
     )
     for name in only or list(SETS):
-        assert isinstance(checkpoint.learner.encoder, Words)
-        content = SETS[name](cache, checkpoint.learner.encoder)
-        read_sets.append(content.reads)
-        parts.append(_table(name, content, methods, draws))
+        chosen = SETS[name](cache)
+        read_sets.append(chosen.reads)
+        parts.append(_table(name, chosen, methods, draws))
         typer.echo(parts[-1])
     put(results, "comparison-frames", "\n\n".join(parts))
     with results.open("a", encoding="utf-8") as file:
         file.write(_entry(checkpoint.digest, read_sets, draws, parts[2:]))
 
 
-def _table(name: str, content: Content, methods: dict[str, Callable[[Batch], Answers]], draws: int) -> str:
+def _table(name: str, chosen: Content, methods: Methods, draws: int) -> str:
     figures = ("intent", "slots", "frame")
     rows = []
     for shots in SHOTS:
-        batches = [content.draw(shots, number, None if name == "snips" else QUERIES) for number in range(draws)]
+        batches = [chosen.draw(shots, number, None if name == "snips" else QUERIES) for number in range(draws)]
         for method, answer in methods.items():
-            found = [figures_of(counted(batch, answer(batch))) for batch in batches]
+            found = [figures_of(counted(plain, answer(own, plain))) for own, plain in batches]
             shown = [f"{_mean(found, figure):.1f} ± {_spread(found, figure):.1f}" for figure in figures]
             rows.append([f"{shots}-shot", method, *shown])
     return table([name, "method", "intent accuracy", "slot F1", "whole frames"], rows)

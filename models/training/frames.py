@@ -149,8 +149,8 @@ def bolder(learner: Learner) -> None:
     """
     assert isinstance(learner.head, Frames)
     with torch.no_grad():
-        learner.head.gate += torch.tensor([USUAL, 0.0, BOLDER])
-        learner.head.tags.knobs[0, list(WITH_COSINES).index("scale"), 0] += LAYER
+        learner.head.gate.add_(torch.tensor([USUAL, 0.0, BOLDER]))
+        learner.head.tags.knobs[0, list(WITH_COSINES).index("scale"), 0].add_(LAYER)
 
 
 def _features(learner: Learner, rows: Rows) -> Rows:

@@ -38,6 +38,7 @@ WORDS = {
     "base_heads": 2,
     "cut": 1,
     "last": 2,
+    "rank": 2,
     "features": 8,
     "plain": 4,
 }
