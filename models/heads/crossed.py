@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from models.heads.head import Head
-from models.heads.held_out import folds_of, members_of, order_key, places_of, repeated, without
+from models.heads.held_out import folds_of, members_of, order_key, picked, picked_rows, places_of
 from models.types import Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
 
 MAX_FOLDS = 5
@@ -29,17 +29,24 @@ class Folds:
     """How many folds a batch needs, and rows the largest; known on the host, so that nothing waits for the device."""
 
     num: int
-    most_rows: int
+    most_kept: int
+    most_held: int
 
     @classmethod
-    def of(cls, shots: Sequence[Sequence[int]]) -> "Folds":
-        """For tasks with so many rows of each label; of a regression, with so many rows."""
+    def of(cls, shots: Sequence[Sequence[int]], num_names: Sequence[int] = ()) -> "Folds":
+        """For tasks with so many rows of each label, of which so many in all are names; of a regression, of rows."""
         nums = [max(1, min(MAX_FOLDS, max(own))) for own in shots]
-        most = max(
-            sum(-(-rows // num) for rows in own if rows > 1 or len(own) == 1)
-            for own, num in zip(shots, nums, strict=True)
+        num = max(2, *nums)
+        held = [[rows for rows in own if rows > 1] for own in shots]
+        most_held = max(sum(-(-rows // each) for rows in own) for own, each in zip(held, nums, strict=True))
+        least_held = [sum(rows // each for rows in own) for own, each in zip(held, nums, strict=True)]
+        names = num_names or [0] * len(shots)  # a name is in no fold
+        is_left_out = [num == each for each in nums]  # in the last of the folds too
+        most_kept = max(
+            sum(own) - is_all * max(0, least - name)
+            for own, is_all, least, name in zip(shots, is_left_out, least_held, names, strict=True)
         )
-        return cls(max(2, *nums), max(1, most))
+        return cls(num, most_kept, max(1, most_held))
 
 
 def cross(head: Head, support: Support, folds: Folds) -> Generator[None, None, Crossed]:
@@ -53,11 +60,13 @@ def cross(head: Head, support: Support, folds: Folds) -> Generator[None, None, C
         together = max(1, min(folds.num - done, MAX_NUMBERS // max(1, support.rows.values.numel())))
         some = torch.arange(done, done + together, device=fold_of.device)
         is_out = (fold_of == some.view(-1, 1, 1)).flatten(0, 1)
-        parts = without(repeated(support, together), is_out)
-        params = begin = head.start(parts)
-        for params in head.steps(parts, begin):  # noqa: B007 - the last one is the answer
+        tasks = torch.arange(len(fold_of), device=fold_of.device).repeat(together)
+        kept = picked(support, tasks, ~is_out, folds.most_kept)
+        params = begin = head.start(kept)
+        for params in head.steps(kept, begin):  # noqa: B007 - the last one is the answer
             yield
-        found.append((yield from answered(head, params, _held(support.rows, is_out, together, folds.most_rows))))
+        held, _ = picked_rows(support.rows, tasks, is_out, folds.most_held)
+        found.append((yield from answered(head, params, held)))
         done += together
     return Crossed(_own(found, fold_of), fold_of >= 0)
 
@@ -80,14 +89,6 @@ def _folds(support: Support, most_folds: int) -> Int64[Tensor, "T S"]:
     shots = members.sum(1).amax(-1).long().clamp(min=1, max=most_folds)
     places = places_of(order_key(support.rows.values.flatten(2).float()), members)
     return folds_of(places, members, support.names, shots.unsqueeze(1))
-
-
-def _held(rows: Rows, is_out: Bool[Tensor, "R S"], num: int, most: int) -> Rows:
-    """Of each task, so many times, the rows that a fold leaves out; others behind them, up to the largest fold."""
-    places = is_out.int().sort(dim=1, descending=True, stable=True).indices[:, :most]
-    tasks = torch.arange(len(rows.mask), device=places.device).repeat(num).unsqueeze(1)
-    picked = full_rows(rows.values[tasks, places])
-    return Rows(picked.values, picked.mask, picked.index, None if rows.inner is None else rows.inner[tasks, places])
 
 
 def _own(found: Sequence[Scores], folds: Int64[Tensor, "T S"]) -> Scores:

@@ -58,26 +58,27 @@ def without(support: Support, left_out: Bool[Tensor, "T S"]) -> Support:
     return replace(support, rows=replace(support.rows, mask=support.rows.mask & ~left_out))
 
 
-def repeated(support: Support, num: int) -> Support:
-    """The tasks so many times, one after another: room for a fold each."""
+def picked(support: Support, tasks: Int64[Tensor, "R"], is_picked: Bool[Tensor, "R S"], most: int) -> Support:
+    """Of each of these tasks, one as often as it is named, the rows that are picked, at most so many; then padding."""
     if isinstance(support.target, Tags):
         raise TypeError("frames are not crossed")
-    leaves = {name: _again(leaf, num) for name, leaf in vars(support.target).items()}
+    rows, places = picked_rows(support.rows, tasks, is_picked, most)
+    at = tasks.unsqueeze(1), places
+    leaves = {name: leaf[tasks if name == "ways" else at] for name, leaf in vars(support.target).items()}
     target: Target = type(support.target)(**leaves)
-    names = None if support.names is None else _again(support.names, num)
-    return Support(rows_again(support.rows, num), target, names)
+    return Support(rows, target, None if support.names is None else support.names[at])
 
 
-def rows_again(rows: Rows, num: int) -> Rows:
-    """The rows of all tasks so many times, one after another."""
-    T, S = rows.mask.shape
-    starts = torch.arange(num, device=rows.index.device).unsqueeze(1) * (T * S)
-    inner = None if rows.inner is None else _again(rows.inner, num)
-    return Rows(_again(rows.values, num), _again(rows.mask, num), (starts + rows.index).flatten(), inner)
-
-
-def _again(leaf: Tensor, num: int) -> Tensor:
-    return leaf.unsqueeze(0).expand(num, *leaf.shape).flatten(0, 1)
+def picked_rows(
+    rows: Rows, tasks: Int64[Tensor, "R"], is_picked: Bool[Tensor, "R S"], most: int
+) -> tuple[Rows, Int64[Tensor, "R P"]]:
+    """The rows alone, in their order, and their places."""
+    is_picked = is_picked & rows.mask[tasks]
+    places = is_picked.int().sort(dim=1, descending=True, stable=True).indices[:, :most]
+    at = tasks.unsqueeze(1), places
+    inner = None if rows.inner is None else rows.inner[at]
+    index = torch.arange(places.numel(), device=places.device)
+    return Rows(rows.values[at], is_picked.gather(1, places), index, inner), places
 
 
 def log_losses(scores: Logits, members: Float[Tensor, "T S N"]) -> Float[Tensor, "K T S"]:

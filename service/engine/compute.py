@@ -16,7 +16,7 @@ from models.heads.tail import Tail
 from models.inputs.frame import max_words
 from models.inputs.text import TextInput
 from models.learner import Learner
-from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
+from models.types import Classes, MultiHot, Support, Tags, Target, Values
 from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
@@ -120,8 +120,10 @@ class Compute:
         widths = [width(task.rows, self.checkpoints[digest].inputs) for task in tasks]
         features = features[:, : max(found or 0 for found in widths) or None]  # columns that no task has cost nothing
         support = Support(rows_of(features, lengths), self._target(tasks), self._names(tasks))
-        params: TaskParams = {}
-        for params in learner.head.steps(support, learner.head.start(support)):  # noqa: B007 - the last is the answer
+        yield
+        params = start = learner.head.start(support)
+        yield
+        for params in learner.head.steps(support, start):  # noqa: B007 - the last is the answer
             self._keep_up()
             yield
         told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks))

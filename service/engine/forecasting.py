@@ -38,7 +38,8 @@ def forecasts(
 def _forecasts(
     head: Head, appraisal: Appraisal, support: Support, params: TaskParams, tasks: list[LabelledArrays]
 ) -> Generator[None, None, list[Forecast | None]]:
-    crossed = yield from cross(head, support, Folds.of([_shots(task) for task in tasks]))
+    folds = Folds.of([_shots(task) for task in tasks], [_num_names(task) for task in tasks])
+    crossed = yield from cross(head, support, folds)
     own = yield from answered(head, params, support.rows)
     signs = signs_of(support, own, crossed)
     told = appraisal.appraise(signs)
@@ -74,3 +75,7 @@ def _shots(task: LabelledArrays) -> list[int]:
     if task.classes is None:
         return [len(task.rows)]
     return [int(num) for num in np.bincount(task.classes)]
+
+
+def _num_names(task: LabelledArrays) -> int:
+    return 0 if task.names is None else int(task.names.sum())

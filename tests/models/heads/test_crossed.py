@@ -1,12 +1,16 @@
 """Each row is judged by params that were adapted without it, whatever else is in the batch."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from models.heads.bayesian_linear import BayesianLinear
 from models.heads.crossed import Folds, crossed
+from models.heads.head import Head
 from models.heads.ridge import Ridge
-from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, Values, full_rows
+from models.types import Classes, Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
 
 WAYS = 3
 
@@ -103,7 +107,47 @@ def test_pieces_of_rows_are_answered_as_all_at_once(monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(logits(again.scores), logits(whole.scores), atol=1e-5, rtol=1e-4)
 
 
-def test_as_many_folds_as_the_largest_label_has_rows_and_room_for_the_largest_fold() -> None:
-    assert Folds.of([[2, 2, 2], [3, 1, 1]]) == Folds(num=3, most_rows=3)
-    assert Folds.of([[1, 1]]) == Folds(num=2, most_rows=1)
-    assert Folds.of([[12]]) == Folds(num=5, most_rows=3)  # of a regression
+class Seen(Head):
+    """Its params are the sum of the rows, and so are its scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layout = {"sum": "D"}
+
+    def start(self, support: Support) -> TaskParams:
+        """The sum of the real rows."""
+        return {"sum": (support.rows.values * support.rows.mask.unsqueeze(-1)).sum(1)}
+
+    def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
+        """None."""
+        yield start
+
+    def predict(self, params: TaskParams, query: Rows) -> Logits:
+        """The sum, for each row."""
+        return Logits(params["sum"].unsqueeze(1).expand(-1, query.mask.shape[1], -1))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_row_is_answered_by_all_rows_of_the_other_folds(seed: int) -> None:
+    """Rows are one-hot, so that a sum says which are in it; labels of few and many rows, some with a name."""
+    draws = torch.Generator().manual_seed(seed)
+    classes = [torch.randint(4, (num,), generator=draws) for num in torch.randint(1, 24, (3,), generator=draws)]
+    most = max(len(each) for each in classes)
+    index = torch.stack([F.pad(each, (0, most - len(each))) for each in classes])
+    mask = torch.stack([torch.arange(most) < len(each) for each in classes])
+    names = (torch.rand(3, most, generator=draws) < 0.15 * (seed % 2)) & mask
+    rows = Rows(torch.eye(most).expand(3, -1, -1), mask, mask.flatten().nonzero().squeeze(1))
+    folds = Folds.of([torch.bincount(each).tolist() for each in classes], names.sum(1).tolist())
+    found = crossed(Seen(), Support(rows, Classes(index, torch.ones(3, 4, dtype=torch.bool)), names), folds)
+    for is_seen, is_held, is_row in zip(logits(found.scores) > 0, found.is_held, mask, strict=True):
+        for row in is_held.nonzero().squeeze(1):
+            fold = is_row & ~is_seen[row]
+            assert fold[row] and (fold <= is_held).all() and (is_seen[fold] == is_seen[row]).all()
+
+
+def test_as_many_folds_as_the_largest_label_has_rows_and_room_for_what_is_kept_and_held() -> None:
+    assert Folds.of([[2, 2, 2], [3, 1, 1]]) == Folds(num=3, most_kept=6, most_held=3)
+    assert Folds.of([[5, 5, 7]]) == Folds(num=5, most_kept=14, most_held=4)
+    assert Folds.of([[5, 5, 7]], [2]) == Folds(num=5, most_kept=16, most_held=4)
+    assert Folds.of([[1, 1]]) == Folds(num=2, most_kept=2, most_held=1)
+    assert Folds.of([[12]]) == Folds(num=5, most_kept=10, most_held=3)  # of a regression
