@@ -29,7 +29,7 @@ from benchmarks.page import command, put, table
 from benchmarks.served import serving
 from service.settings import Settings
 
-SLICE_IMAGES = 32  # at so many `glyphs` the service cuts on a CPU, however fast that is
+SLICE_IMAGES = 16  # at so many `glyphs` the service cuts on a CPU, however fast that is
 MANY = 20  # connections of a tenant that floods
 PAUSE_S = 0.02  # of the one that does not, between its requests
 WARM_S = 2.0

@@ -16,8 +16,8 @@ from service.engine.arrays import Array
 from service.engine.ask import Kind
 
 # By size and not by the clock: the shape of a batch decides in which order sums are taken, and the same request must
-# get the same answer to the last bit after a restart. 32 glyphs of 56 x 56 are some 20 ms of two cores.
-SLICE_VALUES = {"cpu": 32 * 56 * 56, "cuda": 1024 * 56 * 56}
+# get the same answer to the last bit after a restart. 16 glyphs of 56 x 56 are some 20 ms of one core.
+SLICE_VALUES = {"cpu": 16 * 56 * 56, "cuda": 1024 * 56 * 56}
 SLICE_PHOTOS = {"cpu": 4, "cuda": 256}
 SLICE_CELL_ROWS = {"cpu": 64, "cuda": 2048}  # each is held against every row of the support, column by column
 SLICE_TOKENS = {"cpu": 256, "cuda": 32_768}
