@@ -6,15 +6,21 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from service.errors import DatabaseUnavailable
 from service.storage.failures import translated, unavailable
+from service.storage.inserts import STRAIGHT
+from service.storage.one_trip import Connection
+from service.storage.rows import Rows
+from service.storage.straight import as_sqlalchemy
 
 R = TypeVar("R")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[R]]
+Insert: TypeAlias = Callable[..., Awaitable[None]]  # of rows straight, see `Rows`
 
 MAX_GROUP = 128  # bounds how long the write lock is held
 
@@ -41,6 +47,7 @@ class GroupCommit:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._rows = Rows(engine.dialect)
         self._waiting: deque[Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._closed = False
@@ -84,32 +91,48 @@ class GroupCommit:
             return []
         with translated():
             async with self._engine.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                results: list[Any] = await driver.there(_written(connection, works))
+                driver = (await connection.get_raw_connection()).driver_connection
+                told = connection.sync_connection
+                assert isinstance(driver, Connection) and told is not None
+                insert = partial(self._rows.insert, told, driver)
+                results: list[Any] = await driver.there(_written(connection, driver, insert, works))
                 return results
 
 
-async def _written(connection: AsyncConnection, works: list[Work[Any]]) -> list[Any]:
+async def _written(
+    connection: AsyncConnection, driver: Connection, insert: Insert, works: list[Work[Any]]
+) -> list[Any]:
     """What each came to, in one transaction; on the thread of SQLite, a trip to which costs more than a statement."""
     async with connection.begin():
-        return [await _attempt(connection, work) for work in works]
+        return [await _attempt(connection, driver, insert, work) for work in works]
 
 
-async def _attempt(connection: AsyncConnection, work: Work[Any]) -> Any:
-    """Do one work in its own savepoint. Its error is a result: the others of the group are not concerned."""
+async def _attempt(connection: AsyncConnection, driver: Connection, insert: Insert, work: Work[Any]) -> Any:
+    """Do one work in its own savepoint. Its error is a result: the others of the group are not concerned.
+
+    The savepoint is the driver's: one of a session costs more than what most works do in it.
+    """
     try:
-        session = AsyncSession(connection, join_transaction_mode="create_savepoint")
+        # closed here, and not by a task of its own as by `async with session`: there is no event loop
+        session = AsyncSession(connection, join_transaction_mode="rollback_only", info={STRAIGHT: insert})
         with translated():
-            # closed here, and not by a task of its own as by `async with session`: there is no event loop
-            async with aclosing(session), session.begin():
+            await _ask(connection, driver, "SAVEPOINT work")
+            async with aclosing(session):
                 result = await work(session)
     except Exception as error:
         result = error
     # On a full disk and the like SQLite rolls back everything at once, and a COMMIT would then succeed with nothing.
-    raw = await connection.get_raw_connection()
-    if not raw.driver_connection or not raw.driver_connection.in_transaction:
+    if not driver.in_transaction:
         raise unavailable() from (result if isinstance(result, Exception) else None)
+    if isinstance(result, Exception):
+        await _ask(connection, driver, "ROLLBACK TO work")
+    await _ask(connection, driver, "RELEASE work")
     return result
+
+
+async def _ask(connection: AsyncConnection, driver: Connection, sql: str) -> None:
+    with as_sqlalchemy(sql, connection.dialect):
+        await driver.trip(lambda sqlite: sqlite.execute(sql))
 
 
 def _fail(group: list[Waiting], error: BaseException) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, insert, select, tuple_
+from sqlalchemy import Select, and_, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.storage.inserts import insert_rows
 from service.storage.tables import Answer, Once
 
 MAX_SWEPT = 1_000  # rows of one statement, so that it holds its locks briefly
@@ -45,9 +46,9 @@ async def insert_request(
     A unique key is violated if it, or another under its key, has been stored.
     """
     keys: dict[str, Any] = {"tenant": tenant, "key": key}
-    await session.execute(insert(Once), keys | {"fingerprint": fingerprint, "created_at": now})
+    await insert_rows(session, Once, [keys | {"fingerprint": fingerprint, "created_at": now}])
     told = {"task_id": task_id, "status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-    await session.execute(insert(Answer), keys | told)
+    await insert_rows(session, Answer, [keys | told])
 
 
 async def get_request(session: AsyncSession, tenant: str, key: str) -> StoredRequest | None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -51,11 +52,8 @@ class Straight:
             driver = await self._opened()
         began = perf_counter()
         try:
-            done = await driver.trip(lambda sqlite: sqlite.execute(compiled.sql, parameters))
-        except sqlite3.Error as error:
-            raise exc.DBAPIError.instance(
-                compiled.sql, None, error, sqlite3.Error, hide_parameters=True, dialect=self._engine.dialect
-            ) from error
+            with as_sqlalchemy(compiled.sql, self._engine.dialect):
+                done = await driver.trip(lambda sqlite: sqlite.execute(compiled.sql, parameters))
         finally:
             if self._seconds is not None:
                 self._seconds.observe(perf_counter() - began)
@@ -91,6 +89,15 @@ class Straight:
         made = _Compiled(written.string, written.positiontup, _constants(written, dialect), readers)
         self._compiled[statement] = made
         return made
+
+
+@contextmanager
+def as_sqlalchemy(sql: str, dialect: Dialect) -> Iterator[None]:
+    """What goes wrong with a statement is raised as SQLAlchemy raises it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise exc.DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True, dialect=dialect) from error
 
 
 def _constants(written: SQLCompiler, dialect: Dialect) -> dict[str, Any]:

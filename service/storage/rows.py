@@ -1,0 +1,56 @@
+"""Rows into SQLite straight: an insert is compiled once, as SQLAlchemy's work for each would be more than SQLite's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from service.storage.one_trip import Connection as Driver
+from service.storage.straight import as_sqlalchemy
+
+Row: TypeAlias = Mapping[str, Any]
+Bind: TypeAlias = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """An insert as text, and its columns in their order, with what makes of some what the driver takes."""
+
+    sql: str
+    columns: Sequence[tuple[str, Bind | None]]
+
+
+class Rows:
+    """The inserts of one database, each compiled when it is first asked for."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._compiled: dict[tuple[Insert, tuple[str, ...]], _Compiled] = {}
+
+    async def insert(self, connection: Connection, driver: Driver, statement: Insert, rows: Sequence[Row]) -> None:
+        """Insert rows of the same columns. Raises what SQLAlchemy raises, and tells who listens to its statements."""
+        key = statement, tuple(rows[0])
+        compiled = self._compiled.get(key) or self._compile(*key)
+        bound = [
+            tuple([row[name] if bind is None else bind(row[name]) for name, bind in compiled.columns]) for row in rows
+        ]
+        told = (connection, None, compiled.sql, bound, None, True)
+        connection.dispatch.before_cursor_execute(*told)
+        try:
+            with as_sqlalchemy(compiled.sql, self._dialect):
+                await driver.trip(lambda sqlite: sqlite.executemany(compiled.sql, bound))
+        finally:
+            connection.dispatch.after_cursor_execute(*told)
+
+    def _compile(self, statement: Insert, names: tuple[str, ...]) -> _Compiled:
+        written = statement.compile(dialect=self._dialect, column_keys=list(names))
+        assert isinstance(written, SQLCompiler) and written.positiontup is not None
+        binders = {
+            name: parameter.type.dialect_impl(self._dialect).bind_processor(self._dialect)
+            for parameter, name in written.bind_names.items()
+        }
+        made = _Compiled(written.string, [(name, binders[name]) for name in written.positiontup])
+        self._compiled[statement, names] = made
+        return made
