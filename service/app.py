@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 
 from service.api import (
+    adaptations,
     evaluations,
     files,
     health,
@@ -72,7 +73,7 @@ def create_app(
     """
     settings = settings or Settings()
     metrics, tracing, stopping = Metrics(), Tracing(settings.traces_endpoint), Stopping()
-    requests, door = Open(stopping), Door(settings, metrics)
+    requests, door, answers = Open(stopping), Door(settings, metrics), handlers(metrics) | {Replay: on_replay}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,13 +97,13 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # we have our own, of jobs and batches too
-        exception_handlers=handlers(metrics) | {Replay: on_replay},
+        exception_handlers=answers,
         generate_unique_id_function=lambda route: "_".join([*route.tags[:1], route.name]),
         middleware=[
             Middleware(Access, metrics=metrics, tracing=tracing),
             Middleware(Draining, requests=requests),
             Middleware(Admission, settings=settings, metrics=metrics, door=door),
-            Middleware(Shortcut, router=predictions.router, metrics=metrics),
+            Middleware(Shortcut, routers=(predictions.router, adaptations.router), handlers=answers),
         ],
     )
     app.state.metrics = metrics
@@ -116,7 +117,8 @@ def create_app(
 def _add_routes(app: FastAPI) -> None:
     for resource in (tasks, support, versions, files, evaluations, jobs, models, limits):
         app.include_router(resource.router, dependencies=[Depends(authenticate)])
-    app.include_router(predictions.router)  # which asks for a key by itself
+    for shortened in (predictions, adaptations):  # which ask for a key by themselves
+        app.include_router(shortened.router)
     app.include_router(health.router)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
 

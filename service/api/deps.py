@@ -5,6 +5,7 @@ what several depend on it would go through again for each of them, though it cal
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache, partial
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from service.api.gate import Gate
 from service.api.paths import COMPUTED, header
@@ -83,18 +84,18 @@ def service_of(request: Request) -> Service:
     return service
 
 
-async def authenticate(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
+async def authenticate(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
     """Find out whose request this is, before anything else is done for it. Raises what `let_in` raises."""
-    await let_in(request, None if sent is None else sent.credentials)
+    await let_in(request)
 
 
-async def let_in(request: Request, key: str | None) -> None:
-    """The same by the key itself, for a route that solves no dependencies.
+async def let_in(request: Request) -> None:
+    """The same for a route that solves no dependencies; for the others BEARER only documents it.
 
     Raises Unauthenticated, Forbidden for a key without the scope, or what the gate raises.
     """
     service = service_of(request)
-    found = await _authenticated(request, service, key)
+    found = await _authenticated(request, service)
     note(tenant=found)
     request.app.state.door.learn(request.scope, found)
     service.gate.enter(found)
@@ -108,16 +109,15 @@ def tenant_of(request: Request) -> str:
     return found
 
 
-def key_of(request: Request) -> str | None:
-    """What BEARER finds."""
+def _key_of(request: Request) -> str | None:
     scheme, _, key = (header(request.scope, b"authorization") or "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None
 
 
-async def _authenticated(request: Request, service: Service, key: str | None) -> str:
+async def _authenticated(request: Request, service: Service) -> str:
     if service.keyring is None:
         return DEFAULT_TENANT
-    if key is None:
+    if (key := _key_of(request)) is None:
         raise Unauthenticated("Send an API key in the header: Authorization: Bearer kshot_<prefix>_<secret>.")
     return await service.keyring.tenant(key, _scope_of(request))
 
@@ -135,26 +135,19 @@ async def deadline(request: Request) -> float:
     return moment
 
 
-def check_id(task_id: str) -> None:
-    """Raise TaskNotFound for what cannot be an id, which is not looked up."""
-    if not is_id(task_id, "task"):
-        raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
-    note(task=task_id)
-
-
 async def known_task(request: Request, task_id: str) -> AsyncIterator[str]:
     """The id in the path; what else is wrong matters only for a task that is there."""
-    check_id(task_id)
+    if not is_id(task_id, "task"):  # which is not looked up
+        raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
+    note(task=task_id)
     try:
         yield task_id
     except WRONG:
-        await must_exist(request, task_id)
+        await service_of(request).tasks.get(tenant_of(request), task_id)
         raise
 
 
-async def must_exist(request: Request, task_id: str) -> None:
-    """Raise TaskNotFound, in the place of what else is wrong, unless the task is there."""
-    await service_of(request).tasks.get(tenant_of(request), task_id)
+knowing_task = asynccontextmanager(known_task)  # for a route that solves no dependencies
 
 
 async def no_query(request: Request) -> None:
@@ -243,6 +236,13 @@ def _type_of(content_type: str) -> str | None:
     header = Message()
     header["content-type"] = content_type
     return header.get_content_type() if header.get_content_charset("utf-8") == "utf-8" else None
+
+
+def documented_header(annotated: Any) -> dict[str, Any]:
+    """What the document tells of a header, in the `openapi_extra` of a route that reads it by itself."""
+    told, schema = annotated.__metadata__[0], TypeAdapter(annotated).json_schema()
+    name, description = told.alias, {"description": told.description}
+    return {"name": name, "in": "header", "required": False, "schema": schema | {"title": name}} | description
 
 
 def takes(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:

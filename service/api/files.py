@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service import schemas
+from service.api.adaptations import LOCATION
 from service.api.deps import Deadline, HoldAnswer, Running, TaskId, Tenant, media_type, no_query, query_once
 from service.api.matching import ETAG as TASK_ETAG
 from service.api.matching import etag
 from service.api.problems import ANY, documented
 from service.api.replays import HEADERS, OnceKey
-from service.api.tasks import LOCATION
 from service.errors import (
     BodyTimeout,
     CannotReadapt,

@@ -9,12 +9,9 @@ from fastapi import APIRouter, Request, Response
 from service.api.deps import (
     JSON,
     KEYED,
-    WRONG,
-    check_id,
     deadline,
-    key_of,
+    knowing_task,
     let_in,
-    must_exist,
     no_query,
     service_of,
     tenant_of,
@@ -37,13 +34,9 @@ read = json_or_form(CreatePredictions, "inputs")
 )
 async def predict(request: Request, task_id: str) -> Response:
     """Answers to inputs, in their order, by the task's current version. Nothing is stored."""
-    await let_in(request, key_of(request))
+    await let_in(request)
     await no_query(request)
-    check_id(task_id)
-    try:
+    async with knowing_task(request, task_id):
         tenant, until = tenant_of(request), await deadline(request)
         predictions = await service_of(request).tasks.predict(tenant, task_id, await read(request), until)
-    except WRONG:
-        await must_exist(request, task_id)
-        raise
     return Response(predictions.model_dump_json(), media_type=JSON)

@@ -1,18 +1,23 @@
 """Idempotency-Key: a request that is sent again gets its first answer, and has no second effect."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
 from service.api.deps import Service, media_type, service_of, tenant_of
 from service.api.forms import FORM, boundary_of, canonical, max_parts
-from service.errors import InvalidForm, KshotError
+from service.errors import InvalidForm, InvalidRequest, KshotError
+from service.fields import field_errors
 from service.once import Once, completed, fingerprint, first_answer
 from service.settings import Settings
 from service.storage.requests import StoredAnswer
 
+KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 HEADERS: dict[str, Any] = {
     REPLAYED: {"description": "`true` if this answer was given before.", "schema": {"type": "string"}}
@@ -21,7 +26,7 @@ HEADERS: dict[str, Any] = {
 KeyHeader = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=KEY,
         min_length=1,
         max_length=255,
         pattern="^[!-~]+$",
@@ -29,6 +34,8 @@ KeyHeader = Annotated[
         "again, but gets the first answer.",
     ),
 ]
+
+_KEY: TypeAdapter[str | None] = TypeAdapter(KeyHeader)
 
 
 class Replay(Exception):
@@ -53,6 +60,21 @@ async def once_key(request: Request, key: KeyHeader = None) -> AsyncIterator[Onc
     except KshotError:  # perhaps only because the same request, sent twice at once, got there first
         await _replay(service, tenant, once)
         raise
+
+
+taking_effect_once = asynccontextmanager(once_key)  # for a route that solves no dependencies
+
+
+def sent_key(request: Request) -> str | None:
+    """The key, for such a route. Raises InvalidRequest."""
+    key = request.headers.get(KEY)
+    if key is None:
+        return None
+    try:
+        return _KEY.validate_python(key)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest.at([replace(each, path=f"header.{KEY}") for each in field_errors(found)]) from None
 
 
 async def _content(request: Request, settings: Settings) -> bytes:

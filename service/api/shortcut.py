@@ -1,35 +1,48 @@
-"""The short way to the one route that is asked most, past the router: docs/decisions/0019-a-shortcut.md."""
+"""The short way to the routes that are asked most, past the router: docs/decisions/0019-a-shortcut.md."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.paths import route_path
-from service.api.problems import refusal
-from service.errors import KshotError
-from service.metrics import Metrics
 
 
 class Shortcut:
-    """ASGI middleware, the innermost: calls the route of a router that has but one, if it is what is asked for."""
+    """ASGI middleware, the innermost: calls the routes of routers that have but one each, if one is what is asked for.
 
-    def __init__(self, app: ASGIApp, *, router: APIRouter, metrics: Metrics) -> None:
+    `handlers` are the app's, of exceptions.
+    """
+
+    def __init__(self, app: ASGIApp, *, routers: Sequence[APIRouter], handlers: Mapping[Any, Any]) -> None:
         self._app = app
-        self._metrics = metrics
-        self._route = _only_route(router)
-        self._methods = self._route.methods or set()
+        self._handlers = handlers
+        self._handled = tuple(handlers)
+        self._routes = [_only_route(router) for router in routers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or hand it on to the router."""
-        found = self._route.path_regex.match(route_path(scope)) if scope["type"] == "http" else None
-        if found is None or scope["method"] not in self._methods:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = self._route
+        if scope["type"] == "http":
+            path = route_path(scope)
+            for route in self._routes:
+                found = route.path_regex.match(path)
+                if found is not None and scope["method"] in (route.methods or ()):
+                    await self._serve(route, found.groupdict(), scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _serve(
+        self, route: APIRoute, named: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        scope["route"] = route
+        request = Request(scope, receive)
         try:
-            response = await self._route.endpoint(Request(scope, receive), **found.groupdict())
-        except KshotError as error:
-            response = refusal(error, self._metrics)
+            response = await route.endpoint(request, **named)
+        except self._handled as error:
+            handle = next(self._handlers[each] for each in type(error).__mro__ if each in self._handlers)
+            response = await handle(request, error)
         await response(scope, receive, send)
 
 

@@ -5,10 +5,10 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 import pytest
 from fastapi.routing import APIRoute
 
-from service.api import evaluations, files, jobs, limits, models, predictions, support, tasks, versions
+from service.api import adaptations, evaluations, files, jobs, limits, models, predictions, support, tasks, versions
 from service.api.deps import authenticate
 
-ROUTERS = (tasks, support, versions, files, predictions, evaluations, jobs, models, limits)
+ROUTERS = (tasks, adaptations, support, versions, files, predictions, evaluations, jobs, models, limits)
 ROUTES = [route for each in ROUTERS for route in each.router.routes if isinstance(route, APIRoute)]
 
 
