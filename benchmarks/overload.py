@@ -33,6 +33,7 @@ ASKED, NUM_PIECES = (0.9, 1.0, TIMES), 3
 FIRST_CLIENTS, MORE = 32, 1.25  # capacity is looked for from what so many clients get, with so much more
 IS_MORE = 1.03  # or it is the most that there is
 NUM_CONNECTIONS = 2048  # to the service, and as many to the stub: more than may be inside, or they are what holds back
+REUSED_S = 4.0  # a connection that is asked on no earlier may have been closed by the service, which waits for 5
 NUM_TASKS = 64
 WARM_S, SEARCH_S = 1.0, 5.0
 MAX_FAILED = 2  # looks for more that found none
@@ -153,7 +154,8 @@ class _Asking:
     async def both(self, rate_per_s: float, excess_per_s: float, seconds: float) -> Measured:
         """What the service was seen to do."""
         to_service, to_stub = (
-            Run(each.url, self.requests, self.order, NUM_CONNECTIONS) for each in (self.served, self.stub)
+            Run(each.url, self.requests, self.order, min(NUM_CONNECTIONS, max(1, int(REUSED_S * rate))))
+            for each, rate in ((self.served, rate_per_s), (self.stub, excess_per_s))
         )
         service = measured(to_service.open_loop(rate_per_s, WARM_S, seconds), self.served.pid, WARM_S, seconds)
         if excess_per_s <= 0:
