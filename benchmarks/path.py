@@ -146,7 +146,9 @@ async def _of_service(folder: str, key: str, seconds: float) -> Cost:
         gc.freeze()
         gc.set_threshold(OBJECTS_A_COLLECTION)
         return await cost(
-            _connecting(app, partial(Turnstile, app.state.door, Entrance(), refused)), _asked(task, key), seconds
+            _connecting(app, partial(Turnstile, app.state.door, Entrance(), app.state.stopping, refused)),
+            _asked(task, key),
+            seconds,
         )
 
 

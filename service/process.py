@@ -60,7 +60,7 @@ def run(listener: socket.socket, url: str, *, auth: Literal["on", "off"], migrat
 def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM; go on for a while, not ready; then finish those that were accepted."""
     refused = app.state.metrics.requests.labels("unknown", "POST", Overloaded.status)
-    connection = partial(Turnstile, app.state.door, Entrance(), refused)  # called, to make one
+    connection = partial(Turnstile, app.state.door, Entrance(), app.state.stopping, refused)  # called, to make one
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], connection),

@@ -13,6 +13,7 @@ from models.inputs.frame import ID, LOOK, NUM_COLUMNS, SENTENCE_ROWS, WORD
 
 NUM_LOOKS = 8  # bits, see models.inputs.frame
 IN_SMALL_LETTERS = 0.3
+MAX_TOKENS = 256  # the number of a word travels with its states, and bfloat16 tells no more apart
 SCALE = 20.0  # of unit states, so that their numbers are about one
 
 
@@ -67,6 +68,8 @@ class Words(nn.Module):
         sizes: Sequence[int] = (1, 1, 1),
     ) -> None:
         super().__init__()
+        if max_tokens > MAX_TOKENS:
+            raise ValueError(f"of texts of {max_tokens} tokens the words cannot be told apart: {MAX_TOKENS} at most")
         part = partial(
             MiniLM, base, output="tokens", heads=base_heads, max_tokens=max_tokens, sha256=sha256, sizes=sizes
         )

@@ -49,7 +49,7 @@ class Frames(Head):
         """Both classifiers step by step; the shares are counts, which start has."""
         sentences, words, target = self._parts(support)
         share = self.start(support)["share"]
-        both = zip_longest(  # a large one hands out its layer more often than a small one
+        both = zip_longest(  # a large one pauses more often than a small one
             self.intents.steps(sentences, _own(start, "", target.intents.ways)),
             self.tags.steps(words, _own(start, TAG, target.slots)),
         )

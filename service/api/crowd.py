@@ -12,7 +12,7 @@ class Crowd:
     """Little's law: what is inside takes as long as so many took to be answered lately. It is told the time.
 
     Tenants share the room: who has less than an equal part of it inside is let in though it is full, counted in
-    requests or in their bytes: what asks about more takes longer.
+    requests or in their bytes: what asks about more takes longer. By their bytes no more come in than twice as many.
     """
 
     def __init__(self, *, max_wait_s: float, most: int) -> None:
@@ -43,8 +43,9 @@ class Crowd:
         num_own, part = self._inside.get(tenant, 0), self.limit / (len(self._inside) + (tenant not in self._inside))
         if num_own < part:
             return True
-        mean_bytes = self._bytes.total() / self.num_inside
-        return num_own < self.limit and self._bytes[tenant] < part * mean_bytes
+        if self.num_inside >= 2 * self.limit:
+            return False
+        return num_own < self.limit and self._bytes[tenant] < part * self._bytes.total() / self.num_inside
 
     def enter(self, tenant: str, num_bytes: int = 1) -> None:
         """One more is inside, until it leaves."""

@@ -3,11 +3,10 @@
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final
 
-MAX_BEGUN: Final = (
-    8  # to read, decode and ask takes each some .2 ms; the turns are for refusals, answers and the device
-)
+MAX_BEGUN: Final = 8  # each takes some .2 ms to read, decode and ask; turns are for refusals, answers and the device
 
 
 class Entrance:
@@ -22,7 +21,7 @@ class Entrance:
         """Begin it now, or in one of the next turns: in the order in which they come."""
         if not self._has_next_turn:
             self._has_next_turn = True
-            loop.call_soon(self._turn, loop)
+            loop.call_soon(self._turn, loop, context=Context())  # or turns would go on in this request's
         if self._waiting or self._num_begun >= MAX_BEGUN:
             self._waiting.append(request)
         else:
@@ -33,6 +32,6 @@ class Entrance:
         self._num_begun = min(MAX_BEGUN, len(self._waiting))
         self._has_next_turn = self._num_begun > 0
         if self._has_next_turn:
-            loop.call_soon(self._turn, loop)
+            loop.call_soon(self._turn, loop, context=Context())
         for _ in range(self._num_begun):
             self._waiting.popleft()()

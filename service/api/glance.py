@@ -6,7 +6,7 @@ Only what is plainly one is taken for it; whatever is unusual goes to the parser
 import re
 from typing import Final
 
-PLAIN: Final = re.compile(rb"POST /[!-~]*/predictions HTTP/1\.1(?:\r\n[A-Za-z0-9-]++:[\t -~]*+)*+")
+PLAIN: Final = re.compile(rb"POST /[!\"$->@-~]*/predictions HTTP/1\.1(?:\r\n[A-Za-z0-9-]++:[\t -~]*+)*+")
 LENGTH: Final = b"\r\ncontent-length:"
 UNUSUAL: Final = (b"\r\ntransfer-encoding:", b"\r\nupgrade:", b"\r\nexpect:")
 CONNECTION: Final = b"\r\nconnection:"
@@ -16,8 +16,8 @@ KEY: Final = b"\r\nauthorization:"
 
 def refusable(data: bytes, max_bytes: int) -> tuple[bool, str | None]:
     """Whether this is such a request, whole and no more, with a body of so much at most; and its credential, if any."""
-    head, _, body = data.partition(b"\r\n\r\n")
-    if len(body) > max_bytes or PLAIN.fullmatch(head) is None:
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end or len(body) > max_bytes or PLAIN.fullmatch(head) is None:
         return False, None
     names = head.lower() + b"\r\n"
     if names.count(LENGTH) != 1 or _value(names, names, LENGTH) != str(len(body)):

@@ -18,6 +18,7 @@ from service.api.entrance import Entrance
 from service.api.glance import refusable
 from service.errors import Overloaded
 from service.schemas import Problem
+from service.stopping import Stopping
 
 BODY = Problem.of(Overloaded(DETAIL)).model_dump_json().encode()
 HEAD = (
@@ -31,9 +32,12 @@ LAST = b"connection: close\r\n"
 class Turnstile(Connection):
     """One connection."""
 
-    def __init__(self, door: Door, entrance: Entrance, refused: Counter, *arguments: Any, **options: Any) -> None:
+    def __init__(
+        self, door: Door, entrance: Entrance, stopping: Stopping, refused: Counter, *arguments: Any, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._door = door
+        self._stopping = stopping
         self._entrance = entrance
         self._refused = refused
         self._is_refusing = self._is_next_refused = False
@@ -66,7 +70,7 @@ class Turnstile(Connection):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuses(self, data: bytes) -> bool:
-        if not self._is_idle() or self.transport.is_closing():
+        if not self._is_idle() or self.transport.is_closing() or self._stopping.has_begun:
             return False
         is_refusable, credential = refusable(data, SHORT_BODY_BYTES)
         if not is_refusable or (retry_after_s := self._door.refused(credential)) is None:
@@ -90,8 +94,9 @@ class Turnstile(Connection):
     def _refuse(self, cycle: RequestResponseCycle, error: Overloaded) -> None:
         cycle.response_started = cycle.response_complete = True  # what comes of its body is let fall
         self._refused.inc()
-        self.transport.write(_refusal(error.retry_after_s or 1.0, b"" if cycle.keep_alive else LAST))
-        if not cycle.keep_alive:
+        is_kept = cycle.keep_alive and not self._stopping.has_begun  # nobody is to ask again who is about to leave
+        self.transport.write(_refusal(error.retry_after_s or 1.0, b"" if is_kept else LAST))
+        if not is_kept:
             self.transport.close()
         self._begin_next()
 

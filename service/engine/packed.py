@@ -64,7 +64,7 @@ def pack(params: Mapping[str, Array]) -> Packed:
 def stack(tasks: Sequence[Packed], device: torch.device) -> TaskParams:
     """One batch of params [T ...] on the device, zero-padded along the axes that differ."""
     forms = [task.form for task in tasks]
-    is_alike = all(form is forms[0] or form == forms[0] for form in forms)  # one that was made anew is another
+    is_alike = all(form is forms[0] or form.leaves == forms[0].leaves for form in forms)  # or one that was made anew
     batch, room = _room(forms[0] if is_alike else _longest(forms), len(tasks), device)
     (_join if is_alike else _pad)(tasks, batch, room)
     made = {

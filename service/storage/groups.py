@@ -119,6 +119,8 @@ async def _attempt(connection: AsyncConnection, driver: Connection, insert: Inse
             await _ask(connection, driver, "SAVEPOINT work")
             async with aclosing(session):
                 result = await work(session)
+                if session.new or session.dirty or session.deleted:
+                    raise RuntimeError("a work writes by statements: what it adds to its session is lost")
     except Exception as error:
         result = error
     # On a full disk and the like SQLite rolls back everything at once, and a COMMIT would then succeed with nothing.

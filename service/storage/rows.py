@@ -30,7 +30,7 @@ class Rows:
         self._compiled: dict[tuple[Insert, tuple[str, ...]], _Compiled] = {}
 
     async def insert(self, connection: Connection, driver: Driver, statement: Insert, rows: Sequence[Row]) -> None:
-        """Insert rows of the same columns. Raises what SQLAlchemy raises, and tells who listens to its statements."""
+        """Insert rows of the same columns. The driver's errors become SQLAlchemy's, whose listeners are told."""
         key = statement, tuple(rows[0])
         compiled = self._compiled.get(key) or self._compile(*key)
         bound = [

@@ -24,9 +24,7 @@ from models.training.appraisals.pools import SEED, Fitting, Pool, encoded, mista
 from models.training.appraisals.sentences import text
 from models.types import Classes, Support, Values, full_rows
 
-MAX_TEXTS = 30  # of an intent
 MIN_ROWS = 12  # of a class of a table
-MIN_TEXTS = 6
 NUM_PAIRS, NUM_SLANTED = 12, 12
 
 

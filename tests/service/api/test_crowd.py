@@ -1,5 +1,7 @@
 """How many are let in: as many as are answered in the time that one may wait, and each tenant its part."""
 
+from math import ceil
+
 import pytest
 
 from service.api.crowd import LEAST, NUM_WINDOWS, WINDOW_S, Crowd
@@ -76,6 +78,17 @@ def test_whose_requests_are_smaller_has_more_of_them_inside() -> None:
     while crowd.has_room("small"):
         crowd.enter("small", 100)
     assert crowd.num_inside == 8 + 16 and not crowd.has_room("large") and not crowd.has_room("small")
+
+
+def test_many_whose_requests_are_small_do_not_fill_the_room_without_end() -> None:
+    crowd = Crowd(max_wait_s=1.0, most=16)
+    while crowd.has_room("large"):
+        crowd.enter("large", 64_000)
+    for tenant in map(str, range(40)):
+        while crowd.has_room(tenant):
+            crowd.enter(tenant, 16)
+    by_requests = sum(ceil(16 / num_tenants) for num_tenants in range(2, 42))  # an equal part of each
+    assert crowd.num_inside <= 2 * 16 + by_requests
 
 
 @pytest.mark.parametrize("rate", [None, 400.0])

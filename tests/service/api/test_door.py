@@ -25,6 +25,7 @@ from service.api.problems import handlers
 from service.api.turnstile import Turnstile, _inside
 from service.metrics import Metrics
 from service.settings import Settings
+from service.stopping import Stopping
 from tests.service.api.live import live
 from tests.service.api.serving import assert_problem, client_of
 
@@ -37,6 +38,7 @@ class Slow:
 
     def __init__(self, **settings: Any) -> None:
         self.metrics, self.may_answer, self.num_inside = Metrics(), False, 0
+        self.stopping = Stopping()
         given = Settings(max_in_flight=MOST, **settings)
         self.door = Door(given, self.metrics)
         self.door.learn({"headers": []}, "default")  # or whoever comes after the first answer were another tenant
@@ -139,7 +141,7 @@ async def test_who_is_refused_is_told_to_come_back_at_different_times() -> None:
 def served() -> Iterator[tuple[Slow, str]]:
     slow = Slow()
     refused = slow.metrics.requests.labels("unknown", "POST", 429)
-    with live(slow.app, partial(Turnstile, slow.door, Entrance(), refused)) as url:
+    with live(slow.app, partial(Turnstile, slow.door, Entrance(), slow.stopping, refused)) as url:
         yield slow, url
         slow.may_answer = True
 
@@ -186,6 +188,17 @@ def test_a_client_that_is_refused_on_its_last_request_sees_the_connection_end(se
     assert answer.status_code == 429 and answer.headers["connection"] == "close"
 
 
+def test_who_is_refused_by_a_process_that_stops_is_to_ask_another(served: tuple[Slow, str]) -> None:
+    slow, url = served
+    for _ in range(MOST):
+        slow.door.enter({"method": "POST", "path": SHORT, "headers": [(b"content-length", b"1")]})
+    with httpx.Client(base_url=url) as client:
+        assert "connection" not in client.post(SHORT, content=b"x").headers
+        slow.stopping.begin(unready_s=60, drain_s=60)
+        answer = client.post(SHORT, content=b"x")
+    assert answer.status_code == 429 and answer.headers["connection"] == "close"
+
+
 REQUEST = b"POST /v1/tasks/a/predictions HTTP/1.1\r\nHost: x\r\n%bContent-Length: 2\r\n\r\nxy"
 
 
@@ -221,6 +234,18 @@ REQUEST = b"POST /v1/tasks/a/predictions HTTP/1.1\r\nHost: x\r\n%bContent-Length
 def test_what_is_refused_without_a_parser(sent: bytes, expected: tuple[bool, str | None]) -> None:
     assert refusable(sent, 2) == expected
     assert refusable(sent, 1) == (False, None)
+
+
+@pytest.mark.parametrize("more", [b"", b"X: a\r\nY: b\r\n"])
+def test_no_part_of_a_request_is_taken_for_a_whole_one(more: bytes) -> None:
+    for whole in (REQUEST[:-2].replace(b": 2", b": 0") % more, REQUEST[:-8] % (b"Content-Length: 0\r\n" + more)):
+        assert not any(refusable(whole[:end], 2)[0] for end in range(len(whole)))
+    assert refusable(REQUEST[:-2].replace(b": 2", b": 0") % more, 2) == (True, None)
+
+
+@pytest.mark.parametrize("path", [b"/v1/tasks?/predictions", b"/v1/tasks#/predictions"])
+def test_what_only_looks_like_a_prediction_goes_to_the_parser(path: bytes) -> None:
+    assert refusable((REQUEST % b"").replace(b"/v1/tasks/a/predictions", path), 2) == (False, None)
 
 
 def test_refusals_at_a_glance_and_by_the_parser_are_alike(served: tuple[Slow, str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from service.engine import packed
 from service.engine.arrays import Array
 from service.engine.cache import Cache, CachedTask, texts_of
 from service.engine.packed import ALIGNED, pack, stack
@@ -33,6 +34,18 @@ def test_tasks_of_the_same_sizes_are_stacked(num_tasks: int) -> None:
         np.testing.assert_array_equal(batch[leaf].numpy(), np.stack([task[leaf] for task in tasks]))
         assert batch[leaf].data_ptr() % ALIGNED == 0
         assert batch[leaf].is_contiguous()
+
+
+def test_forms_that_were_made_anew_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks, packs = [params(5, seed) for seed in range(2)], []
+    for task in tasks:
+        packed._form.cache_clear()
+        packs.append(pack(task))
+    assert packs[0].form is not packs[1].form
+    monkeypatch.setattr(packed, "_pad", None)  # the slow way
+    batch = stack(packs, CPU)
+    for leaf in tasks[0]:
+        np.testing.assert_array_equal(batch[leaf].numpy(), np.stack([task[leaf] for task in tasks]))
 
 
 def test_ragged_tasks_are_padded_with_zeros() -> None:

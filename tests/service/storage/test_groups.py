@@ -12,6 +12,7 @@ from service.storage import queries
 from service.storage.database import Database
 from service.storage.groups import Work
 from service.storage.records import TaskRecord
+from service.storage.tables import Once
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 
@@ -61,6 +62,17 @@ async def test_a_failing_work_fails_alone(database: Database) -> None:
     results = await together(database, storing(tasks[0]), half, storing(tasks[2]))
     assert [type(result) for result in results] == [TaskRecord, KeyError, TaskRecord]
     assert await stored(database) == {tasks[0].id, tasks[2].id}
+
+
+async def test_a_work_that_would_be_lost_is_a_fault(database: Database) -> None:
+    tasks = [new_task() for _ in range(2)]
+
+    async def adds(session: AsyncSession) -> None:
+        await storing(tasks[1])(session)
+        session.add(Once(tenant="default", key="k", fingerprint="f", created_at=NOW))
+
+    found = await together(database, storing(tasks[0]), adds)
+    assert isinstance(found[1], RuntimeError) and await stored(database) == {tasks[0].id}
 
 
 async def test_works_see_the_works_before_them(database: Database) -> None:
