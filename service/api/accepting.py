@@ -29,7 +29,7 @@ ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 
 async def prefers_async(request: Request, prefer: PreferHeader = None) -> bool:
     """Whether the client would rather have a job than wait. Other preferences are ignored, as they may be."""
-    lines = request.headers.getlist("Prefer")  # which `prefer` only documents: it is the last of several
+    lines = request.headers.getlist("Prefer")  # which `prefer` only documents: it is one of them
     names = (each.partition(";")[0].partition("=")[0] for line in lines for each in line.split(","))
     return any(name.strip().lower() == "respond-async" for name in names)
 
