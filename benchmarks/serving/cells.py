@@ -69,6 +69,12 @@ class Kept:
         file = self._file(model, name)
         return json.loads(file.read_text())["found"] if file.exists() else None
 
+    def moments(self) -> dict[str, datetime]:
+        """When each was finished, by its name, the oldest first."""
+        files = self._folder.glob("*.json")
+        found = {file.stem: datetime.fromisoformat(json.loads(file.read_text())["at"]) for file in files}
+        return dict(sorted(found.items(), key=lambda each: each[1]))
+
     def put(self, model: str, name: str, found: Any) -> None:
         """Keep it."""
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "found": found}

@@ -1,7 +1,8 @@
 """The tables of the page, of what was measured so far."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.page import put, table
@@ -12,6 +13,8 @@ from benchmarks.serving.plan import MODELS, every_cell
 HEAD = ("cell", "arm", "answers/s", "spread", "p50 ms", "p95", "p99", "CPU-ms an answer", "resident MiB", "no answer")
 LIMITS = ("CPU-ms", *PARTS, "these", "forecasts", "kshot", "of these")
 
+PAUSE = timedelta(minutes=30)  # between cells of one run and those of another
+
 
 def write(page: Path, kept: Kept, told: str) -> None:
     """Write anew what there is something of."""
@@ -20,7 +23,7 @@ def write(page: Path, kept: Kept, told: str) -> None:
         "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
         "have all (cells that say so). Closed loops, one input a request, none like another; texts are encoded every "
         "time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). Arms of a cell take turns; "
-        "medians of the pieces, and the least and the most of their ratios."
+        "medians of the pieces, and the least and the most of their ratios. " + " ".join(_runs(kept.moments()))
     )
     aims = [[aim.figure, aim.aim, aim.reached(kept) or "not measured"] for aim in all_aims()]
     put(page, "serving, aims", f"{caption}\n\n{table(('figure', 'aim', 'reached'), aims)}")
@@ -29,6 +32,18 @@ def write(page: Path, kept: Kept, told: str) -> None:
     for model in MODELS:
         if rows := list(_rows(model, kept)):
             put(page, f"serving, {model}", f"`{model}`:\n\n{table(HEAD, rows)}")
+
+
+def _runs(moments: Mapping[str, datetime]) -> Iterator[str]:
+    """When the cells were measured; of earlier runs, which may be of earlier code, also which they are."""
+    runs: list[dict[str, datetime]] = []
+    for name, moment in moments.items():
+        if not runs or moment - max(runs[-1].values()) > PAUSE:
+            runs.append({})
+        runs[-1][name] = moment
+    for run in reversed(runs):
+        until = f"until {max(run.values()):%Y-%m-%d %H:%M} UTC"
+        yield f"Measured {until}." if run is runs[-1] else f"Of an earlier run, {until}: {'; '.join(run)}."
 
 
 def _limits(kept: Kept) -> Iterator[list[str]]:

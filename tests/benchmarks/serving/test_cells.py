@@ -52,8 +52,11 @@ def test_what_is_kept_is_found_again_and_makes_the_tables(tmp_path: Path) -> Non
     page.write_text(PAGE)
     one, other = Arm("kshot"), Arm("written")
     kept.put("vectors", "centre", {one.name: 2 * [figures], other.name: 2 * [figures | {"per_s": 100.0}]})
+    older = tmp_path / "cells" / "glyphs, centre.json"
+    older.write_text(json.dumps({"at": "2026-11-01T02:03:04+00:00", "found": {}}))
     write(page, Kept(tmp_path / "cells"), "python -m benchmarks.serve")
     text = page.read_text()
+    assert "Of an earlier run, until 2026-11-01 02:03 UTC: glyphs, centre." in text
     assert "| >= 8 | 3.00 (3.00 to 3.00) |" in text and "not measured" in text
     assert "| centre | written, predict, 32 clients, 1024 tasks | 100 |" in text
     assert json.loads((tmp_path / "cells" / "vectors, centre.json").read_text())["at"]
