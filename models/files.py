@@ -17,6 +17,7 @@ KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 TEXTS, IMAGES = ("input", "text"), ("image", "path")  # what holds the whole input of a row
 KNOWN = frozenset(("id", "label", "target", "slots", "family", "split"))  # what is told of a row: no part of its input
 MAX_CELL = 2**24  # characters
+MAX_SHOWN = 200  # of a name that is no file's
 
 
 class BadFile(Exception):
@@ -170,14 +171,21 @@ def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns)
     for name in IMAGES:
         if name in found and name not in columns.ignored:
             path = source.parent / str(found[name])
-            if not path.is_file():
-                raise BadFile(f"{where}: there is no file {path}")
+            if not _is_file(path):
+                raise BadFile(f"{where}: there is no file {str(path)[:MAX_SHOWN]}")
             return path
     for name in TEXTS:
         if name in found and name not in columns.ignored:
             return _whole(found[name], where, columns)
     names = columns.are_inputs(list(found))
     return _whole([found[name] for name in names] or None, where, columns, names)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long for one
+        return False
 
 
 def _whole(value: Any, where: str, columns: Columns, names: Sequence[str] = ()) -> Input:

@@ -109,6 +109,7 @@ BAD = [
     ("a.csv", 'x,label\n1,"a\n', "a.csv:2: unexpected end"),
     ("a.csv", b"x,label\n1,\xe9\n", "a.csv is not text in UTF-8"),
     ("a.csv", "image,label\nnope.png,a\n", "a.csv:2: there is no file"),
+    ("a.csv", f"image,label\n{400 * chr(0x1F600)},a\n", "a.csv:2: there is no file"),
     ("a.jsonl", "", "a.jsonl holds no examples"),
     ("a.jsonl", '{"input": [1], "label": "a"}\nhello\n', "a.jsonl:2: expected an object of JSON"),
     ("a.jsonl", "[1]\n", "a.jsonl:1: expected an object"),
