@@ -1,6 +1,6 @@
 """Rows into SQLite straight: an insert is compiled once, as SQLAlchemy's work for each would be more than SQLite's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -8,10 +8,9 @@ from sqlalchemy import Connection, Dialect, Insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.storage.one_trip import Connection as Driver
-from service.storage.straight import as_sqlalchemy
+from service.storage.straight import Bind, as_sqlalchemy, binders_of
 
 Row: TypeAlias = Mapping[str, Any]
-Bind: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,7 @@ class Rows:
     def _compile(self, statement: Insert, names: tuple[str, ...]) -> _Compiled:
         written = statement.compile(dialect=self._dialect, column_keys=list(names))
         assert isinstance(written, SQLCompiler) and written.positiontup is not None
-        binders = {
-            name: parameter.type.dialect_impl(self._dialect).bind_processor(self._dialect)
-            for parameter, name in written.bind_names.items()
-        }
+        binders = binders_of(written, self._dialect)
         made = _Compiled(written.string, [(name, binders[name]) for name in written.positiontup])
         self._compiled[statement, names] = made
         return made

@@ -16,6 +16,7 @@ from service.metrics import Metrics
 from service.storage.one_trip import Connection
 
 Read: TypeAlias = Callable[[Any], Any]
+Bind: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,17 @@ def as_sqlalchemy(sql: str, dialect: Dialect) -> Iterator[None]:
         raise exc.DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True, dialect=dialect) from error
 
 
-def _constants(written: SQLCompiler, dialect: Dialect) -> dict[str, Any]:
-    """The values that stand in the statement itself, as the driver takes them."""
-    binders = {
+def binders_of(written: SQLCompiler, dialect: Dialect) -> dict[str, Bind | None]:
+    """What makes of a parameter what the driver takes, by its name; none where it takes it as it is."""
+    return {
         name: parameter.type.dialect_impl(dialect).bind_processor(dialect)
         for parameter, name in written.bind_names.items()
     }
+
+
+def _constants(written: SQLCompiler, dialect: Dialect) -> dict[str, Any]:
+    """The values that stand in the statement itself, as the driver takes them."""
+    binders = binders_of(written, dialect)
     return {name: value if (bind := binders[name]) is None else bind(value) for name, value in written.params.items()}
 
 
