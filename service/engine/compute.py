@@ -53,6 +53,7 @@ class Compute:
         self.slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
+        self._dtypes = {digest: _dtype_of(learner) for digest, learner in self.learners.items()}
         self._appraisals = {d: each.appraisal and each.appraisal.to(device) for d, each in checkpoints.items()}
         self._ragged = {digest: _ragged(found.head.layout) for digest, found in self.learners.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
@@ -64,10 +65,8 @@ class Compute:
         return self.learners[digest].head.layout
 
     def dtype_of(self, digest: str) -> str:
-        """The precision of this model's encoder; an encoder without weights passes on what it gets."""
-        encoder = self.learners[digest].encoder
-        weights = next(chain(encoder.parameters(), encoder.buffers()), torch.empty(0))
-        return str(weights.dtype).removeprefix("torch.")
+        """The precision of this model's encoder."""
+        return self._dtypes[digest]
 
     def warm_up(self) -> Generator[None, None, None]:
         """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
@@ -273,6 +272,12 @@ def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
     if not {"vector", "table"} & {*checkpoint.card.modalities}:  # bfloat16 would round a user's own numbers
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
+
+
+def _dtype_of(learner: Learner) -> str:
+    """Of its encoder's weights; an encoder without any passes on what it gets."""
+    weights = next(chain(learner.encoder.parameters(), learner.encoder.buffers()), torch.empty(0))
+    return str(weights.dtype).removeprefix("torch.")
 
 
 def _cat(parts: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from service.engine.arrays import Adapted, Array, Forecast, LabelledArrays
 from service.engine.ask import Answer
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, FieldError
-from service.ids import new_id
+from service.ids import new_ids
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
 from service.tasks.answers import expected_of, suspects_of, task_of
@@ -268,9 +268,10 @@ def new_examples(
     examples: Sequence[codec.Sent], first_ordinal: int, rows: Array, features: Array | None
 ) -> list[ExampleRecord]:
     """Rows to store, as the model saw them; the ids of examples that were sent without one are made here."""
+    made = iter(new_ids([example.role for example in examples if not example.id]))
     return [
         ExampleRecord(
-            example_id=example.id or new_id(example.role),
+            example_id=example.id or next(made),
             ordinal=first_ordinal + position,
             label=example.label,
             target=example.target,

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from service.ids import is_id, new_id
+from service.ids import is_id, new_id, new_ids
 
 
 def test_ids_sort_by_time() -> None:
@@ -15,6 +15,15 @@ def test_ids_sort_by_time() -> None:
 
 def test_ids_differ() -> None:
     assert len({new_id("task") for _ in range(10_000)}) == 10_000
+    assert len({*new_ids(["example"] * 10_000)}) == 10_000
+
+
+def test_each_has_its_prefix() -> None:
+    made = new_ids(["example", "name", "example"])
+    assert [is_id(each, prefix) for each, prefix in zip(made, ("example", "name", "example"), strict=True)] == [
+        True
+    ] * 3
+    assert new_ids([]) == []
 
 
 def test_an_id_is_recognised() -> None:

@@ -19,6 +19,7 @@ from service.storage.requests import StoredAnswer
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 SOURCE = replace(new_task(), id="task_0", prior={"cat": 0.25, "dog": 0.75})
+LARGE = replace(new_task(name=None), id="task_2")
 TAUGHT = replace(new_task(name=None), id="task_1")
 VERSION = replace(
     new_version(), labels=None, output_dim=None, sources=[Source("task_0", 1, 2)], own_params=b"own", preprocessing={}
@@ -35,6 +36,7 @@ async def write_all(session: AsyncSession) -> None:
     """A row of every table into which rows go straight, and of each kind of value."""
     await queries.insert_task(session, SOURCE, new_version(), new_examples(), NOW)
     await queries.insert_task(session, TAUGHT, VERSION, [*new_examples(), *OTHERS], NOW)
+    await queries.insert_task(session, LARGE, new_version(), new_examples(16 + 2 * 4 + 3), NOW)
     await requests.insert_request(session, "default", "key", "f" * 64, None, ANSWER, NOW)
 
 
