@@ -4,6 +4,7 @@ PORT ?= 8000
 VENV ?= .venv
 WORKERS ?= 2
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -18,18 +19,24 @@ help:
 	@echo "make fuzz     send them what nobody should"
 	@echo "make lock     pin what the image installs, with hashes, by pyproject.toml (UPGRADE=1: the newest there is)"
 	@echo "make container  build the image; with PostgreSQL and API keys adapt, ask, stop, start and ask again (Docker)"
-	@echo "make install  only create $(VENV) (PYTHON=... picks the interpreter, 3.11 or newer)"
+	@echo "make install  only create $(VENV), with all that tests need (PYTHON=... picks the interpreter, 3.11 or newer)"
 
 install: $(INSTALLED)
 
-# The stamp is younger than what decides the installation, so nothing is repeated until that changes.
-$(INSTALLED): pyproject.toml constraints.txt
+# A stamp is younger than what decides the installation, so nothing is repeated until that changes.
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e
+
+$(RUNNABLE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("kshot needs Python 3.11 or newer; choose one with PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[photos,text,otel,train,bench,dev]'
+	$(INSTALL) '.[photos,text,demo]'
 	@touch $@
 
-run: $(INSTALLED)
+$(INSTALLED): $(RUNNABLE)
+	$(INSTALL) '.[photos,text,demo,otel,train,bench,dev]'
+	@touch $@
+
+run: $(RUNNABLE)
 	@$(BIN)/kshot serve --port $(PORT) --demo
 
 test: $(INSTALLED)

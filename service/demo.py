@@ -70,7 +70,7 @@ def digits() -> tuple[Pixels, Indices]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise MissingExtra("The demo's digits come with scikit-learn: pip install 'kshot[bench]'") from None
+        raise MissingExtra("The demo's digits come with scikit-learn: pip install 'kshot[demo]'") from None
     bunch = load_digits()
     return (bunch.images * 255 // 16).astype(np.uint8), bunch.target.astype(np.int64)
 

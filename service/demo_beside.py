@@ -61,4 +61,4 @@ def share(told: Iterable[str], truth: list[str]) -> float:
 
 def no_rival() -> MissingExtra:
     """That the rival's package is not installed."""
-    return MissingExtra("The demo's rival is scikit-learn's: pip install 'kshot[bench]'")
+    return MissingExtra("The demo's rival is scikit-learn's: pip install 'kshot[demo]'")

@@ -62,16 +62,6 @@ def test_curl_calls_with_photographs(server: Server) -> None:
     assert output.rstrip().endswith("}") and '"version":2' in output
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_calls_with_frames(server: Server, tmp_path: Path) -> None:
-    (block,) = blocks("sh", '"frames"')
-    assert block.count("curl") == 3
-    output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], tmp_path)
-    assert re.findall(r'"label":"(\w+)"', output) == ["play_music", "get_weather"]
-    assert re.findall(r'"form":"\((\w+) ', output) == ["play_music", "get_weather"]
-    assert '"version":2' in output
-
-
 def test_python_lines(server: Server, tmp_path: Path) -> None:
     (block,) = blocks("python", "Client")
     output = run([sys.executable, "-c", block.replace(ADDRESS, server.url)], tmp_path)

@@ -29,4 +29,4 @@ def test_without_scikit_learn_it_names_the_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 1
-    assert "kshot[bench]" in result.output
+    assert "kshot[demo]" in result.output
