@@ -41,8 +41,8 @@ class Spent:
             self.forecast = answer.result.forecast
 
     def timing(self) -> Timing:
-        """The sums, as sent."""
-        return Timing(queue_ms=self.queue_ms, compute_ms=self.compute_ms)
+        """The sums, as sent: to the microsecond."""
+        return Timing(queue_ms=round(self.queue_ms, 3), compute_ms=round(self.compute_ms, 3))
 
 
 class Adapting:

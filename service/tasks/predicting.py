@@ -137,7 +137,7 @@ class Predicting:
             task=task,
             version=answer.version,
             predictions=await self._decoding.in_thread(tenant, tell, about_us=about_us),
-            timing=Timing.model_construct(queue_ms=answer.queue_ms, compute_ms=answer.compute_ms),
+            timing=Timing.model_construct(queue_ms=round(answer.queue_ms, 3), compute_ms=round(answer.compute_ms, 3)),
             truncated=truncated,
         )
 
