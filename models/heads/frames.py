@@ -22,8 +22,9 @@ class Frames(Head):
 
     One head and not two tasks: the words' scores are conditioned on the intents, so that a slot which no example of
     the likely intents has is unlikely; and a frame is adapted, stored, moved and forgotten as a whole. A word is
-    classified as one of a slot or of none; whether it begins the slot is for a layer that all tasks share, as are the
-    scores of moves from tag to tag (collapsed dependency transfer, Hou et al. 2020): few-shot tasks could not tell.
+    classified as one of a slot or of none; how likely words are in a slot at all, and to begin it, is for layers that
+    all tasks share, as are the scores of moves from tag to tag (collapsed dependency transfer, Hou et al. 2020):
+    few-shot tasks could not tell.
     """
 
     def __init__(self, width: int = 96, sentence_rows: int = 4, num_steps: int = 24) -> None:
@@ -33,7 +34,9 @@ class Frames(Head):
         axes = {leaf: self.intents.layout[leaf] for leaf in OWN}
         words = {TAG + leaf: axis.replace("N", "K").replace("D", "F") for leaf, axis in axes.items()}
         self.layout = {**axes, **words, "share": "N K", "ways": "N"}
-        self.begin = nn.Linear(width, 1)
+        self.begin, self.inside = nn.Linear(width, 1), nn.Linear(width, 1)
+        nn.init.zeros_(self.inside.weight)
+        nn.init.zeros_(self.inside.bias)
         self.moves = nn.Parameter(torch.zeros(len(MOVES)))
         self.gate = nn.Parameter(torch.tensor([-1.0, -2.0, 0.0]))  # log of its weight, log of its floor, its offset
 
@@ -66,9 +69,9 @@ class Frames(Head):
         slots = params["share"].sum(1) > 0
         flat = self.tags.predict(_own(params, TAG, slots), rows).values.nan_to_num(neginf=NEVER)
         scores = flat.view(*real.shape, -1) + self._gate(intents, params["share"]).unsqueeze(2)
-        begins = self.begin(rows.values).view(*real.shape, 1)
-        of_slots = torch.stack([scores + F.logsigmoid(begins), scores + F.logsigmoid(-begins)], -1)[..., 1:, :]
-        tags = torch.cat([scores[..., :1], of_slots.flatten(-2)], -1)
+        inside, begins = (layer(rows.values).view(*real.shape, 1) for layer in (self.inside, self.begin))
+        kinds = [scores[..., 1:] + inside + F.logsigmoid(sign * begins) for sign in (1, -1)]
+        tags = torch.cat([scores[..., :1], torch.stack(kinds, -1).flatten(-2)], -1)
         return Tagged(intents, tags, real.sum(-1), self.moves.expand(len(tags), -1))
 
     def _gate(self, intents: Logits, share: Float[Tensor, "T N K"]) -> Float[Tensor, "T Q K"]:

@@ -1,6 +1,6 @@
 """The recipe of `frames`: intents and slots from a few examples, learned across the services of many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ MAX_OF_AN_INTENT = 80
 PIECE = 1024  # tokens that are encoded at once
 SLACK = 1.5  # rows of one pass: none has so many times more tokens than the shortest
 RANK = 32  # of what MiniLM's upper layers get
-BOLDER, LAYER, USUAL = 0.7, -0.4, 0.5  # see `bolder`
+SET_AT_END = {"bolder": 0.5, "usual": 0.5, "scale": -0.4, "penalty": -1.0}  # see `bolder`
 STRIDE, SHORT = 5, 20  # every fifth text, its first words, are enough to find principal components
 
 
@@ -140,17 +140,19 @@ def adapted(learner: Learner, batch: Batch) -> tuple[TaskParams, Rows]:
     return learner.head.adapt(Support(support, batch.support.target)), query
 
 
-def bolder(learner: Learner) -> None:
-    """Set constants of the head by the F1 score of whole slots, which likelihood is not: it leaves too many unfound.
+def bolder(learner: Learner, moved: Mapping[str, float] = SET_AT_END) -> None:
+    """Move constants of the head by the F1 score of whole slots, which likelihood is not: it leaves too many unfound.
 
-    Slots score higher by `BOLDER`, centroids count more beside the words' layer, and so does which slots the likely
-    intents have. Found by trying on the domains of HELD_OUT, left out of training; fitted to the likelihood of those
-    domains, the same constants and the chain's moves made F1 worse.
+    Slots score higher, which slots the likely intents have counts more, the words' layer counts less beside the
+    centroids and is shrunk less towards them. Found by trying on the domains of HELD_OUT, left out of training, see
+    benchmarks.frames.choosing; fitted to the likelihood of those domains, the constants and the chain's moves made F1
+    worse.
     """
     assert isinstance(learner.head, Frames)
     with torch.no_grad():
-        learner.head.gate.add_(torch.tensor([USUAL, 0.0, BOLDER]))
-        learner.head.tags.knobs[0, list(WITH_COSINES).index("scale"), 0].add_(LAYER)
+        learner.head.gate.add_(torch.tensor([moved["usual"], 0.0, moved["bolder"]]))
+        for knob in ("scale", "penalty"):
+            learner.head.tags.knobs[0, list(WITH_COSINES).index(knob), 0].add_(moved[knob])
 
 
 def _features(learner: Learner, rows: Rows) -> Rows:
