@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.effort import effort
-from benchmarks.frames import frames
+from benchmarks.frames.choosing import choosing
+from benchmarks.frames.command import frames
 from benchmarks.multilabel import multilabel
 from benchmarks.page import command, put, table
 from benchmarks.photos import photos
@@ -39,6 +40,7 @@ app.command()(text_costs)
 app.command()(photos)
 app.command()(effort)
 app.command()(frames)
+app.command("frames-choosing")(choosing)
 app.command()(multilabel)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]
 Minutes = Annotated[float, typer.Option(help=f"Of {CORES} cores a method, counted in CPU-seconds.")]

@@ -1,0 +1,1 @@
+"""Intents and slots of sets that were in no training, beside a nearest-neighbour tagger and logistic ones."""
