@@ -30,14 +30,14 @@ errors say."""
 
 
 def choosing(
-    model: Annotated[Path, typer.Option(help="The folder of a model trained with hold_out=true.")],
+    folder: Annotated[Path, typer.Option(help="Of a model trained with hold_out=true.")],
     draws: Annotated[int, typer.Option(help="Of tasks, of each set and number of shots.")] = 6,
     results: Annotated[Path, typer.Option(help="The page of the table.")] = PAGE,
     cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
 ) -> None:
     """What the constants of `frames` are chosen by: each moved both ways, on domains left out of training."""
     torch.set_num_threads(1)
-    learner, rows = load(model).learner, []
+    learner, rows = load(folder).learner, []
     tasks = {(name, shots): _tasks(left, shots, draws) for name, left in _left_out(cache) for shots in SHOTS}
     for told, constants in variants():
         bolder(learner, {name: value - SET_AT_END[name] for name, value in constants.items()})
