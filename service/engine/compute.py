@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
+from models.encoders.packed import pack as pack_weights
 from models.heads.tail import Tail
 from models.inputs.frame import max_words
 from models.inputs.text import TextInput
@@ -270,6 +271,7 @@ def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
     """The learner where it will run: encoder in `dtype`, head in float32, since inner loops and solves need it."""
     learner = checkpoint.learner.eval().requires_grad_(False).to(device)
     if not {"vector", "table"} & {*checkpoint.card.modalities}:  # bfloat16 would round a user's own numbers
+        pack_weights(learner.encoder, dtype, device)
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
 
