@@ -10,6 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from models.bases import find
+from models.encoders.packed import PackedLinear, serves
 
 EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
@@ -24,6 +25,7 @@ class Linear(nn.Module):
 
     weight: Tensor
     bias: Tensor
+    packed: PackedLinear | None = None
 
     def __init__(self, weight: Float[Tensor, "O I"], bias: Float[Tensor, "O"], rank: int) -> None:
         super().__init__()
@@ -37,6 +39,8 @@ class Linear(nn.Module):
 
     def forward(self, states: Float[Tensor, "*S I"]) -> Float[Tensor, "*S O"]:
         """What the base and the delta make of the states."""
+        if self.packed is not None and serves(states):
+            return self.packed(states)
         base = F.linear(states, self.weight, self.bias)
         return base if self.is_fused else base + F.linear(F.linear(states, self.down), self.up)
 
@@ -45,6 +49,11 @@ class Linear(nn.Module):
         if not self.is_fused:
             self.weight = self.weight + self.up.detach() @ self.down.detach()
             self.is_fused = True
+
+    def pack(self) -> None:
+        """Keep it packed too, see models.encoders.packed; once it is fused."""
+        if self.is_fused and self.packed is None:
+            self.packed = PackedLinear.of(self.weight, self.bias)
 
     def plain(self) -> nn.Linear:
         """The same as a layer of torch's, its weights copied."""

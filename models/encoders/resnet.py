@@ -1,15 +1,19 @@
 """A small residual network for glyphs (He et al. 2016), one grey channel in, one feature vector out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from models.encoders.packed import PackedConv, serves
+
 
 class Block(nn.Module):
     """Two 3x3 convolutions that halve the picture, beside a 1x1 shortcut."""
+
+    packed: tuple[PackedConv, PackedConv, PackedConv] | None = None
 
     def __init__(self, num_in: int, num_out: int) -> None:
         super().__init__()
@@ -22,8 +26,20 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
         """Half the height and width, `num_out` channels."""
+        if self.packed is not None and not self.training and serves(x):
+            first, second, shortcut = self.packed
+            return second.added(first(x, "relu"), shortcut(x))
         inner = F.relu(self.first_norm(self.first(x)))
         return F.relu(self.second_norm(self.second(inner)) + self.shortcut_norm(self.shortcut(x)))
+
+    def pack(self) -> None:
+        """Keep it packed too, see models.encoders.packed; before it is rounded."""
+        if self.packed is None:
+            self.packed = (
+                PackedConv.of(self.first, self.first_norm),
+                PackedConv.of(self.second, self.second_norm),
+                PackedConv.of(self.shortcut, self.shortcut_norm),
+            )
 
 
 class ResNet(nn.Module):
@@ -48,19 +64,20 @@ class ResNet(nn.Module):
         pictures = (images / 255).unsqueeze(1)
         if self.training:
             return self._mean(pictures.to(dtype))
-        views = torch.stack([self._mean(view.to(dtype)) for view in self._views(pictures)]).mean(0)
+        features = self._mean(self._views(pictures).to(dtype))
+        views = features.view(-1, len(images), features.shape[1]).mean(0)
         return views.sqrt() if self.root else views
 
     def _mean(self, pictures: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B D"]:
         features: Tensor = self.blocks(pictures)
         return features.mean((2, 3))
 
-    def _views(self, pictures: Float[Tensor, "B 1 H W"]) -> Iterator[Float[Tensor, "B 1 H W"]]:
-        """The pictures turned by each angle; as they are, when there are no angles."""
+    def _views(self, pictures: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "V 1 H W"]:
+        """The pictures turned by each angle, all in one batch; as they are, when there are no angles."""
         if not len(self.views_deg):
-            yield pictures
+            return pictures
         angles = self.views_deg.float().deg2rad()  # of few digits, exact in any type that the weights may be cast to
         turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], 1).view(-1, 2, 2)
-        for turn in F.pad(turns, (0, 1)):
-            grid = F.affine_grid(turn.expand(len(pictures), 2, 3), list(pictures.shape), align_corners=False)
-            yield F.grid_sample(pictures, grid, align_corners=False)
+        views = pictures.repeat(len(turns), 1, 1, 1)
+        grid = F.affine_grid(F.pad(turns, (0, 1)).repeat_interleave(len(pictures), 0), list(views.shape), False)
+        return F.grid_sample(views, grid, align_corners=False)

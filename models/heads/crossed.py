@@ -1,7 +1,8 @@
 """Cross-validation of a support: its folds are more tasks of the same batch, adapted by the very head that serves."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Bool, Int64
@@ -10,6 +11,10 @@ from torch import Tensor
 from models.heads.head import Head
 from models.heads.held_out import folds_of, members_of, order_key, picked, picked_rows, places_of
 from models.types import Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
+
+Result = TypeVar("Result")
+Held: TypeAlias = Generator[None, None, Logits | Gaussian]
+Abreast: TypeAlias = Callable[[Sequence[Held]], Generator[None, None, list[Logits | Gaussian]]]
 
 MAX_FOLDS = 5
 MAX_NUMBERS = 1_000_000  # of a support's folds that are adapted at once
@@ -49,29 +54,40 @@ class Folds:
         return cls(num, most_kept, max(1, most_held))
 
 
-def cross(head: Head, support: Support, folds: Folds) -> Generator[None, None, Crossed]:
+def in_turn(works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
+    """What each comes to, one after another."""
+    made = []
+    for work in works:
+        made.append((yield from work))
+    return made
+
+
+def cross(head: Head, support: Support, folds: Folds, abreast: Abreast = in_turn) -> Generator[None, None, Crossed]:
     """Each row's scores under its own fold; a task has as many folds as its largest label has rows, at most so many.
 
-    A row that is alone with its label is in no fold, nor is the name of a label.
+    A row that is alone with its label is in no fold, nor is the name of a label. Folds that are too large to be adapted
+    at once may go on `abreast`.
     """
-    fold_of, done = _folds(support, folds.num), 0
-    found: list[Scores] = []
-    while done < folds.num:
-        together = max(1, min(folds.num - done, MAX_NUMBERS // max(1, support.rows.values.numel())))
-        some = torch.arange(done, done + together, device=fold_of.device)
-        is_out = (fold_of == some.view(-1, 1, 1)).flatten(0, 1)
-        tasks = torch.arange(len(fold_of), device=fold_of.device).repeat(together)
-        kept = picked(support, tasks, ~is_out, folds.most_kept)
-        params = begin = head.start(kept)
-        for params in head.steps(kept, begin):  # noqa: B007 - the last one is the answer
-            yield
-        held, _ = picked_rows(support.rows, tasks, is_out, folds.most_held)
-        found.append((yield from answered(head, params, held)))
-        done += together
+    fold_of = _folds(support, folds.num)
+    together = max(1, min(folds.num, MAX_NUMBERS // max(1, support.rows.values.numel())))
+    parts = torch.split(torch.arange(folds.num, device=fold_of.device), together)
+    found = yield from abreast([_held(head, support, folds, fold_of, some) for some in parts])
     return Crossed(_own(found, fold_of), fold_of >= 0)
 
 
-def answered(head: Head, params: TaskParams, rows: Rows) -> Generator[None, None, Logits | Gaussian]:
+def _held(head: Head, support: Support, folds: Folds, fold_of: Int64[Tensor, "T S"], some: Int64[Tensor, "K"]) -> Held:
+    """Scores of the rows of some folds by params that were adapted without them."""
+    is_out = (fold_of == some.view(-1, 1, 1)).flatten(0, 1)
+    tasks = torch.arange(len(fold_of), device=fold_of.device).repeat(len(some))
+    kept = picked(support, tasks, ~is_out, folds.most_kept)
+    params = begin = head.start(kept)
+    for params in head.steps(kept, begin):  # noqa: B007 - the last one is the answer
+        yield
+    held, _ = picked_rows(support.rows, tasks, is_out, folds.most_held)
+    return (yield from answered(head, params, held))
+
+
+def answered(head: Head, params: TaskParams, rows: Rows) -> Held:
     """The scores of all rows, padding too, some after others: a step never takes long."""
     num, found = max(1, MAX_WORK // max(1, sum(leaf.numel() for leaf in params.values()))), []
     for first in range(0, rows.mask.shape[1], num):

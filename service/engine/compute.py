@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
+from models.encoders.packed import pack as pack_weights
 from models.heads.tail import Tail
 from models.inputs.frame import max_words
 from models.inputs.text import TextInput
@@ -21,6 +22,7 @@ from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
 from service.engine.forecasting import forecasts
+from service.engine.lanes import Lanes
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
 from service.engine.scores import host_scores, joined, own_scores
@@ -46,8 +48,10 @@ class Compute:
         dtype: torch.dtype,
         metrics: Metrics,
         text_bytes: int = 0,
+        num_threads: int = 1,
     ) -> None:
         self.device = device
+        self._lanes = Lanes(num_threads if device.type == "cpu" else 1)  # a GPU has one queue
         self.texts = Texts(text_bytes, metrics)
         self.checkpoints = checkpoints
         self.slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
@@ -125,7 +129,7 @@ class Compute:
         for params in learner.head.steps(support, start):  # noqa: B007 - the last is the answer
             self._keep_up()
             yield
-        told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks))
+        told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks), self._lanes)
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
         is_new = not tasks[0].encoded and self.keeps_features(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
@@ -202,13 +206,16 @@ class Compute:
         return torch.stack([found[key] for key in keys])
 
     def _encoded(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:
-        encoder, positions, parts = self.learners[digest].encoder, [], []
-        for where, part in cuts(self.checkpoints[digest].inputs, rows, self.device.type):
-            parts.append(_in_float32(encoder(to_device(part, self.device))))
-            positions.append(where)
-            self._keep_up()
-            yield
-        return _cat(parts)[to_device(np.argsort(np.concatenate(positions)), self.device)]
+        """The rows a slice at a time, or several side by side; where they differ in size, like sizes together."""
+        parts = [*cuts(self.checkpoints[digest].inputs, rows, self.device.type)]
+        made = yield from self._lanes.abreast([self._piece(digest, part) for _, part in parts])
+        return _cat(made)[to_device(np.argsort(np.concatenate([where for where, _ in parts])), self.device)]
+
+    def _piece(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:
+        made = _in_float32(self.learners[digest].encoder(to_device(rows, self.device)))
+        self._keep_up()
+        yield
+        return made
 
     def _keep_up(self) -> None:
         """On a GPU, where a launch takes no time, wait for the piece before: what is queued cannot be overtaken."""
@@ -270,6 +277,7 @@ def _placed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
     """The learner where it will run: encoder in `dtype`, head in float32, since inner loops and solves need it."""
     learner = checkpoint.learner.eval().requires_grad_(False).to(device)
     if not {"vector", "table"} & {*checkpoint.card.modalities}:  # bfloat16 would round a user's own numbers
+        pack_weights(learner.encoder, dtype, device)
         learner.encoder.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return learner
 

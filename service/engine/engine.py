@@ -71,7 +71,8 @@ class Engine:
         keep_memory()
         device = choose_device(settings.device)
         dtype = choose_dtype(settings.dtype, device)
-        self._compute = Compute(checkpoints, device, dtype, metrics, settings.text_cache_mib * MIB)
+        text_bytes, num_threads = settings.text_cache_mib * MIB, choose_num_threads(settings)
+        self._compute = Compute(checkpoints, device, dtype, metrics, text_bytes, num_threads)
         self._settings = settings
         self._metrics = metrics
         self._cache = Cache(settings.cache_mib * MIB, metrics)

@@ -12,6 +12,7 @@ from models.heads.crossed import Folds, answered, cross
 from models.heads.head import Head
 from models.types import Classes, Logits, Support, TaskParams, Values
 from service.engine.arrays import Doubt, Forecast, LabelledArrays
+from service.engine.lanes import Lanes
 
 MAX_FORECAST_ROWS = 1_000  # of a support; folds of more take too long beside what it would tell
 LEAST_POINTS = 3  # of a regression
@@ -20,7 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def forecasts(
-    head: Head, appraisal: Appraisal | None, support: Support, params: TaskParams, tasks: list[LabelledArrays]
+    head: Head,
+    appraisal: Appraisal | None,
+    support: Support,
+    params: TaskParams,
+    tasks: list[LabelledArrays],
+    lanes: Lanes,
 ) -> Generator[None, None, list[Forecast | None]]:
     """Of each task, none where it cannot be told. What goes wrong here must not cost the task."""
     nothing: list[Forecast | None] = [None] * len(tasks)
@@ -29,17 +35,22 @@ def forecasts(
     if appraisal is None or not isinstance(support.target, wanted) or is_large:
         return nothing
     try:
-        return (yield from _forecasts(head, appraisal, support, params, tasks))
+        return (yield from _forecasts(head, appraisal, support, params, tasks, lanes))
     except Exception:
         log.warning("tasks could not be appraised", exc_info=True)
         return nothing
 
 
 def _forecasts(
-    head: Head, appraisal: Appraisal, support: Support, params: TaskParams, tasks: list[LabelledArrays]
+    head: Head,
+    appraisal: Appraisal,
+    support: Support,
+    params: TaskParams,
+    tasks: list[LabelledArrays],
+    lanes: Lanes,
 ) -> Generator[None, None, list[Forecast | None]]:
     folds = Folds.of([_shots(task) for task in tasks], [_num_names(task) for task in tasks])
-    crossed = yield from cross(head, support, folds)
+    crossed = yield from cross(head, support, folds, lanes.abreast)
     own = yield from answered(head, params, support.rows)
     signs = signs_of(support, own, crossed)
     told = appraisal.appraise(signs)

@@ -1,0 +1,107 @@
+"""Layers whose weights oneDNN has packed once, to serve in bfloat16 on a CPU: torch's own packs them at every call."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+USUAL_ROWS, USUAL_PICTURES = 256, 32  # in a batch: by that oneDNN chooses a layout, which serves others too
+
+
+@runtime_checkable
+class Packable(Protocol):
+    """A part of an encoder that can keep its weights packed beside themselves."""
+
+    def pack(self) -> None:
+        """Do so."""
+
+
+def pack(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+    """Make it ready to serve in this type; nothing where that is not bfloat16 on a CPU that computes in it."""
+    if dtype == torch.bfloat16 and device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        for part in encoder.modules():
+            if isinstance(part, Packable):
+                part.pack()
+
+
+def serves(x: Tensor) -> bool:
+    """Whether packed layers take this: it is of their type, and nobody asks for gradients."""
+    return x.dtype == torch.bfloat16 and not torch.is_grad_enabled()
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLinear:
+    """A linear layer, to the bit as torch's."""
+
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "O I"], bias: Float[Tensor, "O"]) -> "PackedLinear":
+        """That of these weights."""
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.bfloat16().contiguous(), USUAL_ROWS)
+        return cls(packed, bias.bfloat16())
+
+    def __deepcopy__(self, memo: object) -> "PackedLinear":
+        """Itself, which nobody changes."""
+        return self
+
+    def __call__(self, states: Float[Tensor, "*S I"]) -> Float[Tensor, "*S O"]:
+        """What the layer makes of the states."""
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "none", [], "")
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class PackedConv:
+    """A convolution with the frozen norm behind it folded in, before its weights are rounded.
+
+    It is packed for maps of one size, when the first of them come: a layout for others takes many times as long.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    sizes: tuple[Any, ...]  # padding, stride, dilation, groups
+    packed: dict[torch.Size, Tensor] = field(default_factory=dict)  # by the height and width of maps
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> "PackedConv":
+        """That of these layers."""
+        assert norm.running_mean is not None and norm.running_var is not None
+        statistics = norm.running_mean.float(), norm.running_var.float()
+        weight, bias = fuse_conv_bn_weights(
+            conv.weight.float(), None, *statistics, norm.eps, norm.weight.float(), norm.bias.float()
+        )
+        sizes = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        return cls(weight.detach().bfloat16(), bias.detach().bfloat16(), sizes)
+
+    def __deepcopy__(self, memo: object) -> "PackedConv":
+        """Itself, which nobody changes."""
+        return self
+
+    def __call__(self, maps: Float[Tensor, "B C H W"], then: str = "none") -> Float[Tensor, "B C2 H2 W2"]:
+        """The maps convolved; then "relu", say."""
+        weight = self._for(maps.shape)
+        made: Tensor = torch.ops.mkldnn._convolution_pointwise(maps, weight, self.bias, *self.sizes, then, [], "")
+        return made
+
+    def added(self, maps: Float[Tensor, "B C H W"], to: Float[Tensor, "B C2 H2 W2"]) -> Float[Tensor, "B C2 H2 W2"]:
+        """The maps convolved and added to others, in their place; what is negative of the sum is nothing."""
+        weight = self._for(maps.shape)
+        both: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
+            to, maps, weight, self.bias, *self.sizes, "add", 1.0, "relu", [], ""
+        )
+        return both
+
+    def _for(self, shape: torch.Size) -> Tensor:
+        """The weights for maps of this shape."""
+        found = self.packed.get(shape[2:])
+        if found is None:
+            whole = self.weight.to(memory_format=torch.channels_last).to_mkldnn()
+            found = torch.ops.aten.mkldnn_reorder_conv2d_weight(whole, *self.sizes, [USUAL_PICTURES, *shape[1:]])
+            self.packed.clear()
+            self.packed[shape[2:]] = found
+        return found

@@ -1,0 +1,64 @@
+"""Work side by side: a thread a piece. Torch's own threads wait for each other in every operation of every piece."""
+
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+
+
+class Lanes:
+    """As many pieces at once as there are threads, the thread that asks one of them; in a pause none goes on.
+
+    So many threads, and no more, compute at any time: a lone piece has all of them, by torch.
+    """
+
+    def __init__(self, num: int) -> None:
+        self._num = num
+        self._others = ThreadPoolExecutor(max(1, num - 1), "kshot-lane", partial(torch.set_num_threads, 1))
+
+    def abreast(self, works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
+        """What each comes to; they go on side by side, from pause to pause, and the next as soon as one has ended."""
+        made: dict[int, Result] = {}
+        waiting, running = iter(enumerate(works)), list[tuple[int, Generator[None, None, Result]]]()
+        while running := [*running, *islice(waiting, self._num - len(running))]:
+            ends = self._side_by_side([partial(_advanced, work) for _, work in running])
+            ended = {place: end[0] for (place, _), end in zip(running, ends, strict=True) if end}
+            made |= ended
+            running = [each for each in running if each[0] not in ended]
+            if running:
+                yield
+        return [made[place] for place in range(len(works))]
+
+    def _side_by_side(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
+        """What each returns; raises what one of them raises, when all have ended."""
+        if len(calls) == 1:
+            return [calls[0]()]
+        others = [self._others.submit(_as_here, call, torch.is_inference_mode_enabled()) for call in calls[1:]]
+        torch.set_num_threads(1)
+        try:
+            own = calls[0]()
+        finally:
+            wait(others)
+            torch.set_num_threads(self._num)
+        return [own, *(each.result() for each in others)]
+
+
+def _advanced(work: Generator[None, None, Result]) -> tuple[Result] | None:
+    """The result, if the work has come to its end and not to a pause."""
+    try:
+        next(work)
+    except StopIteration as done:
+        result: Result = done.value
+        return (result,)
+    return None
+
+
+def _as_here(call: Callable[[], Result], is_inference: bool) -> Result:
+    """Torch's mode is each thread's own."""
+    with torch.inference_mode(is_inference):
+        return call()

@@ -1,0 +1,69 @@
+"""Layers that are packed to serve in bfloat16 answer as they did, and never where they may not."""
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from models.encoders.minilm import MiniLM
+from models.encoders.packed import pack
+from models.encoders.resnet import ResNet
+
+CPU = torch.device("cpu")
+NEAR = 0.02  # of the length of all features: bfloat16 tells 256 steps apart
+
+pytestmark = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU does not compute in bfloat16"
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def resnet() -> ResNet:
+    encoder = ResNet(widths=(8, 16), views_deg=(-8.0, 8.0), root=True)
+    encoder(torch.randint(0, 255, (32, 56, 56), dtype=torch.uint8))  # in training: its norms see something
+    return encoder.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("side", [56, 40])
+def test_folded_norms_are_nearer_than_rounded_ones(side: int) -> None:
+    pictures = torch.randint(0, 255, (5, side, side), dtype=torch.uint8)
+    encoder = resnet()
+    exact, before = encoder(pictures), resnet()
+    before.load_state_dict(encoder.state_dict())
+    pack(encoder, torch.bfloat16, CPU)
+    served, rounded = (each.to(torch.bfloat16)(pictures).float() for each in (encoder, before))
+    gap, former = ((made - exact).norm() / exact.norm() for made in (served, rounded))
+    assert gap < NEAR and gap < 1.5 * former
+    assert torch.equal(encoder(pictures), encoder(pictures))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("num_texts", [1, 7, 64])
+def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
+    tokens = torch.randint(1, 50, (num_texts, 12))
+    encoder = MiniLM(None, heads=4, last=2, sizes=(50, 64, 128)).requires_grad_(False).to(torch.bfloat16)
+    before = encoder(tokens)
+    pack(encoder, torch.bfloat16, CPU)
+    assert encoder.layers[0].wide.packed is not None  # type: ignore[union-attr]
+    assert torch.equal(encoder(tokens), before)
+    assert torch.equal(copy.deepcopy(encoder)(tokens), before)
+
+
+def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
+    encoder = resnet()
+    pack(encoder, torch.float32, CPU)
+    assert encoder.blocks[0].packed is None
+    pack(encoder, torch.bfloat16, CPU)
+    pictures = torch.rand(2, 1, 56, 56, requires_grad=True)
+    encoder.blocks(pictures).sum().backward()
+    assert pictures.grad is not None and pictures.grad.any()
+    served = encoder.to(torch.bfloat16).blocks(pictures.bfloat16())
+    assert served.requires_grad
