@@ -30,7 +30,7 @@ def pack(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
 
 def is_there() -> bool:
     """Whether this torch has oneDNN's operations, whose names are its own and may change, and the CPU bfloat16."""
-    has_all = torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
+    has_all = torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
     return has_all and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
