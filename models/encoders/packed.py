@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+OPERATIONS = "_is_mkldnn_bf16_supported", "_linear_pointwise", "_convolution_pointwise", "_reorder_linear_weight"
 USUAL_ROWS, USUAL_PICTURES = 256, 32  # in a batch: by that oneDNN chooses a layout, which serves others too
 
 
@@ -21,10 +22,16 @@ class Packable(Protocol):
 
 def pack(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
     """Make it ready to serve in this type; nothing where that is not bfloat16 on a CPU that computes in it."""
-    if dtype == torch.bfloat16 and device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if dtype == torch.bfloat16 and device.type == "cpu" and is_there():
         for part in encoder.modules():
             if isinstance(part, Packable):
                 part.pack()
+
+
+def is_there() -> bool:
+    """Whether this torch has oneDNN's operations, whose names are its own and may change, and the CPU bfloat16."""
+    has_all = torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
+    return has_all and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def serves(x: Tensor) -> bool:

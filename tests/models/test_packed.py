@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from models.encoders import packed
 from models.encoders.minilm import MiniLM
 from models.encoders.packed import pack
 from models.encoders.resnet import ResNet
@@ -13,9 +14,7 @@ from models.encoders.resnet import ResNet
 CPU = torch.device("cpu")
 NEAR = 0.02  # of the length of all features: bfloat16 tells 256 steps apart
 
-pytestmark = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU does not compute in bfloat16"
-)
+pytestmark = pytest.mark.skipif(not packed.is_there(), reason="no bfloat16 by oneDNN here")
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +66,10 @@ def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
     assert pictures.grad is not None and pictures.grad.any()
     served = encoder.to(torch.bfloat16).blocks(pictures.bfloat16())
     assert served.requires_grad
+
+
+def test_a_torch_without_these_operations_serves_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "OPERATIONS", ("_linear_pointwise", "_renamed"))
+    encoder = resnet()
+    pack(encoder, torch.bfloat16, CPU)
+    assert encoder.blocks[0].packed is None
