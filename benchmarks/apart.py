@@ -69,7 +69,7 @@ def vectors(data: Path, twin: Path | None) -> Read:
     """Tables that the appraisal was not fitted to."""
     checkpoint = load(ZOO / "vectors")
     rows, groups = tables(data, checkpoint.inputs.shape[0], of_figures=True)
-    return Read(checkpoint, Pool(rows, groups, 20, 100, SEED, 0.0), 400, f"the tables {', '.join(groups)}")
+    return Read(checkpoint, Pool(rows, groups, 50, 100, SEED, 0.0), 500, f"the tables {', '.join(groups)}")
 
 
 def curves(data: Path, twin: Path | None) -> Read:

@@ -18,7 +18,7 @@ from models.training.appraisals.pools import Pool
 from models.training.evaluate import hardware
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
-BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 99.0)}
+BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 20.5), "21-50": (20.5, 99.0)}
 CURVE_BINS = {"3-6": (0.0, 6.5), "7-12": (6.5, 12.5), "13-30": (12.5, 99.0)}
 CALIBRATION_BINS = 15
 ABOUT = """Tasks of 2 to 20 labels; `in` is the share of tasks whose figure lies in the 90% interval, `error` the mean \

@@ -43,13 +43,18 @@ def made_up(number: int) -> Asked:
 
 
 def regressions(data: Path) -> tuple[Tensor, dict[str, list[Tensor]]]:
-    """Each table of numbers to be told, these cut at as many quantiles as the table's place in the list says."""
+    """Each table of numbers to be told, as cells, apart from what is made up."""
+    return pooled({f"{APART}{name}": each for name, each in cut(data).items()})
+
+
+def cut(data: Path) -> dict[str, tuple[SmallTable, npt.NDArray[np.int64]]]:
+    """Tables of numbers to be told, these cut at as many quantiles as the table's place in the list says."""
     found = {}
     for place, name in enumerate(names_of("tabular_reg")):
         table = read_table(data, "tabular_reg", name)
         ends = np.quantile(table.targets, np.linspace(0, 1, 2 + place % (MAX_CUTS - 1) + 1)[1:-1])
-        found[f"{APART}{name}"] = (table, np.searchsorted(ends, table.targets, side="right"))
-    return pooled(found)
+        found[name] = (table, np.searchsorted(ends, table.targets, side="right"))
+    return found
 
 
 def pooled(found: dict[str, tuple[SmallTable, npt.NDArray[np.int64]]]) -> tuple[Tensor, dict[str, list[Tensor]]]:

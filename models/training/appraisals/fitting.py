@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.appraisal import LEVELS, Appraisal
@@ -15,6 +15,7 @@ from models.heads.head import Head
 from models.training.appraisals.judging import Judged, Source, judged
 
 APART = "apart: "  # begins the names of groups of another set: each set is judged by what was fitted to the other
+MADE = "synthetic"  # begins the names of groups that are made up
 NUM_FOLDS = 4  # of groups, where they are all of one set
 PLAIN = {"classification": 5, "regression": 3}  # the sign that is plain leave-one-out, in the figure's own unit
 DECAY = {"classification": 0.1, "regression": 0.001}  # of what is learned beyond it: data sets differ more than curves
@@ -40,7 +41,8 @@ def appraised_by(kind: str, found: Sequence[Judged]) -> Appraisal:
             other = fitted(kind, [each for each in found if each.group not in kept])
             mine = torch.tensor([each.group in kept for each in found])
             raw[mine] = other(stacked(other, [each for each in found if each.group in kept])[0])
-        _widen(appraisal, found, raw)
+        is_told = _is_told(found)
+        _widen(appraisal, [each for each, is_mine in zip(found, is_told, strict=True) if is_mine], raw[is_told])
     return appraisal
 
 
@@ -126,6 +128,12 @@ def _widen(appraisal: Appraisal, tasks: Sequence[Judged], raw: Float[Tensor, "T 
             short = (logs - raw[:, None, len(QUANTILES) + place])[mine]
             each = weights[mine].unsqueeze(1).expand_as(short) / short.shape[1]
             appraisal.shifts[number, place] = weighted_quantile(short.flatten(), each.flatten(), 1 - level)
+
+
+def _is_told(tasks: Sequence[Judged]) -> Bool[Tensor, "T"]:
+    """By which tasks widths are told: by those that were not made up, where there are any."""
+    is_real = torch.tensor([not each.group.startswith(MADE) for each in tasks])
+    return is_real if is_real.any() else torch.ones_like(is_real)
 
 
 def _weights(tasks: Sequence[Judged]) -> Float[Tensor, "T"]:

@@ -1,10 +1,11 @@
 """Tasks to fit an appraisal to, by model: of classes that the model, or a twin of it, was not trained on."""
 
-import hashlib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -12,11 +13,12 @@ from torch import Tensor
 from models.checkpoint import Checkpoint
 from models.data.episodes import generator
 from models.data.omniglot import DRAWERS, load_omniglot
-from models.data.small_tables import filled, names_of, read_table
+from models.data.small_tables import SmallTable, filled, names_of, read_table
 from models.data.synthetic import CurveTasks, VectorTasks
 from models.inputs.image import GlyphInput
+from models.training.appraisals.cells import cut
 from models.training.appraisals.cells import tables as rows_of_tables
-from models.training.appraisals.fitting import APART
+from models.training.appraisals.fitting import APART, MADE
 from models.training.appraisals.judging import Asked, Source
 from models.training.appraisals.mixed import universal
 from models.training.appraisals.photographs import photos
@@ -25,49 +27,56 @@ from models.training.appraisals.sentences import text
 from models.types import Classes, Support, Values, full_rows
 
 MIN_ROWS = 12  # of a class of a table
+MAX_SHOTS = 50  # of a task of a table
+MADE_UP = 5  # one task in so many is
 NUM_PAIRS, NUM_SLANTED = 12, 12
 
 
 def vectors(checkpoint: Checkpoint, data: Path, twin: Path | None) -> Fitting:
-    """Synthetic tasks of a seed of their own."""
-    made = VectorTasks(checkpoint.inputs.shape[0])
+    """Real tables, numbers to be told cut into classes; one task in five is synthetic, of a seed of their own."""
+    width = checkpoint.inputs.shape[0]
+    made, known = VectorTasks(width), {**_named(data, of_figures=False), **cut(data)}
+    pool = Pool(*columns(known, width), max_shots=MAX_SHOTS, max_queries=60, seed=SEED)
+    source: Source = lambda number: pool(number) if number % MADE_UP else made_up(made, number // MADE_UP)  # noqa: E731
+    return Fitting(source, 2400, f"synthetic tasks of a seed of their own, and the tables {', '.join(known)}")
 
-    def source(number: int) -> Asked:
-        draw = generator(SEED, number)
-        ways = 2 + int(torch.randint(9, (), generator=draw))
-        shots = shot_counts(draw, ways, 20)
-        rows = made._task(draw, ways, max(shots) + 30)
-        taught = torch.cat([torch.full((num,), way) for way, num in enumerate(shots)])
-        support = torch.cat([rows[way, :num] for way, num in enumerate(shots)]).unsqueeze(0)
-        target = Classes(mistaken(taught, ways, draw).unsqueeze(0), torch.ones(1, ways, dtype=torch.bool))
-        query = full_rows(rows[:, max(shots) :].flatten(0, 1).unsqueeze(0))
-        return Asked(
-            f"synthetic {number // 2 % 10}",
-            Support(full_rows(support), target),
-            query,
-            torch.arange(ways).repeat_interleave(30),
-        )
 
-    pool = Pool(*tables(data, checkpoint.inputs.shape[0], of_figures=False), max_queries=30, seed=SEED)
-    in_turns: Source = lambda number: pool(number // 2) if number % 2 else source(number)  # noqa: E731
-    return Fitting(in_turns, 1600, f"synthetic tasks of a seed of their own, and the tables {', '.join(pool.groups)}")
+def made_up(made: VectorTasks, number: int) -> Asked:
+    """A synthetic task, some of its labels wrong."""
+    draw = generator(SEED, number)
+    ways = 2 + int(torch.randint(9, (), generator=draw))
+    shots = shot_counts(draw, ways, 20)
+    rows = made._task(draw, ways, max(shots) + 30)
+    taught = torch.cat([torch.full((num,), way) for way, num in enumerate(shots)])
+    support = full_rows(torch.cat([rows[way, :num] for way, num in enumerate(shots)]).unsqueeze(0))
+    told = mistaken(taught, ways, draw)
+    target = Classes(told.unsqueeze(0), torch.ones(1, ways, dtype=torch.bool))
+    query = full_rows(rows[:, max(shots) :].flatten(0, 1).unsqueeze(0))
+    truth, wrong = torch.arange(ways).repeat_interleave(30), (told != taught).nonzero().flatten().tolist()
+    return Asked(f"{MADE} {number % 10}", Support(support, target), query, truth, wrong)
 
 
 def tables(data: Path, width: int, *, of_figures: bool) -> tuple[Tensor, dict[str, list[Tensor]]]:
     """Small tables, a group each, those that figures are given for or the others; which is drawn by their names."""
+    return columns(_named(data, of_figures=of_figures), width)
+
+
+def _named(data: Path, *, of_figures: bool) -> dict[str, tuple[SmallTable, npt.NDArray[np.int64]]]:
+    own = [name for name in names_of("tabular_cls") if (sha256(name.encode()).digest()[0] % 2 == 1) == of_figures]
+    found = {name: read_table(data, "tabular_cls", name) for name in own}
+    return {name: (table, table.targets.astype(np.int64)) for name, table in found.items()}
+
+
+def columns(
+    found: Mapping[str, tuple[SmallTable, npt.NDArray[np.int64]]], width: int
+) -> tuple[Tensor, dict[str, list[Tensor]]]:
+    """Of tables and the class of each row: as many numbers a row, and which rows are of which class."""
     rows: list[np.ndarray] = []
     groups: dict[str, list[Tensor]] = {}
-    for name in names_of("tabular_cls"):
-        if (hashlib.sha256(name.encode()).digest()[0] % 2 == 1) != of_figures:
-            continue
-        table = read_table(data, "tabular_cls", name)
-        values, truth = filled(table.values[:, :width]).astype(np.float32), table.targets.astype(np.int64)
-        done = sum(map(len, rows))
-        groups[name] = [
-            done + torch.from_numpy(np.flatnonzero(truth == label))
-            for label in np.unique(truth)
-            if (truth == label).sum() >= MIN_ROWS
-        ]
+    for name, (table, classes) in found.items():
+        values, done = filled(table.values[:, :width]).astype(np.float32), sum(map(len, rows))
+        members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+        groups[name] = [done + torch.from_numpy(each) for each in members if len(each) >= MIN_ROWS]
         rows.append(np.pad(values, ((0, 0), (0, width - values.shape[1]))))
     return torch.from_numpy(np.concatenate(rows)), groups
 
