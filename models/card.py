@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Card:
     encoder: Part
     head: Part
     created_at: str  # ISO 8601, UTC
-    card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence
+    card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence, domain
     tasks: Mapping[str, Part] = field(default_factory=dict)  # its own, by name: {"kind", "labels", "about"}
     several: tuple[str, ...] = ()  # modalities, where `modality` is "mixed"
 
@@ -41,6 +41,12 @@ class Card:
     def modalities(self) -> tuple[str, ...]:
         """What its inputs may be."""
         return self.several or (self.modality,)
+
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """Between which numbers inputs were in training, beyond which no answer can be trusted; none if anywhere."""
+        found: Sequence[float] | None = self.card.get("domain")
+        return None if found is None else (float(found[0]), float(found[1]))
 
     def to_json(self) -> str:
         """The text of model.json; of what is optional, only what there is."""
@@ -81,8 +87,17 @@ def _checked(content: Any) -> Card:
     texts = (card.name, card.modality, card.created_at, *card.kinds, *card.several)
     if not card.kinds or not all(isinstance(text, str) and text for text in texts):
         raise TypeError("name, modality, kinds and created_at must be texts")
+    _check_domain(card.card)
     _check_tasks(card)
     return card
+
+
+def _check_domain(told: Mapping[str, Any]) -> None:
+    """Raises TypeError for bounds between which there is nothing."""
+    domain = told.get("domain", [0, 1])
+    is_pair = isinstance(domain, list | tuple) and len(domain) == 2
+    if not is_pair or not all(type(bound) in (int, float) for bound in domain) or not domain[0] < domain[1]:
+        raise TypeError("the domain of a card must be two numbers, the lower first")
 
 
 def _check_tasks(card: Card) -> None:

@@ -38,6 +38,7 @@ def curves(data: Path, num_steps: int = 1500) -> Run:
         card={
             "recipe": f"kshot train curves ({num_steps} steps, {__name__})",
             "inputs": "one number in [-5, 5]; targets in any unit",
+            "domain": [-5, 5],
             "data": "synthetic: sinusoids, lines, parabolas and Gaussian processes (models.data.synthetic)",
             "licence": "Apache-2.0",
         },

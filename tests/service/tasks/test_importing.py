@@ -23,7 +23,7 @@ from tests.service.tasks.test_readapting import living
 SAFETENSORS = {"Content-Type": "application/vnd.safetensors"}
 MORE: dict[str, dict[str, Any]] = {
     "vectors": {"input": [0.5] * 64, "label": "c"},
-    "curves": {"input": [9.0], "target": -3.0},
+    "curves": {"input": [4.5], "target": -3.0},
     "glyphs": pictures()[1] | {"label": "c"},
 }
 

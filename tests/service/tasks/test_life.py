@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLOSED_FORMS: dict[str, dict[str, Any]] = {
     "vectors": {},
-    "curves": {"input": [9.0], "target": -3.0},
+    "curves": {"input": [4.5], "target": -3.0},
     "glyphs": pictures()[1] | {"label": "c"},
 }
 
