@@ -100,11 +100,11 @@ class Turned:
 
 
 @lru_cache(maxsize=16)
-def pool_of(data: Path, stream: Stream, part: Split, inputs: MixedInput, share: float = 1.0) -> Pool:
-    """The rows of one part of a stream; of this share of its tasks: alphabets, intents, tables."""
+def pool_of(data: Path, stream: Stream, part: Split, inputs: MixedInput, share: float = 1.0, seed: int = 0) -> Pool:
+    """The rows of one part of a stream; of this share of its tasks, by `seed`: alphabets, intents, tables."""
     sets = [each for name in SETS[stream] for each in read_named(data, name) if each.name not in LEFT_OUT]
     chosen = [_rows_of(each, part) for each in sets]
-    names = _some(sorted({key for classes in chosen for key in classes}, key=str), stream, share)
+    names = _some(sorted({key for classes in chosen for key in classes}, key=str), stream, share, seed)
     rows: list[np.ndarray] = []
     targets: list[float] = []
     places: dict[tuple[str, str], list[int]] = {}
@@ -142,12 +142,12 @@ def _spread(rows: list[int], modality: str) -> list[int]:
     return rows if len(rows) <= most else [rows[int(place)] for place in np.linspace(0, len(rows) - 1, most)]
 
 
-def _some(names: list[tuple[str, str]], stream: Stream, share: float) -> set[tuple[str, str]]:
+def _some(names: list[tuple[str, str]], stream: Stream, share: float, seed: int) -> set[tuple[str, str]]:
     """A share of the tasks: of the alphabets and tables by name, of the intents one by one; never fewer than needed."""
     if share >= 1:
         return set(names)
     units = sorted({family for family, _ in names}) if stream != "text" else [f"{f}/{label}" for f, label in names]
-    order = torch.randperm(len(units), generator=generator(0, STREAMS.index(stream))).tolist()
+    order = torch.randperm(len(units), generator=generator(seed, STREAMS.index(stream))).tolist()
     kept = {units[place] for place in order[: max(1, round(share * len(units)))]}
     return {(f, label) for f, label in names if (f if stream != "text" else f"{f}/{label}") in kept}
 

@@ -42,7 +42,12 @@ def measure_streams(checkpoint: Checkpoint, data: Path, dtype: torch.dtype, test
 
 def figures(learner: Learner, pools: Mapping[str, Pool], num_tasks: int = 400) -> dict[str, Figure]:
     """Accuracy in per cent of every kind of task, and 100 R2 of regressions, by "stream: task, shots"."""
-    found: dict[str, Figure] = {}
+    return {name: percent(name, each) for name, each in shares(learner, pools, num_tasks).items()}
+
+
+def shares(learner: Learner, pools: Mapping[str, Pool], num_tasks: int = 400) -> dict[str, np.ndarray]:
+    """What each task came to, the same tasks for every learner: the share of right answers, or R2."""
+    found: dict[str, np.ndarray] = {}
     for stream, pool in pools.items():
         features = encode_all(learner, pool.rows)
         if stream == "regression":
@@ -63,12 +68,12 @@ def figures(learner: Learner, pools: Mapping[str, Pool], num_tasks: int = 400) -
                 sizes = {"ways": ways, "shots": shots, "num_tasks": num_tasks, "queries": ASKED, "max_tasks": 25}
                 answers = episode_answers(learner.head, features, usable, **sizes)
                 name = f"{stream}: {family.partition('/')[2] or f'{WAYS}-way'} {shots}-shot"
-                found[name] = answers.accuracy(name)
+                found[name] = answers.right.mean(1)
     return found
 
 
-def _of_tables(learner: Learner, features: Tensor, pool: Pool, num_tasks: int) -> dict[str, Figure]:
-    """100 R2: how much of a table's variance the answers explain."""
+def _of_tables(learner: Learner, features: Tensor, pool: Pool, num_tasks: int) -> dict[str, np.ndarray]:
+    """R2: how much of a table's variance the answers explain."""
     found = {}
     for (table, _), rows in pool.classes.items():
         for shots in VALUE_SHOTS:
@@ -78,7 +83,7 @@ def _of_tables(learner: Learner, features: Tensor, pool: Pool, num_tasks: int) -
                 [_left(learner, features, pool, part, shots) for part in torch.split(torch.stack(tasks), 25)]
             )
             name = f"regression: {table.partition('/')[2]} {shots}-shot"
-            found[name] = percent(name, 1 - left)
+            found[name] = 1 - left
     return found
 
 

@@ -42,39 +42,42 @@ def universal(
     only: str = "",
     share: float = 1.0,
     weights: str = "fixed",
-    image: float = 1.0,
+    image: float = 3.0,
     text: float = 1.0,
     vector: float = 1.0,
     regression: float = 1.0,
     num_steps: int = 400,
-    rate: float = 3e-3,
+    rate: float = 1e-3,
     channels: int = 64,
     width: int = 128,
-    hidden: int = 256,
+    hidden: int = 512,
     weight_decay: float = 1e-3,
+    seed: int = 0,
 ) -> Run:
     """Episodes of every stream at each step, their losses weighted: `image` to `regression` are the fixed weights.
 
-    `only` trains the same network on one modality, `share` on a share of the tasks: what it is compared with.
+    `only` trains the same network on one modality, `share` on a share of the tasks: what it is compared with;
+    `seed` is that of the first weights, the episodes, and which tasks are in a share.
     """
     if only and only not in MODALITIES:
         raise ValueError(f"only takes {', '.join(MODALITIES)}, not {only!r}")
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     streams = MODALITIES[only] if only else STREAMS
     inputs, given = MixedInput(), {"image": image, "text": text, "vector": vector, "regression": regression}
-    pools: dict[str, Pool] = {stream: pool_of(data, stream, "train", inputs, share) for stream in streams}
-    card = _card(*parts(channels, width, hidden, inputs.max_dim), _told(pools, only, share, num_steps))
+    pools: dict[str, Pool] = {stream: pool_of(data, stream, "train", inputs, share, seed) for stream in streams}
+    card = _card(*parts(channels, width, hidden, inputs.max_dim), _told(pools, only, share, num_steps, seed))
     return Run(
         card=card,
         learner=build(card.encoder, card.head),
         objective=Blended(streams, weights, {name: given[name] for name in streams}),
-        batches=Streams({stream: _episodes(stream, pool) for stream, pool in pools.items()}),
+        batches=Streams({stream: _episodes(stream, pool, seed) for stream, pool in pools.items()}),
         num_steps=num_steps,
         rate=rate,
         optimiser="adamw",
         warmup_steps=num_steps // 20,
         weight_decay=weight_decay,
         max_norm=2.0,
+        seed=seed,
         validate=partial(validated, held_out(data, streams, "val", inputs)),
         validate_steps=num_steps,
     )
@@ -102,12 +105,12 @@ def held_out(data: Path, streams: Sequence[str], part: Split, inputs: MixedInput
     return {stream: pool_of(data, cast(Stream, stream), part, inputs) for stream in streams}
 
 
-def _episodes(stream: str, pool: Pool) -> Any:
+def _episodes(stream: str, pool: Pool, seed: int) -> Any:
     if stream == "regression":
-        return TableEpisodes(pool)
+        return TableEpisodes(pool, seed=seed)
     if stream == "vector":
-        return PoolEpisodes(pool.rows, pool.classes, num_tasks=8, max_ways=4, max_shots=10, alike=True)
-    tasks = PoolEpisodes(pool.rows, pool.classes, num_tasks=3, max_ways=10, max_shots=5, max_queries=3)
+        return PoolEpisodes(pool.rows, pool.classes, num_tasks=8, max_ways=4, max_shots=10, seed=seed, alike=True)
+    tasks = PoolEpisodes(pool.rows, pool.classes, num_tasks=3, max_ways=10, max_shots=5, max_queries=3, seed=seed)
     return Turned(tasks) if stream == "image" else tasks
 
 
@@ -125,11 +128,10 @@ def _card(encoder: Part, head: Part, told: Mapping[str, Any]) -> Card:
     )
 
 
-def _told(pools: Mapping[str, Pool], only: str, share: float, num_steps: int) -> dict[str, Any]:
+def _told(pools: Mapping[str, Pool], only: str, share: float, num_steps: int, seed: int) -> dict[str, Any]:
     """For the card: what it was trained on, and what it may be used for."""
-    chosen = "".join(
-        f" --set {key}={value}" for key, value in (("only", only), ("share", share)) if value not in ("", 1.0)
-    )
+    asked = (("only", only, ""), ("share", share, 1.0), ("seed", seed, 0))
+    chosen = "".join(f" --set {key}={value}" for key, value, usual in asked if value != usual)
     licences = sorted({licence for pool in pools.values() for licence in pool.licences})
     return {
         "recipe": f"kshot train universal{chosen} ({num_steps} steps, {__name__})",

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.universal import Trained, tables
+from benchmarks.universal import Trained, error, tables
 from models.checkpoint import build
 from models.data import streams
 from models.data.pools import PoolEpisodes
 from models.data.schema import DataSet, Example
 from models.data.streams import HELD, LEFT_OUT, Pool, TableEpisodes, Turned, pool_of
 from models.inputs.mixed import MixedInput
-from models.training.figures import Figure
 from models.training.measure_streams import figures
 from models.training.objectives.blended import Blended
 from models.training.universal import Streams, parts
@@ -106,20 +105,23 @@ def test_parts_of_a_stream_share_no_task(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_line_a_task_and_a_mean_a_stream() -> None:
-    def row(value: float, *names: str) -> Trained:
-        return Trained("d" * 64, {name: Figure(name, value, 1.0) for name in names}, {"image": 1.0}, 3.0)
+    def grids(*values: float) -> dict[str, np.ndarray]:
+        spread = np.array([[-0.02, 0.02], [-0.01, 0.01]])  # two seeds, two tasks
+        return {name: value + spread * place for place, (name, value) in enumerate(zip(names, values, strict=True))}
 
     names = ("image: 5-way 1-shot", "text: a", "text: b", "vector: c", "regression: d")
-    told = tables(
-        {
-            "all": {
-                "universal": row(90.0, *names),
-                "image": row(91.0, names[0]),
-                "text": row(88.5, *names[1:3]),
-                "vector": row(90.0, *names[3:]),
-            }
-        }
-    )
-    assert "| image: 5-way 1-shot | 90.0 ± 1.0 | 91.0 ± 1.0 | -1.0 ± 1.4 |" in told
-    assert "| **text: mean** | 90.0 ± 0.7 | 88.5 ± 0.7 | +1.5 ± 1.0 |" in told
-    assert "lambda: image 1." in told
+    rows = {name: [Trained("d" * 64, {"image": 1.0}, 3.0)] * 2 for name in ("universal", "image")}
+    found = {"all, universal": grids(0.9, 0.9, 0.8, 0.9, 0.9), "all, twins": grids(0.91, 0.885, 0.8, 0.9, 0.9)}
+    told = tables({"all": rows}, found)
+    assert "| image: 5-way 1-shot | 90.0 | 91.0 | -1.00 ± 0.00 |" in told
+    assert "| **text: mean** | 85.0 | 84.2 | +0.75 ± 0.00 |" in told
+    assert "lambda: image 1." in told and "image 3 CPU-s" in told
+
+
+def test_the_error_of_a_difference_is_over_seeds_and_over_tasks() -> None:
+    rng = np.random.default_rng(0)
+    seeds, tasks = rng.normal(0, 2, (500, 5, 1)), rng.normal(0, 8, (500, 1, 40))
+    draws = seeds + tasks + rng.normal(0, 1, (500, 5, 40))
+    told = np.array([error([each]) for each in draws])
+    assert draws.mean((1, 2)).std() == pytest.approx((told**2).mean() ** 0.5, rel=0.1)
+    assert error([draws[0, :1]]) == pytest.approx(draws[0, 0].std(ddof=1) / 40**0.5)  # one seed says nothing of seeds
