@@ -159,7 +159,7 @@ def main(
     told = (
         f"`{command('universal')}`, {seeds} seeds, one thread of {hardware()}; when it was measured is in the ledger."
     )
-    put(results, "comparison-universal", "\n\n".join([told, ABOUT, tables(rows, grids)]))
+    put(results, "comparison-universal-seeds", "\n\n".join([told, ABOUT, tables(rows, grids)]))
 
 
 if __name__ == "__main__":
