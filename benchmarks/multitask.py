@@ -16,6 +16,8 @@ import torch
 import typer
 
 from benchmarks.page import append, command, put, table
+from benchmarks.pipeline import ABOUT as ABOUT_PIPELINE
+from benchmarks.pipeline import pipeline_table
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.omniglot import Omniglot, load_omniglot
@@ -92,20 +94,19 @@ def of_schools(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, s
 
 
 @app.command()
-def pipeline(out: Out = RUNS, results: Results = PAGE, cache: Cache = CACHE, steps: int = 800) -> None:
-    """Initialise, pre-train, meta-learn, apply: each part alone and both, at as many steps of as many drawings."""
-    run = pipeline_recipe(cache, num_steps=steps)
-    rows = compared(run, "both", out / "pipeline")
-    now = _entered(results, "pipeline", "Omniglot evaluation (659 characters, 20 alphabets)")
-    test, body = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS), []
-    for name, row in rows.items():
-        learner = run.learner if name == "both" else run.beside[name].learner
-        with torch.inference_mode():
-            figures = [*row.figures.values(), *test(learner).values()]
-        body.append([name, *(f"{100 * figure:.1f}" for figure in figures), f"{row.cpu_s:.0f}"])
-    settings = [*next(iter(rows.values())).figures]
-    head = ["", *(f"{each}, held out" for each in settings), *(f"{each}, evaluation" for each in settings), "CPU-s"]
-    _write(results, "pipeline", now, ABOUT_PIPELINE, [table(head, body)])
+def pipeline(
+    out: Out = RUNS,
+    results: Results = PAGE,
+    cache: Cache = CACHE,
+    steps: int = 800,
+    seeds: Annotated[int, typer.Option(help="How many of each row.")] = 5,
+) -> None:
+    """Initialise, pre-train, meta-learn, apply: each part alone and both, at as much CPU time."""
+    runs = [pipeline_recipe(cache, num_steps=steps, seed=seed) for seed in range(seeds)]
+    rows = [compared(run, "both", out / f"pipeline-{seed}") for seed, run in enumerate(runs)]
+    now = _entered(results, "pipeline", "Omniglot evaluation (659 characters, 20 alphabets), by every row and seed")
+    test = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS)
+    _write(results, "pipeline", now, ABOUT_PIPELINE, [pipeline_table(runs, rows, test)])
 
 
 def _ships() -> Checkpoint:
@@ -124,11 +125,6 @@ def _shipped(background: Omniglot, cache: Path) -> str:
     return f"{told}\n\n{tasks}\n\n{table(['new tasks within an evaluation alphabet', 'accuracy, %'], rows)}"
 
 
-ABOUT_PIPELINE = (
-    "The same Conv-4 and head: as initialised; pre-trained on 25 alphabets and four numbers at once; meta-learned on "
-    "episodes of the same drawings; half of the steps each. Accuracy, %, within an alphabet: mean over background's "
-    "last five, kept to choose by, and over the evaluation alphabets, by which nothing was chosen."
-)
 ABOUT_DRAWINGS = (
     "25 alphabets (which character?) and four numbers that follow from a drawing, on one Conv-4 with a layer a task, "
     f"{STEPS} steps of {ROWS} drawings; beside as many networks of the same size, each trained on one task alone: an "

@@ -23,10 +23,11 @@ from models.training.objectives.joint import Joint
 from models.training.task_figures import spreads
 from models.training.train import Run
 
-ROWS = 120  # drawings a step, in both phases: a step costs the same
+ROWS = 120  # drawings a step, in both phases
+COST = 1.35  # of a step of pre-training in CPU time, in steps of meta-learning
 MIN_WAYS, MAX_WAYS, MAX_SHOTS, QUERIES = 5, 20, 5, 3
 APPLIED = ((20, 1), (20, 5), (5, 1))  # ways and shots of what it is applied to
-SHARES = {"random": None, "pre-train": 1.0, "meta": 0.0, "both": 0.5}  # of the steps that are spent on pre-training
+SHARES = {"random": None, "pre-train": 1.0, "meta": 0.0, "both": 0.5}  # of the CPU time that is spent on pre-training
 
 
 class Phases(nn.Module):
@@ -67,15 +68,16 @@ class Steps:
         return full_batch(images[chosen[:, :, :shots]], images[chosen[:, :, shots:]])
 
 
-def pipeline(data: Path, share: float = 0.5, num_steps: int = 800, compare: bool = True) -> Run:
-    """`share` of the steps pre-train on Omniglot's first 25 alphabets and drawings' attributes, the others meta-learn.
+def pipeline(data: Path, share: float = 0.5, num_steps: int = 800, compare: bool = True, seed: int = 0) -> Run:
+    """Pre-train on Omniglot's first 25 alphabets and drawings' attributes for `share` of the CPU time, then meta-learn.
 
-    With `compare`, what only one of the two makes of as many steps is trained too, and shown beside.
+    The time is that of `num_steps` of meta-learning. With `compare`, what only one of the two makes of as much time is
+    trained too, and shown beside.
     """
     background = load_omniglot(data, "background")
     shared = drawings(background.only(TRAINED), FRAME)
     validate = applied(background.only(VALIDATED))
-    make = partial(pipeline_run, shared, background.only(TRAINED).digest(), num_steps, validate)
+    make = partial(pipeline_run, shared, background.only(TRAINED).digest(), num_steps, validate, seed=seed)
     run = make(share)
     if not compare:
         return run
@@ -84,12 +86,16 @@ def pipeline(data: Path, share: float = 0.5, num_steps: int = 800, compare: bool
 
 
 def pipeline_run(
-    shared: SharedRows, digest: str, num_steps: int, validate: Callable[[Learner], Metrics], share: float | None
+    shared: SharedRows,
+    digest: str,
+    num_steps: int,
+    validate: Callable[[Learner], Metrics],
+    share: float | None,
+    seed: int = 0,
 ) -> Run:
-    """The run that spends this share of its steps on pre-training; with None, none on anything."""
-    torch.manual_seed(0)
-    num_steps = 0 if share is None else num_steps
-    num_first = round(num_steps * (share or 0))
+    """The run that spends this share of its time on pre-training; with None, none on anything."""
+    torch.manual_seed(seed)
+    num_first, num_then = (0, 0) if share is None else steps_of(num_steps, share)
     card = Card(
         name="pipeline",
         modality=DRAWN.modality,
@@ -99,7 +105,7 @@ def pipeline_run(
         head=HEAD,
         created_at="",
         card={
-            "recipe": f"kshot train pipeline ({num_first} steps of pre-training, {num_steps - num_first} of "
+            "recipe": f"kshot train pipeline ({num_first} steps of pre-training, {num_then} of "
             f"meta-learning, {__name__})",
             "split": "Omniglot background: alphabets 0-24 trained on, 25-29 to choose by",
             "licence": OMNIGLOT["licence"],
@@ -113,14 +119,20 @@ def pipeline_run(
         card=card,
         learner=learner,
         objective=Phases(joint),
-        batches=Steps(Drawn(trained, ROWS), pools_of(shared, trained), num_first),
-        num_steps=num_steps,
+        batches=Steps(Drawn(trained, ROWS, seed), pools_of(shared, trained), num_first),
+        num_steps=num_first + num_then,
         optimiser="adamw",
         rate=2e-3,
         warmup_steps=20,
         weight_decay=1e-3,
         validate=validate,
+        seed=seed,
     )
+
+
+def steps_of(num_steps: int, share: float) -> tuple[int, int]:
+    """How many of pre-training and how many of meta-learning cost as much as `num_steps` of the latter."""
+    return round(num_steps * share / COST), round(num_steps * (1 - share))
 
 
 def pools_of(shared: SharedRows, rows: JointBatch) -> list[list[Int64[Tensor, "M"]]]:

@@ -1,11 +1,18 @@
 """The comparison of tasks learned together with each by itself, on a few made-up schools."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import multitask
+from benchmarks.pipeline import pipeline_table
+from models.data.shared import drawings
+from models.training.compare import Compared
+from models.training.multitask import FRAME
+from models.training.pipeline import pipeline_run
+from tests.models.training.tiny import omniglot
 
 
 def write_exam(data: Path) -> None:
@@ -30,3 +37,13 @@ def test_schools_are_compared_and_kept(tmp_path: Path, monkeypatch: pytest.Monke
     assert text.count("## multitask-schools") == 2  # each read is in the ledger
     kept = sorted(path.parent.name for path in (tmp_path / "out" / "schools-all").glob("*/result.json"))
     assert kept == ["alone-school-1", "alone-school-2", "alone-school-3", "alone-school-4", "fixed", "uncertainty"]
+
+
+def test_the_pipeline_is_told_over_seeds_and_what_both_gain_seed_by_seed() -> None:
+    shared = drawings(omniglot(8), FRAME)
+    made = [pipeline_run(shared, "x", 2, lambda learner: {}, share) for share in (0.0, 0.5)]
+    run = replace(made[1], beside={"meta": made[0]})
+    rows = [{"meta": Compared({"a": 0.5 + off}, 3.0), "both": Compared({"a": 0.6 + off}, 4.0)} for off in (0.0, 0.1)]
+    told = pipeline_table([run, run], rows, lambda learner: {"a": 0.25 + 0.5 * (learner is run.learner)})
+    assert "| meta | 55.0 ± 7.1 | 25.0 ± 0.0 | 3.0 ± 0.0 |" in told
+    assert "| both - meta | +10.00 ± 0.00 | +50.00 ± 0.00 |" in told

@@ -15,7 +15,7 @@ from models.training.compare import compared
 from models.training.constants import fit_constants
 from models.training.multitask import DRAWN, FRAME, PUPILS, joint_run, multitask
 from models.training.objectives.joint import Joint
-from models.training.pipeline import Steps, applied, pipeline_run
+from models.training.pipeline import COST, Steps, applied, pipeline_run, steps_of
 from models.training.publish import publish
 from models.training.task_figures import figures_of
 from models.training.train import train
@@ -139,11 +139,21 @@ def test_the_pipeline_pre_trains_and_then_meets_episodes() -> None:
     shared = drawings(omniglot(8), FRAME)
     run = pipeline_run(shared, "x", 4, applied(omniglot(8, seed=1), 2), 0.5)
     assert isinstance(run.batches, Steps)
-    assert [isinstance(run.batches(step), JointBatch) for step in range(4)] == [True, True, False, False]
-    for step in range(4):
+    assert [isinstance(run.batches(step), JointBatch) for step in range(run.num_steps)] == [True, False, False]
+    for step in range(run.num_steps):
         assert run.objective(run.learner, run.batches(step))["loss"] > 0
     scores = run.learner.encoder(shared.rows.inputs[:3])
     assert scores.shape == (3, DRAWN.width) and not isinstance(scores, Logits)
+
+
+def test_rows_of_a_pipeline_cost_alike_and_seeds_differ() -> None:
+    for share in (0.0, 0.3, 1.0):
+        first, then = steps_of(1000, share)
+        assert first * COST + then == pytest.approx(1000, abs=1)
+    shared, judge = drawings(omniglot(8), FRAME), applied(omniglot(8, seed=1), 2)
+    ones = [pipeline_run(shared, "x", 2, judge, 1.0, seed) for seed in (0, 1)]
+    assert not torch.equal(*(run.batches(0).inputs for run in ones))
+    assert not torch.equal(*(next(run.learner.parameters()) for run in ones))
 
 
 def test_parts_of_a_pipeline_are_shown_beside_it(tmp_path: Path) -> None:
