@@ -17,7 +17,7 @@ ABOUT = (
     "The same Conv-4 and head: as initialised; pre-trained on 25 alphabets and four numbers at once; meta-learned on "
     f"episodes of the same drawings; {SHARES['both']:.0%} of the CPU time pre-trained and the rest meta-learned. Each "
     "row has the CPU time of as many steps of meta-learning, of which one of pre-training costs "
-    f"{COST}. Accuracy, %, within an alphabet: mean over background's last five, by which that share was chosen, and "
+    f"{COST}. Accuracy, %, within an alphabet: mean over background's last five, kept to choose by, and "
     "over the evaluation alphabets, by which nothing was. Mean ± standard deviation over seeds; of the difference, "
     "seed by seed, mean ± standard error."
 )
