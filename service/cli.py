@@ -8,8 +8,6 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from service import (
     data_sets,
@@ -17,6 +15,7 @@ from service import (
     life_commands,
     limit_commands,
     moving_commands,
+    screen,
     task_commands,
     training,
     tuning,
@@ -32,6 +31,7 @@ from service.terminal import (
     fail,
     print_json,
     settings_in_force,
+    where_stored,
 )
 
 app = typer.Typer(
@@ -49,7 +49,6 @@ app.add_typer(data_sets.app, name="data")
 app.add_typer(moving_commands.tasks, name="tasks")
 app.add_typer(job_commands.jobs, name="jobs")
 
-COLUMNS = ("in force", "meaning")
 AUTHENTICATION = {
     "on": "Authentication is on: requests need a key, which `kshot keys create` makes.",
     "off": "Authentication is off: whoever reaches this address may do everything.",
@@ -74,6 +73,7 @@ def serve(
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
         typer.echo(AUTHENTICATION[auth])
+        typer.echo(where_stored(settings_in_force().database_url))
 
         gc.disable()  # until all is loaded: it would look through what stays again and again, an eighth of the start
         try:
@@ -124,10 +124,8 @@ def settings(
     if markdown:
         typer.echo(page(), nl=False)
         return
-    table = Table(Column("setting", no_wrap=True), *(Column(each, overflow="fold") for each in COLUMNS), box=None)
-    for name, value, _, meaning in rows(settings_in_force()):
-        table.add_row(name, value, meaning)
-    Console().print(table)
+    shown = [(name, value, meaning) for name, value, _, meaning in rows(settings_in_force())]
+    screen.show(screen.table("setting", "in force", "meaning", rows=shown, whole=["setting"]))
 
 
 @app.command(epilog="Example: kshot demo --model text")
@@ -146,7 +144,7 @@ def demo(
         raise typer.BadParameter(f"There is no demonstration of {model!r}; there are {', '.join(demos)}.")
     with clear_errors():
         try:
-            demos[model](url, Console(), api_key=api_key())
+            demos[model](url, screen.screen(), api_key=api_key())
         except MissingExtra as missing:
             fail(str(missing))
 
@@ -159,11 +157,11 @@ def models(url: Url = LOCAL, as_json: AsJson = False) -> None:
     if as_json:
         print_json([model.model_dump(mode="json") for model in found])
         return
-    table = Table("model", "input", "kind", "digest", box=None)
+    rows = []
     for model in found:
         sizes = f" of {model.input_dim}" if model.input_dim else ""
-        table.add_row(model.name, ", ".join(model.modalities) + sizes, ", ".join(model.kinds), model.digest[:12])
-    Console().print(table)
+        rows.append((model.name, ", ".join(model.modalities) + sizes, ", ".join(model.kinds), model.digest[:12]))
+    screen.show(screen.table("model", "input", "kind", "digest", rows=rows, whole=["model", "digest"]))
 
 
 @keys.command("create", epilog="Example: kshot keys create --tenant acme --scope adapt --scope predict")

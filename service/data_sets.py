@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
+from service import screen
 from service.terminal import fail
 
 Made = TypeVar("Made")
@@ -24,10 +23,11 @@ def list_sets(cache: Cache = CACHE) -> None:
     """Show every data set that can be had: what it is, its licence, whether it is in the folder."""
     from models.data.sources import SOURCES, is_present
 
-    table = Table("data set", "what it is", "licence", f"in {cache}", box=None)
-    for name, source in SOURCES.items():
-        table.add_row(name, source.about, source.licence, "yes" if is_present(name, cache) else "no")
-    Console().print(table)
+    rows = [
+        (name, source.about, source.licence, "yes" if is_present(name, cache) else "no")
+        for name, source in SOURCES.items()
+    ]
+    screen.show(screen.table("data set", "what it is", "licence", f"in {cache}", rows=rows, whole=["data set"]))
 
 
 @app.command("get", epilog="Example: kshot data get omniglot")
@@ -93,7 +93,7 @@ def download(name: str, cache: Path) -> Path:
     from models.fetch import NotDownloaded
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=screen.screen(stderr=True)) as progress:
         bar = progress.add_task(name, total=None)
 
         def report(file: str, done: int, total: int | None) -> None:

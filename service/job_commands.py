@@ -3,9 +3,8 @@
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from service import screen
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, print_json
 
 jobs = typer.Typer(no_args_is_help=True, help="Work that was accepted and is done later: list, show, wait, cancel.")
@@ -24,10 +23,8 @@ def list_(state: State = None, url: Url = LOCAL, as_json: AsJson = False) -> Non
     if as_json:
         print_json([job.model_dump(mode="json") for job in found])
         return
-    table = Table("job", "kind", "state", "task", box=None)
-    for job in found:
-        table.add_row(job.id, job.kind, job.state, job.task)
-    Console().print(table)
+    rows = [(job.id, job.kind, job.state, job.task) for job in found]
+    screen.show(screen.table("job", "kind", "state", "task", rows=rows, whole=["job", "task"]))
 
 
 @jobs.command("show", epilog="Example: kshot jobs show job_01KAZ0 --wait")

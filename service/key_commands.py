@@ -6,16 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
+from service import screen
 from service.errors import DatabaseUnavailable
 from service.keys import SCOPES, digest, new_token
 from service.storage import api_keys, trainings
 from service.storage.api_keys import StoredKey
 from service.storage.database import Database
 from service.storage.migrate import upgrade
-from service.terminal import settings_in_force
+from service.terminal import settings_in_force, where_stored
 
 Result = TypeVar("Result")
 
@@ -51,14 +50,13 @@ def show() -> None:
         async with database.read() as session:
             return await api_keys.list_keys(session)
 
-    key_column = Column("key", no_wrap=True, min_width=12)  # `kshot keys revoke` needs all of it
-    table = Table(key_column, "tenant", "name", "scopes", "made", "expires", "last used", "state", box=None)
-    now = datetime.now(UTC)
+    rows, now = [], datetime.now(UTC)
     for key in _run(read):
         moments = (key.created_at, key.expires_at, key.used_at)
         shown = [moment.strftime(MOMENT) if moment else "never" for moment in moments]
-        table.add_row(key.prefix, key.tenant, key.name or "", ", ".join(key.scopes), *shown, _state(key, now))
-    Console().print(table)
+        rows.append((key.prefix, key.tenant, key.name or "", ", ".join(key.scopes), *shown, _state(key, now)))
+    header = ("key", "tenant", "name", "scopes", "made", "expires", "last used", "state")
+    screen.show(screen.table(*header, rows=rows, whole=["key"]))
 
 
 def allow(tenant: str, *, train_from_tasks: bool) -> None:
@@ -74,10 +72,8 @@ def show_tenants() -> None:
         async with database.read() as session:
             return await trainings.list_tenants(session)
 
-    table = Table("tenant", "train from tasks", box=None)
-    for tenant, is_allowed in _run(read):
-        table.add_row(tenant, "yes" if is_allowed else "no")
-    Console().print(table)
+    rows = [(tenant, "yes" if is_allowed else "no") for tenant, is_allowed in _run(read)]
+    screen.show(screen.table("tenant", "train from tasks", rows=rows))
 
 
 def revoke(prefix: str) -> None:
@@ -107,6 +103,7 @@ def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
             await database.close()
 
     settings = settings_in_force()
+    typer.echo(where_stored(settings.database_url), err=True)
     try:
         if settings.database_url.startswith("sqlite"):
             upgrade(settings.database_url)

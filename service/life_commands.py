@@ -1,15 +1,14 @@
 """The commands for the life of a task, below `kshot tasks`: show, extend, forget, roll back, delete, evaluate."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from models.files import Columns
-from service import reading
+from service import reading, screen, showing
 from service.reading import Cells, Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
@@ -29,14 +28,13 @@ def show(task: TaskId, url: Url = LOCAL, as_json: AsJson = False) -> None:
         print_json({**found.model_dump(mode="json"), "support": [each.model_dump(mode="json") for each in examples]})
         return
     for field, value in found.model_dump(mode="json").items():
-        typer.echo(f"{field}: {', '.join(value) if isinstance(value, list) else value}")
+        typer.echo(f"{field}: {_shown(value)}")
     truth = "target" if found.kind == "regression" else "label"
-    table = Table("example", "", truth, "since version", box=None)
-    for each in examples:
-        told = getattr(each, truth)
-        shown = ", ".join(map(str, told)) if isinstance(told, list) else str(told)
-        table.add_row(each.id, "a name" if each.role == "name" else "", shown, str(each.since_version))
-    Console().print(table)
+    rows = [
+        (each.id, "a name" if each.role == "name" else "", _shown(getattr(each, truth)), str(each.since_version))
+        for each in examples
+    ]
+    screen.show(screen.table("example", "", truth, "since version", rows=rows, whole=["example"]))
 
 
 def extend(
@@ -66,6 +64,7 @@ def extend(
         return
     reading.tell_truncated([rows[place].where for place in more.truncated] + more.truncated_names)
     typer.echo(f"version {more.version}, {more.num_support} examples", err=True)
+    showing.tell_forecast(more, [row.where for row in rows])
     for example in more.example_ids:
         typer.echo(example)
 
@@ -83,6 +82,7 @@ def forget(
             others = [each for each in left.forgotten if each != example]
             told = f", and what was damaged: {', '.join(others)}" if others else ""
             typer.echo(f"{example} is forgotten{told}; version {left.version}, {left.num_support} examples")
+            showing.tell_forecast(left)
             gone.update(others)
 
 
@@ -93,11 +93,11 @@ def versions(task: TaskId, url: Url = LOCAL, as_json: AsJson = False) -> None:
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
         return
-    table = Table("version", "made by", "examples", "made", "", box=None)
+    rows = []
     for each in found:
         gone = "" if each.available else "erased: it used what was forgotten"
-        table.add_row(str(each.version), each.origin, str(each.num_support), f"{each.created_at:%Y-%m-%d %H:%M}", gone)
-    Console().print(table)
+        rows.append((str(each.version), each.origin, str(each.num_support), f"{each.created_at:%Y-%m-%d %H:%M}", gone))
+    screen.show(screen.table("version", "made by", "examples", "made", "", rows=rows))
 
 
 def rollback(
@@ -165,20 +165,28 @@ def _given(source: Path, kind: str | None, columns: Columns) -> Given:
 def _tell(found: "Evaluation") -> None:
     """The figures of one version, or of two side by side; and of `unknown`, if any example is of none of the labels."""
     asked = [found] if found.comparison is None else [found, found.comparison]
-    table = Table(f"{found.num_examples} examples", *(f"version {each.version}" for each in asked), box=None)
-    for name in FIGURES:
-        if hasattr(found, name):
-            values = [getattr(each, name) for each in asked]
-            table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
-    Console().print(table)
+    rows = []
+    for name in filter(partial(hasattr, found), FIGURES):
+        values = [getattr(each, name) for each in asked]
+        rows.append((name, *("" if value is None else f"{value:.4g}" for value in values)))
+    header = (f"{found.num_examples} examples", *(f"version {each.version}" for each in asked))
+    screen.show(screen.table(*header, rows=rows))
     if found.comparison is not None and (interval := found.comparison.difference.interval) is not None:
         typer.echo(f"difference, {interval.level:.0%} interval: {interval.low:.4g} to {interval.high:.4g}")
     unknown = getattr(found, "unknown", None)
     if unknown is not None:
-        table = Table(
-            "unknown at least", f"caught, of {unknown.num_examples}", "lost of the others", "accuracy", box=None
-        )
+        rows = []
         for at in unknown.thresholds:
             shares = ("" if value is None else f"{value:.1%}" for value in (at.caught, at.lost, at.accuracy))
-            table.add_row(f"{at.threshold}", *shares)
-        Console().print(table)
+            rows.append((f"{at.threshold}", *shares))
+        header = ("unknown at least", f"caught, of {unknown.num_examples}", "lost of the others", "accuracy")
+        screen.show(screen.table(*header, rows=rows))
+
+
+def _shown(value: Any) -> str:
+    """A field of an answer as people read it."""
+    if isinstance(value, list):
+        return screen.visible(", ".join(map(str, value)))
+    if value is None or value == {}:
+        return "(none)"
+    return screen.visible(json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
+from service import screen
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, print_json
 
 if TYPE_CHECKING:
@@ -21,13 +19,13 @@ def limits(url: Url = LOCAL, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    requests = Table("one request", "at most", box=None)
-    for name, value in found.model_dump(exclude={"quotas"}).items():
-        requests.add_row(name.removeprefix("max_").replace("_", " "), f"{value:,}")
-    quotas = Table("the tenant", "at most", "now", box=None)
-    for row in rows(found.quotas):
-        quotas.add_row(*row)
-    Console().print(requests, "", quotas)
+    fields = found.model_dump(exclude={"quotas"}).items()
+    requests = [(name.removeprefix("max_").replace("_", " "), f"{value:,}") for name, value in fields]
+    screen.show(
+        screen.table("one request", "at most", rows=requests),
+        "",
+        screen.table("the tenant", "at most", "now", rows=rows(found.quotas)),
+    )
 
 
 def rows(quotas: "Quotas") -> list[tuple[str, str, str]]:

@@ -11,9 +11,8 @@ from tempfile import TemporaryFile
 from typing import IO, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
+from service import screen, showing
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 tasks = typer.Typer(no_args_is_help=True, help="The life of tasks: list, show, teach, evaluate, go back, delete.")
@@ -55,6 +54,7 @@ def import_(
                     print_json(task.model_dump(mode="json"))
                     continue
                 typer.echo(f"{name or file}: {task.kind} by {task.model}, {task.num_support} examples", err=True)
+                showing.tell_forecast(task)
                 typer.echo(task.id)
     _fail_if(refused)
 
@@ -72,18 +72,12 @@ def list_(
     if as_json:
         print_json([task.model_dump(mode="json") for task in found])
         return
-    rows = [("task", "name", "model", "version", "examples", "written")]
+    header = ("task", "name", "model", "version", "examples", "written")
+    rows = []
     for task in found:
         cells = (task.id, task.name or "", task.model, str(task.version), str(task.num_support))
         rows.append((*cells, f"{task.updated_at:%Y-%m-%d}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    console, gap = Console(), 2
-    left = console.width - sum(width + gap for width in widths) + widths[1]  # an id that was cut could not be copied
-    name_column = Column("name", max_width=max(len("name"), left), overflow="fold")
-    table = Table(rows[0][0], name_column, *rows[0][2:], box=None, pad_edge=False)
-    for row in rows[1:]:
-        table.add_row(*row)
-    console.print(table)
+    screen.show(screen.table(*header, rows=rows, whole=[each for each in header if each != "name"]))
 
 
 @tasks.command("readapt", epilog="Example: kshot tasks readapt --model glyphs --all")

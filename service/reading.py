@@ -10,11 +10,11 @@ from threading import Timer
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from models.files import BadFile, Columns, Row
 from service import files
+from service.screen import screen
 from service.terminal import clear_errors, fail
 
 SHOW_AFTER_S = 1.0
@@ -128,7 +128,7 @@ def placed(rows: Sequence[Row], text: str) -> str:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar, if it takes longer than a second and somebody sees it."""
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     bar = Progress(console=console, transient=True)
     task = bar.add_task(what, total=None)
     timer = Timer(SHOW_AFTER_S, bar.start)

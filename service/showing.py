@@ -1,4 +1,4 @@
-"""How the commands show what a task answered: as a table, as CSV."""
+"""How the commands show what a task answered, as a table or as CSV, and what is expected of a task."""
 
 import csv
 import json
@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
+
+from service.screen import show, table, visible
 
 if TYPE_CHECKING:
-    from service.schemas import Predictions
+    from service.forecasts import Expected
+    from service.schemas import CreatedTask, Predictions
 
 
 def lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -45,19 +47,38 @@ def _flat(line: dict[str, Any]) -> dict[str, Any]:
 
 def print_table(lines: Sequence[dict[str, Any]]) -> None:
     """A line of a table a prediction."""
-    table = Table("input", "answer", "", "", box=None)
-    for line in lines:
-        if "form" in line:
-            table.add_row(line["input"], line["form"], f"{line['scores'][line['label']]:.1%}")
-        elif "label" in line:
-            unknown = "" if line["unknown"] is None else f"unknown {line['unknown']:.0%}"
-            table.add_row(line["input"], line["label"], f"{line['scores'][line['label']]:.1%}", unknown)
-        elif "labels" in line:
-            scores = ", ".join(f"{line['scores'][label]:.1%}" for label in line["labels"])
-            table.add_row(line["input"], ", ".join(line["labels"]) or "(no label)", scores)
-        else:
-            table.add_row(line["input"], _rounded(line["mean"]), f"± {_rounded(line['std'])}")
-    Console().print(table)
+    show(table("input", "answer", "", "", rows=[(line["input"], *_cells(line)) for line in lines]))
+
+
+def tell_forecast(task: "CreatedTask", names: Sequence[str] = ()) -> None:
+    """How good the task will be, and which examples look wrong, on standard error; by the `names` of what was sent."""
+    if task.expected is not None:
+        typer.echo(expected(task.expected), err=True)
+    for each in task.suspects:
+        is_named = each.index is not None and each.index < len(names)
+        where = f"{names[each.index or 0]} ({each.id})" if is_named else each.id
+        sentence = f"looks wrong: {where} has the label {each.label}, the others say {each.instead}"
+        typer.echo(visible(f"{sentence} ({each.probability:.0%} probable)"), err=True)
+
+
+def expected(found: "Expected") -> str:
+    """What is expected, and between which ends it lies."""
+    if hasattr(found, "accuracy"):
+        return f"expected accuracy {found.accuracy:.0%} ({found.low * 100:.0f} to {found.high * 100:.0f})"
+    return f"expected R2 {found.r2:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _cells(line: dict[str, Any]) -> tuple[str, str, str]:
+    """The answer, how sure it is, and what else is said of it."""
+    if "form" in line:
+        return line["form"], f"{line['scores'][line['label']]:.1%}", ""
+    if "label" in line:
+        unknown = "" if line["unknown"] is None else f"unknown {line['unknown']:.0%}"
+        return line["label"], f"{line['scores'][line['label']]:.1%}", unknown
+    if "labels" in line:
+        scores = ", ".join(f"{line['scores'][label]:.1%}" for label in line["labels"])
+        return ", ".join(line["labels"]) or "(no label)", scores, ""
+    return _rounded(line["mean"]), f"± {_rounded(line['std'])}", ""
 
 
 def _rounded(answer: float | list[float]) -> str:

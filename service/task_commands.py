@@ -79,17 +79,21 @@ def adapt(
         chosen = {"model": model, "effort": effort, "transfer": transfer or None, "name": name, "prior": prior}
         reading.refuse_beside_json(**chosen, **columns.given())
         with clear_errors(), connect(url) as kshot:
-            task = kshot.create(CreateTask.model_validate_json(files.read_bytes(source)))
+            body = CreateTask.model_validate_json(files.read_bytes(source))
+            task, places = kshot.create(body), [f"support.{number}" for number in range(len(body.support))]
     else:
         rows = [] if source is None else Given(source, source_kind, columns).examples()
         told = None if names is None else reading.read_names(names)
-        model = model or _model_for(rows)
+        if model is None:
+            model = _model_for(rows)
+            _hint_at_photos(rows)
         show = reading.progress("sending examples")
         with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
             known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
             known["prior"] = reading.prior_of(prior)
             task = kshot.adapt(model, [row.input for row in rows], name=name, on_progress=on, **known)
-    _tell_task(task, as_json=as_json)
+        places = [row.where for row in rows]
+    _tell_task(task, places, as_json=as_json)
 
 
 def predict(
@@ -151,13 +155,25 @@ def _model_for(rows: Sequence[Row]) -> str:
     return "glyphs"
 
 
-def _tell_task(task: "CreatedTask", *, as_json: bool) -> None:
+def _hint_at_photos(rows: Sequence[Row]) -> None:
+    from service.colour import are_colourful
+
+    if are_colourful([row.input for row in rows if isinstance(row.input, Path | bytes)]):
+        typer.echo(
+            "glyphs is taken, which sees black drawings on white paper, but these pictures are in colour: for "
+            "photographs add --model photos (`kshot models` lists what is served).",
+            err=True,
+        )
+
+
+def _tell_task(task: "CreatedTask", places: Sequence[str], *, as_json: bool) -> None:
     """The id alone on standard output, for a script to take; or all that was answered."""
     if as_json:
         print_json(task.model_dump(mode="json"))
         return
     reading.tell_truncated([f"support.{place}" for place in task.truncated] + task.truncated_names)
     typer.echo(f"{task.kind} by {task.model}, {task.num_support} examples, {task.timing.compute_ms:.0f} ms", err=True)
+    showing.tell_forecast(task, places)
     if task.transferred_from:
         typer.echo(f"learned from {', '.join(task.transferred_from)} too", err=True)
     typer.echo(task.id)

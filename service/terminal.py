@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
@@ -76,6 +77,22 @@ def _others(errors: "Sequence[FieldError]") -> Iterator[str]:
             yield f"  {each.path}: {each.message}"
         if place == same[min(len(same), SAME) - 1] and len(same) > SAME:
             yield f"  and {len(same) - SAME} more of the same"
+
+
+def where_stored(url: str) -> str:
+    """Which database this is, and that a file of SQLite is not there yet: perhaps another was meant."""
+    from sqlalchemy import exc, make_url
+
+    try:
+        found = make_url(url)
+    except exc.ArgumentError as error:
+        fail(f"The database of KSHOT_DATABASE_URL cannot be used: {error}")
+    if found.get_backend_name() != "sqlite" or not found.database:
+        return f"The database is {found.render_as_string()}."
+    path = Path(found.database).absolute()
+    if path.exists():
+        return f"The database is {path}."
+    return f"The database {path} is new. If you meant another, name it by KSHOT_DATABASE_URL, or work in its folder."
 
 
 @contextmanager

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from service import screen
 from service.data_sets import CACHE, Cache, with_data
 
 if TYPE_CHECKING:
@@ -73,11 +72,26 @@ def _made(recipe: str, own: Path | None, arguments: dict[str, Any], cache: Path)
     if recipe not in RECIPES:
         raise typer.BadParameter(f"There is no recipe {recipe!r}; there are {', '.join(RECIPES)}.")
     source = {"source": own} if own else {}
+    _refuse_unknown(recipe, arguments)
     try:
         run = with_data(lambda: RECIPES[recipe](cache, **source, **arguments), cache)
     except (MissingBase, TypeError, ValueError, FileNotFoundError) as error:  # what it does not have or take
         raise typer.BadParameter(str(error)) from None
     return replace(run, arguments=arguments)  # without the source, whose digest is in the card
+
+
+def _refuse_unknown(recipe: str, arguments: dict[str, Any]) -> None:
+    """Arguments that the recipe does not take, told with those that it takes."""
+    from inspect import Parameter, signature
+
+    from models.training.recipes import RECIPES
+
+    taken = signature(RECIPES[recipe]).parameters
+    if any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
+        return
+    known = [name for name in taken if name not in ("data", "source")]
+    if unknown := [name for name in arguments if name not in known]:
+        raise typer.BadParameter(f"{recipe} takes no {', '.join(unknown)}; --set takes {', '.join(known)}.")
 
 
 def _ended(folder: Path, resume: bool) -> str:
@@ -105,7 +119,23 @@ def _train(run: "Run", folder: Path, ranks: "Ranks") -> None:
     if ranks.first:
         published = folder / "models" / run.card.name
         digest = publish(run, published)
+        _tell_gain(published, run.num_steps)
         typer.echo(f"{published}: digest {digest}. Serve it with KSHOT_MODELS={folder / 'models'}.")
+
+
+def _tell_gain(published: Path, num_steps: int) -> None:
+    """Whether training helped, where the model that it went on from was measured on the same tasks."""
+    from models.card import read_card
+
+    told = read_card(published).card
+    for name, before in told.get("validation of the start", {}).items():
+        after = told["validation"][name]
+        words = name.replace("_", " ")
+        typer.echo(
+            f"{words}: {before:.1%} before ({told['start']}), {after:.1%} after step {num_steps}, which is kept."
+        )
+        if after <= before:
+            typer.echo("It is not better: serve the model that ships instead.")
 
 
 def _show_beside(run: "Run", folder: Path) -> None:
@@ -114,10 +144,8 @@ def _show_beside(run: "Run", folder: Path) -> None:
 
     rows = compared(run, run.card.name, folder)
     names = [*rows[run.card.name].figures]
-    table = Table("", *names, "CPU-s", box=None)
-    for name, row in rows.items():
-        table.add_row(name, *(f"{row.figures[each]:.3f}" for each in names), f"{row.cpu_s:.0f}")
-    Console().print(table)
+    shown = [(name, *(f"{row.figures[each]:.3f}" for each in names), f"{row.cpu_s:.0f}") for name, row in rows.items()]
+    screen.show(screen.table("", *names, "CPU-s", rows=shown))
 
 
 def evaluate(
@@ -128,30 +156,40 @@ def evaluate(
     transfer: Annotated[
         bool, typer.Option("--transfer", help="Show what tasks gain by learning from each other; no test set is read.")
     ] = False,
-    ledger: Annotated[Path, typer.Option(help="Where each read of the test sets is written down.")] = LEDGER,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Where each read of the test sets is written down.", show_default=f"{LEDGER}, in a checkout"),
+    ] = None,
     cache: Cache = CACHE,
 ) -> None:
-    """Measure a model on its test sets: the figures are printed, entered in the ledger and in the model's card."""
+    """Measure a model on its test sets: the figures are printed; in a checkout, or with --ledger, they are entered in
+    the ledger and in the model's card.
+    """
     from models import zoo
     from models.training.evaluate import evaluate as measure
 
     folder = Path(model) if Path(model).is_dir() else Path(next(iter(zoo.__path__))) / model
     if transfer:
         return _show_transfer(folder, cache)
-    if not (choosing or ledger.parent.is_dir()):
-        raise typer.BadParameter(
-            f"There is no folder for the ledger {ledger}: work in a checkout, or name a file with --ledger."
-        )
+    written = None if choosing else _ledger(ledger)
     try:
-        with Console().status(f"measuring {model}"):
-            figures = with_data(lambda: measure(folder, cache, None if choosing else ledger), cache)
+        with screen.screen().status("measuring"):
+            figures = with_data(lambda: measure(folder, cache, written, test=not choosing), cache)
     except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
-    table = Table("figure", *figures, box=None)
-    for row in zip(*figures.values(), strict=True):
-        table.add_row(row[0].name, *map(str, row))
-    Console().print(table)
+    rows = [(row[0].name, *map(str, row)) for row in zip(*figures.values(), strict=True)]
+    screen.show(screen.table("figure", *figures, rows=rows))
     return None
+
+
+def _ledger(given: Path | None) -> Path | None:
+    """Where the read is written down: where it was said, or in a checkout; else nowhere, which is told."""
+    if given is not None and not given.parent.is_dir():
+        raise typer.BadParameter(f"There is no folder for the ledger {given}.")
+    if given is None and not LEDGER.is_file():
+        typer.echo(f"There is no ledger {LEDGER} here: the figures are printed, and written nowhere.", err=True)
+        return None
+    return given or LEDGER
 
 
 def _show_transfer(folder: Path, cache: Path) -> None:
@@ -161,17 +199,15 @@ def _show_transfer(folder: Path, cache: Path) -> None:
 
     checkpoint = load(folder)
     try:
-        with Console().status(f"trying {checkpoint.card.name}"):
+        with screen.screen().status("trying"):
             found = with_data(lambda: families(checkpoint, cache, test=False), cache)
             gains = grid(checkpoint.learner.head, found)
     except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo("What a new task (columns) gains in points where it may learn from an earlier one (rows) that uses the")
     typer.echo("same labels, of its own family for the same things.")
-    table = Table("", *(family.name for family in found), box=None)
-    for family, row in zip(found, gains.tolist(), strict=True):
-        table.add_row(family.name, *(f"{gain:+.1f}" for gain in row))
-    Console().print(table)
+    rows = [(family.name, *(f"{gain:+.1f}" for gain in row)) for family, row in zip(found, gains.tolist(), strict=True)]
+    screen.show(screen.table("", *(family.name for family in found), rows=rows))
 
 
 def arguments_of(chosen: list[str]) -> dict[str, Any]:

@@ -53,26 +53,35 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 
-def evaluate(folder: Path, data: Path, ledger: Path | None = None) -> Figures:
+def evaluate(folder: Path, data: Path, ledger: Path | None = None, *, test: bool = False) -> Figures:
     """Figures of the model in `folder`, by the type its encoder computes in; ValueError for a name without a measure.
 
     With a ledger (docs/results.md) the test sets are read: the read is appended to it and the figures go into the
-    model's card. Without one, the alphabets that served for choosing are measured and nothing is written.
+    model's card. Without one nothing is written, and unless `test` the alphabets that served for choosing are measured.
     """
     checkpoint = load(folder)
     if checkpoint.card.name not in MEASURES:
         raise ValueError(f"there is no measure for {checkpoint.card.name}; there are {', '.join(MEASURES)}")
     figures = measured(
-        checkpoint, MEASURES[checkpoint.card.name], data, f"kshot evaluate {checkpoint.card.name}", ledger
+        checkpoint, MEASURES[checkpoint.card.name], data, f"kshot evaluate {checkpoint.card.name}", ledger, test=test
     )
     if ledger is not None:
         (folder / DESCRIPTION).write_text(_with_figures(checkpoint.card, figures).to_json(), "utf-8")
     return figures
 
 
-def measured(checkpoint: Checkpoint, measure: Measure, data: Path, command: str, ledger: Path | None = None) -> Figures:
+def measured(
+    checkpoint: Checkpoint,
+    measure: Measure,
+    data: Path,
+    command: str,
+    ledger: Path | None = None,
+    *,
+    test: bool = False,
+) -> Figures:
     """Figures of a model; with a ledger the test sets are read, and the read is entered as the work of `command`."""
-    figures = {name: measure.figures(checkpoint, data, DTYPES[name], ledger is not None) for name in measure.dtypes}
+    test = test or ledger is not None
+    figures = {name: measure.figures(checkpoint, data, DTYPES[name], test) for name in measure.dtypes}
     if ledger is not None:
         with ledger.open("a", encoding="utf-8") as file:
             file.write(section(checkpoint, measure, command, figures))

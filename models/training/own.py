@@ -56,7 +56,9 @@ def own(
     torch.manual_seed(0)
     owned = read_own(source)
     if owned.modality not in STARTS:
-        raise UnusableData(f"{source} holds texts; there is no model of texts to train yet")
+        raise UnusableData(
+            f"{source} holds texts, which need no training: adapt to them: `kshot adapt {source} --model text`"
+        )
     if owned.kind != "classification":
         raise UnusableData(f"{source} holds numbers to predict; this recipe learns to tell labels apart")
     trained, held = split(owned.classes("train", "val"), held_out)

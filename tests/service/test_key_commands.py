@@ -69,7 +69,10 @@ def test_what_cannot_be_a_key(url: str, arguments: list[str]) -> None:
 
 def test_a_new_sqlite_file_needs_nothing_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KSHOT_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/new.db")
-    assert kshot("keys", "create", "--tenant", "acme", "--scope", "adapt").exit_code == 0
+    made = kshot("keys", "create", "--tenant", "acme", "--scope", "adapt")
+    assert made.exit_code == 0 and f"The database {tmp_path}/new.db is new" in made.stderr
+    again = kshot("keys", "create", "--tenant", "acme", "--scope", "adapt")
+    assert f"The database is {tmp_path}/new.db." in again.stderr and again.stdout.startswith("kshot_")
 
 
 def test_no_database_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +104,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_off_by_default_where_only_this_machine_connects(served: list[str], host: str) -> None:
     result = kshot("serve", "--port", "0", "--host", host)
     assert served == ["off"] and "Authentication is off" in result.output
+
+
+def test_serving_says_which_database(served: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/other.db")
+    assert f"The database {tmp_path}/other.db is new" in kshot("serve", "--port", "0").output
+    monkeypatch.setenv("KSHOT_DATABASE_URL", "postgresql+psycopg://me:secret@host/kshot")
+    told = kshot("serve", "--port", "0").output
+    assert "The database is postgresql+psycopg://me:***@host/kshot." in told and served == ["off", "off"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])

@@ -21,9 +21,11 @@ SMALL = ("num_steps=2", "ways=3", "shots=2", "num_tasks=2")
 
 
 def train(data: Path, out: Path, *chosen: str) -> Card:
+    """The card of a model trained on this data; whether it helped is told where it went on from another."""
     options = [option for each in (*SMALL, *chosen) for option in ("--set", each)]
     done = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["train", "--data", str(data), "--out", str(out), *options])
     assert done.exit_code == 0, done.output
+    assert ("after step 2, which is kept" in done.output) is ("start=scratch" not in chosen), done.output
     (folder,) = (out / "models").iterdir()
     return read_card(folder)
 
@@ -99,7 +101,7 @@ def test_a_model_that_ships_is_gone_on_from(letters: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("label,text\na,hello\n", "no model of texts"),
+        ("label,text\na,hello\n", "mine.csv --model text"),
         ("label,x\na,1\nb,2\n", "at least four labels"),
         ("x\n1\n", "mine.csv:2: has neither label nor target"),
     ],
@@ -110,6 +112,12 @@ def test_what_cannot_be_trained_on_is_a_sentence(content: str, said: str, tmp_pa
     done = CliRunner(env={"COLUMNS": "300"}).invoke(app, command)
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_an_argument_that_there_is_not_is_told_with_those_that_there_are(table: Path, tmp_path: Path) -> None:
+    command = ["train", "--data", str(table), "--out", str(tmp_path / "run"), "--set", "foo=1"]
+    done = CliRunner(env={"COLUMNS": "300"}).invoke(app, command)
+    assert done.exit_code == 2 and "own takes no foo; --set takes name, start, num_steps" in done.output
 
 
 def test_a_start_that_does_not_fit_is_refused(table: Path, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copy
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from service.app import create_app
@@ -213,3 +216,47 @@ def test_limits(kshot: Kshot) -> None:
     shown = kshot("limits")
     assert shown.exit_code == 0 and "5,000" in shown.output and "no limit" in shown.output, shown.output
     assert json.loads(kshot("limits", "--json").stdout)["quotas"]["tasks"]["limit"] is None
+
+
+def test_labels_and_texts_are_shown_as_they_are(kshot: Kshot, tmp_path: Path) -> None:
+    odd = ["[/b]", "d [red]x[/red]", ":smile:"]
+    path = tmp_path / "odd.csv"
+    path.write_text("\n".join(["text,label", *(f"{said},{label}" for said, label in zip(SAID, odd, strict=True))]))
+    task = made(kshot("adapt", path, "--model", "named", "--name", "[/i] name"))
+    texts = ["see [/x]", "see [bold]y[/bold]"]
+    asked = kshot("predict", task, *(word for text in texts for word in ("--text", text)))
+    assert asked.exit_code == 0 and all(text in asked.stdout for text in texts)
+    by_itself = kshot("predict", task, "--text", SAID[1])
+    assert by_itself.exit_code == 0 and any(label in by_itself.stdout for label in odd)
+    shown = kshot("tasks", "show", task)
+    assert shown.exit_code == 0 and all(shown.stdout.count(label) == 2 for label in odd)
+    assert "metadata: (none)" in shown.stdout and "None" not in shown.stdout and "{}" not in shown.stdout
+    assert "[/i] name" in kshot("tasks", "list").stdout
+
+
+def test_what_is_expected_of_a_task_and_which_example_looks_wrong(kshot: Kshot, tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    header = ",".join(["label", *(f"x{column}" for column in range(64))])
+    rows = [("ab"[way], vector(way, number)) for way in range(2) for number in range(8)] + [("b", vector(0, 3))]
+    path.write_text("\n".join([header, *(",".join(map(str, [label, *each])) for label, each in rows)]))
+    told = kshot("adapt", path, "--model", "vectors")
+    task = made(told)
+    assert re.search(r"expected accuracy \d+% \(\d+ to \d+\)", told.stderr)
+    assert re.search(rf"looks wrong: {path}:18 \(example_\w+\) has the label b, the others say a \(\d+%", told.stderr)
+    wrong = re.findall(r"example_\w+", told.stderr)
+    more = [",".join(map(str, ["ab"[way], *vector(way, 9)])) for way in range(2)]
+    path.write_text("\n".join([header, *more]))
+    extended = kshot("tasks", "extend", task, path)
+    assert "expected accuracy" in extended.stderr and f"looks wrong: {wrong[0]} has the label b" in extended.stderr
+    example = extended.stdout.split()[-1]
+    assert "expected accuracy" in kshot("tasks", "forget", task, example).stderr
+
+
+def test_pictures_in_colour_are_hinted_to_be_photographs(kshot: Kshot, pets: Path) -> None:
+    assert "--model photos" not in kshot("adapt", pets).stderr
+    for path in pets.glob("*/*.png"):
+        noise = np.random.default_rng(len(path.name)).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+    told = kshot("adapt", pets)
+    assert made(told) and "--model photos" in told.stderr
+    assert "--model photos" not in kshot("adapt", pets, "--model", "glyphs").stderr
