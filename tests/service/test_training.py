@@ -38,7 +38,9 @@ def test_each_method_has_a_run_of_its_own(folder: Path) -> None:
     assert code == 2 and "holds a finished run" in output
 
 
-@pytest.mark.parametrize(("pair", "said"), [("method=mamal", "there are protonet"), ("ways=5", "omniglot takes no ways; --set takes ")])
+@pytest.mark.parametrize(
+    ("pair", "said"), [("method=mamal", "there are protonet"), ("ways=5", "omniglot takes no ways; --set takes ")]
+)
 def test_wrong_arguments_are_named(folder: Path, pair: str, said: str) -> None:
     code, output = kshot_train(folder, pair)
     assert code == 2
