@@ -84,9 +84,7 @@ def adapt(
     else:
         rows = [] if source is None else Given(source, source_kind, columns).examples()
         told = None if names is None else reading.read_names(names)
-        if model is None:
-            model = _model_for(rows)
-            _hint_at_photos(rows)
+        model = model or _model_for(rows)
         show = reading.progress("sending examples")
         with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
             known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
@@ -152,6 +150,7 @@ def _model_for(rows: Sequence[Row]) -> str:
     if not rows or isinstance(rows[0].input, str | list):
         such = "vectors" if rows and isinstance(rows[0].input, list) else "text"
         fail(f"Name a model with --model, such as {such}; `kshot models` lists what there is.")
+    _hint_at_photos(rows)
     return "glyphs"
 
 
