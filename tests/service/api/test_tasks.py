@@ -74,14 +74,15 @@ async def test_a_curve_answers_as_it_was_asked(client: httpx.AsyncClient, listed
 
 
 async def test_a_curve_is_asked_only_where_its_model_was_trained(client: httpx.AsyncClient) -> None:
-    sensor = [{"input": [x], "target": x / 2} for x in (0, 20, 40, 60, 80, 100)]
+    read = (0, 20, 40, 60, 80, 100)
+    sensor = [{"input": [x], "target": x / 2} for x in read]
     problem = assert_problem(
         await client.post("/v1/tasks", json={"model": "curves", "support": sensor}), 422, "invalid_request"
     )
     assert [error["path"] for error in problem["errors"]] == [f"support.{place}.input.0" for place in range(1, 6)]
     assert "10 * (x - lowest) / (highest - lowest) - 5" in problem["detail"]
 
-    support = [{"input": [10 * row["input"][0] / 100 - 5], "target": row["target"]} for row in sensor]
+    support = [{"input": [10 * x / 100 - 5], "target": x / 2} for x in read]
     path = (await client.post("/v1/tasks", json={"model": "curves", "support": support})).headers["location"]
     answered = await client.post(f"{path}/predictions", json={"inputs": [[0.0], [2.0]]})
     assert [each["mean"] for each in answered.json()["predictions"]] == pytest.approx([25, 35], abs=0.5)
