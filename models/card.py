@@ -87,17 +87,21 @@ def _checked(content: Any) -> Card:
     texts = (card.name, card.modality, card.created_at, *card.kinds, *card.several)
     if not card.kinds or not all(isinstance(text, str) and text for text in texts):
         raise TypeError("name, modality, kinds and created_at must be texts")
-    _check_domain(card.card)
+    _check_domain(card)
     _check_tasks(card)
     return card
 
 
-def _check_domain(told: Mapping[str, Any]) -> None:
-    """Raises TypeError for bounds between which there is nothing."""
-    domain = told.get("domain", [0, 1])
+def _check_domain(card: Card) -> None:
+    """Raises TypeError for bounds between which there is nothing, or of inputs that are no numbers."""
+    if "domain" not in card.card:
+        return
+    domain = card.card["domain"]
     is_pair = isinstance(domain, list | tuple) and len(domain) == 2
     if not is_pair or not all(type(bound) in (int, float) for bound in domain) or not domain[0] < domain[1]:
         raise TypeError("the domain of a card must be two numbers, the lower first")
+    if card.modalities != ("vector",):
+        raise TypeError("a domain belongs on the card of a model of vectors alone")
 
 
 def _check_tasks(card: Card) -> None:

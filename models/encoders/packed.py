@@ -1,6 +1,7 @@
 """Layers whose weights oneDNN has packed once, to serve in bfloat16 on a CPU: torch's own packs them at every call."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -8,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-OPERATIONS = "_is_mkldnn_bf16_supported", "_linear_pointwise", "_convolution_pointwise", "_reorder_linear_weight"
 USUAL_ROWS, USUAL_PICTURES = 256, 32  # in a batch: by that oneDNN chooses a layout, which serves others too
 
 
@@ -28,10 +28,18 @@ def pack(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
                 part.pack()
 
 
+@cache
 def is_there() -> bool:
-    """Whether this torch has oneDNN's operations, whose names are its own and may change, and the CPU bfloat16."""
-    has_all = torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
-    return has_all and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Whether this torch packs and multiplies so, tried on little: the names are its own, and may change."""
+    some, maps = torch.ones(16, 16), torch.ones(1, 16, 4, 4, dtype=torch.bfloat16)
+    try:
+        with torch.inference_mode():
+            PackedLinear.of(some, some[0])(some.bfloat16())
+            conv = PackedConv.of(nn.Conv2d(16, 16, 3, padding=1, bias=False).eval(), nn.BatchNorm2d(16).eval())
+            conv.added(maps, conv(maps, "relu"))
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        return False
 
 
 def serves(x: Tensor) -> bool:

@@ -10,16 +10,19 @@ import torch
 
 Result = TypeVar("Result")
 
+MOST = 4  # pieces at once: each takes memory of its own
+
 
 class Lanes:
-    """As many pieces at once as there are threads, the thread that asks one of them; in a pause none goes on.
+    """A few pieces at once, the thread that asks does one of them; in a pause none goes on.
 
-    So many threads, and no more, compute at any time: a lone piece has all of them, by torch.
+    So many threads, and no more, compute at any time: the pieces share them, a lone one has all of them, by torch.
     """
 
-    def __init__(self, num: int) -> None:
-        self._num = num
-        self._others = ThreadPoolExecutor(max(1, num - 1), "kshot-lane", partial(torch.set_num_threads, 1))
+    def __init__(self, num_threads: int) -> None:
+        self._num_threads = num_threads
+        self._num = min(num_threads, MOST)
+        self._others = ThreadPoolExecutor(max(1, self._num - 1), "kshot-lane")
 
     def abreast(self, works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
         """What each comes to; they go on side by side, from pause to pause, and the next as soon as one has ended."""
@@ -38,13 +41,14 @@ class Lanes:
         """What each returns; raises what one of them raises, when all have ended."""
         if len(calls) == 1:
             return [calls[0]()]
-        others = [self._others.submit(_as_here, call, torch.is_inference_mode_enabled()) for call in calls[1:]]
-        torch.set_num_threads(1)
+        mode, threads = torch.is_inference_mode_enabled(), self._num_threads // len(calls)
+        others = [self._others.submit(_as_here, call, mode, threads) for call in calls[1:]]
+        torch.set_num_threads(threads)
         try:
             own = calls[0]()
         finally:
             wait(others)
-            torch.set_num_threads(self._num)
+            torch.set_num_threads(self._num_threads)
         return [own, *(each.result() for each in others)]
 
 
@@ -58,7 +62,8 @@ def _advanced(work: Generator[None, None, Result]) -> tuple[Result] | None:
     return None
 
 
-def _as_here(call: Callable[[], Result], is_inference: bool) -> Result:
-    """Torch's mode is each thread's own."""
+def _as_here(call: Callable[[], Result], is_inference: bool, num_threads: int) -> Result:
+    """Torch's mode is each thread's own, and how many others help it."""
+    torch.set_num_threads(num_threads)
     with torch.inference_mode(is_inference):
         return call()

@@ -84,6 +84,7 @@ def test_the_digest_follows_what_fixes_the_answers(folder: Path) -> None:
         json.dumps({**json.loads(CARD.to_json()), "inputs": {"name": "vector"}}),
         json.dumps({**json.loads(CARD.to_json()), "card": {"domain": [5, -5]}}),
         json.dumps({**json.loads(CARD.to_json()), "card": {"domain": "[-5, 5]"}}),
+        json.dumps({**json.loads(CARD.to_json()), "modality": "image", "card": {"domain": [-5, 5]}}),
         json.dumps({**json.loads(CARD.to_json()), "head": {"name": "ridge"}}),
         json.dumps({**json.loads(CARD.to_json()), "head": {**CARD.head, "rule": "sgd"}}),
     ],

@@ -69,7 +69,11 @@ def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
 
 
 def test_a_torch_without_these_operations_serves_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "OPERATIONS", ("_linear_pointwise", "_renamed"))
+    def missing(*_: object) -> None:
+        raise AttributeError("no such operation")
+
+    monkeypatch.setattr(packed.PackedLinear, "__call__", missing)
+    monkeypatch.setattr(packed, "is_there", packed.is_there.__wrapped__)
     encoder = resnet()
     pack(encoder, torch.bfloat16, CPU)
     assert encoder.blocks[0].packed is None
