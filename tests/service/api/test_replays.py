@@ -105,7 +105,7 @@ async def test_below_a_proxys_path(sqlite_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("tail", "body"),
-    [("/support", {"support": [{"input": [9.0], "target": 1.0, "id": "new"}]}), ("/rollback", {"version": 1})],
+    [("/support", {"support": [{"input": [4.5], "target": 1.0, "id": "new"}]}), ("/rollback", {"version": 1})],
 )
 async def test_what_changes_a_task(client: httpx.AsyncClient, tail: str, body: object) -> None:
     task = (await post(client, "made")).headers["location"]

@@ -53,5 +53,5 @@ async def test_many_calls_at_once_in_the_same_process(sqlite_url: str) -> None:
             *(kshot.adapt("curves", [[-1.0], [1.0]], targets=[slope, -slope]) for slope in range(8))
         )
         assert {task.id async for task in kshot.tasks()} == {task.id for task in tasks}
-        await asyncio.gather(*(kshot.extend(tasks[0], [[float(x)]], targets=[x]) for x in range(8)))
+        await asyncio.gather(*(kshot.extend(tasks[0], [[x / 2]], targets=[x]) for x in range(8)))
         assert len([example async for example in kshot.support(tasks[0])]) == 10

@@ -76,7 +76,7 @@ async def test_there_and_back(database_url: str, newer: Path) -> None:
         assert again.json()["version"] == 2 and again.headers["ETag"] == '"2"'
         first = await life.client.post(f"{task}/readapt", headers={"Idempotency-Key": "k"})
         assert (first.content, first.headers["Idempotency-Replayed"]) == (moved.content, "true")
-        await life.extend(task, {"input": [9.0], "target": 19.0})
+        await life.extend(task, {"input": [4.5], "target": 10.0})
         back = await life.client.post(f"{task}/rollback", json={"version": 1})
         assert back.json()["model_digest"] == old["model_digest"]
         assert await answers(life, task) == answered
@@ -151,6 +151,6 @@ async def test_features_of_a_digest_go_with_its_last_version(database_url: str, 
     async with living(database_url, newer, max_versions=2) as life:
         digest = (await life.client.post(f"{task}/readapt")).json()["model_digest"]
         assert {each for each, _ in await features_of(life, task)} > {digest}
-        extended = await life.extend(task, curve()[0] | {"input": [7.0]})
+        extended = await life.extend(task, curve()[0] | {"input": [3.5]})
         assert extended.json()["version"] == 3
         assert await features_of(life, task) == {(digest, ordinal) for ordinal in range(7)}
