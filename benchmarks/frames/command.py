@@ -47,17 +47,17 @@ def frames(
     checkpoint = load(model or Path(next(iter(zoo.__path__))) / "frames")
     ways = methods(checkpoint)
     made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
-    parts, read_sets = [made, ABOUT], []
+    parts = [made, ABOUT]
     for name in only or list(SETS):
         chosen = SETS[name](cache)
-        read_sets.append(chosen.reads)
+        append(results, _entry(checkpoint.digest, chosen.reads, draws))
         parts.append(_together(name, chosen, ways, draws))
         typer.echo(parts[-1])
         if name == APART:
             parts += [ALONE, _apart(name, chosen, ways, draws)]
             typer.echo(parts[-1])
     put(results, "comparison-frames", "\n\n".join(parts))
-    append(results, _entry(checkpoint.digest, read_sets, draws, parts[2:]))
+    append(results, "\n" + "\n\n".join(parts[2:]) + "\n")
 
 
 def _together(name: str, chosen: Content, ways: Methods, draws: int) -> str:
@@ -88,12 +88,13 @@ def _f1(each: Sequence[Tally]) -> float:
     return float(np.mean([figures_of(one.counts)["slots"] for one in each]))
 
 
-def _entry(digest: str, read_sets: Sequence[str], draws: int, tables: Sequence[str]) -> str:
-    """The entry in the ledger: what was read, by which model, and what came out."""
-    lines = [
-        f"\n## frames, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
-        f"- command: `{command()}`, {hardware()}",
-        f"- digest: `{digest}`",
-        f"- read: {'; '.join(read_sets)}; {draws} draws\n",
-    ]
-    return "\n".join(lines) + "\n" + "\n\n".join(tables) + "\n"
+def _entry(digest: str, reads: str, draws: int) -> str:
+    """The entry in the ledger, written before anybody is asked."""
+    return "\n".join(
+        [
+            f"\n## frames, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
+            f"- command: `{command()}`, {hardware()}",
+            f"- digest: `{digest}`",
+            f"- read: {reads}; {draws} draws\n",
+        ]
+    )
