@@ -1,5 +1,6 @@
 """Columns in units of the task's own spread, then layers that all tasks share, then a head."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.heads.head import Head
-from models.types import Rows, Scores, Support, TaskParams
+from models.types import Gaussian, Rows, Scores, Support, TaskParams
 
 CENTRE, SPREAD = "unit_centre", "unit_spread"
 CONSTANT = 1e-3  # a column is believed to vary by this share of its size, also where its rows do not show it
 TINY = 1e-20
+RESOLUTION = 1e-6  # what single precision tells apart, as a share of a number's size
 FARTHEST = 6.0  # spreads from the centre: beyond, numbers only say that they are far
 
 
@@ -22,11 +24,24 @@ class InOwnUnits(Head):
     The first `columns` features are numbers in their senders' units: they are centred and divided by their spread over
     the support, and by the root of how many columns vary, so that a row's squared length is about one. The rest goes
     as it is. The body is in here and not in the encoder since it must see vectors of any sender alike.
+    `constant` and `farthest` stand for the constants above; with `alone`, a column that does not vary over the support
+    has its own size as its spread, and where that is 0, 1. Numbers are predicted with deviations that grow in
+    proportion to the distance beyond `reach` spreads, as far as training went.
     """
 
-    def __init__(self, columns: int, body: nn.Module, head: Head) -> None:
+    def __init__(
+        self,
+        columns: int,
+        body: nn.Module,
+        head: Head,
+        constant: float = CONSTANT,
+        farthest: float = FARTHEST,
+        alone: bool = False,
+        reach: float = math.inf,
+    ) -> None:
         super().__init__()
         self.columns, self.body, self.head = columns, body, head
+        self.constant, self.farthest, self.alone, self.reach = constant, farthest, alone, reach
         self.balance = head.balance
         self.layout = {CENTRE: str(columns), SPREAD: str(columns), **head.layout}
 
@@ -36,7 +51,10 @@ class InOwnUnits(Head):
         num = real.sum(1)
         centre = (values * real).sum(1) / num
         off = (values - centre.unsqueeze(1)) * real
-        variance = off.square().sum(1) / num + (CONSTANT * centre).square()
+        variance = off.square().sum(1) / num + (self.constant * centre).square()
+        if self.alone:
+            size = torch.where(centre == 0, 1, centre)
+            variance = torch.where(variance > (RESOLUTION * centre).square(), variance, size.square())
         varies = (variance > TINY).sum(-1, keepdim=True).clamp(min=1)
         own = {CENTRE: centre, SPREAD: ((variance + TINY) * varies).sqrt()}
         return {**own, **self.head.start(replace(support, rows=self._seen(own, support.rows)))}
@@ -51,7 +69,11 @@ class InOwnUnits(Head):
     def predict(self, params: TaskParams, query: Rows) -> Scores:
         """What the head says of the query in these units."""
         rest = {leaf: value for leaf, value in params.items() if leaf not in (CENTRE, SPREAD)}
-        return self.head.predict(rest, self._seen(params, query))
+        scores = self.head.predict(rest, self._seen(params, query))
+        if isinstance(scores, Gaussian) and self.reach < math.inf:
+            off = self._scaled(params, query.values[..., : self.columns].float()).abs().amax(-1, keepdim=True)
+            return Gaussian(scores.mean, scores.variance * (off / self.reach).clamp(min=1).square())
+        return scores
 
     def _seen(self, params: TaskParams, rows: Rows) -> Rows:
         values = rows.values.float()
@@ -64,4 +86,4 @@ class InOwnUnits(Head):
         """Numbers far beyond what the support has are held back."""
         spread = params[SPREAD].unsqueeze(1)
         off = (columns - params[CENTRE].unsqueeze(1)) / spread
-        return FARTHEST * (off / FARTHEST).tanh()
+        return self.farthest * (off / self.farthest).tanh()

@@ -10,6 +10,7 @@ from models.checkpoint import build
 from models.data.synthetic import CurveTasks
 from models.heads.alpaca import effective_rank
 from models.heads.bayesian_linear import BayesianLinear
+from models.heads.in_own_units import InOwnUnits
 from models.learner import Learner
 from models.training.figures import Figure, percent
 from models.training.objectives.episodic import Metrics, episodic
@@ -17,10 +18,12 @@ from models.training.train import Run
 from models.types import Gaussian, Values
 
 TWO_SIDED_90 = 1.645  # standard deviations
+REACH = 8.0  # from the middle of curves made for supports in [-5, 5]: how far training asks
+UNIFORM = 2.9  # the standard deviation of inputs that are spread evenly over [-5, 5]
 HELD_OUT = 1  # the seed of the tasks that figures are measured on
 
 
-def curves(data: Path, num_steps: int = 1500) -> Run:
+def curves(data: Path, num_steps: int = 6000) -> Run:
     """Likelihood of the queries; needs no data.
 
     At least 3 shots, and gradients held short: from one degree of freedom the spread is now and then far too small,
@@ -32,14 +35,22 @@ def curves(data: Path, num_steps: int = 1500) -> Run:
         modality="vector",
         kinds=("regression",),
         inputs={"name": "vector", "dim": 1},
-        encoder={"name": "mlp", "input_dim": 1, "widths": [64, 64], "scale": 5.0},
-        head={"name": "bayesian_linear", "width": 64, "rank": 16, "noises": [0.02, 0.06, 0.2, 0.5]},
+        encoder={"name": "identity"},
+        head={
+            "name": "in_own_units",
+            "columns": 1,
+            "body": {"name": "mlp", "input_dim": 1, "widths": [64, 64], "scale": 1.7, "through": True},
+            "head": {"name": "bayesian_linear", "width": 65, "rank": 16, "noises": [0.02, 0.06, 0.2, 0.5]},
+            "constant": 0.0,
+            "farthest": 1000.0,
+            "alone": True,
+            "reach": REACH / UNIFORM,
+        },
         created_at="",
         card={
             "recipe": f"kshot train curves ({num_steps} steps, {__name__})",
-            "inputs": "one number in [-5, 5]; targets in any unit",
-            "domain": [-5, 5],
-            "data": "synthetic: sinusoids, lines, parabolas and Gaussian processes (models.data.synthetic)",
+            "inputs": "one number, in any unit, as targets are; best between the support's least and greatest",
+            "data": "synthetic: sinusoids, lines, parabolas, growth, Gaussian processes (models.data.synthetic)",
             "licence": "Apache-2.0",
         },
     )
@@ -47,7 +58,7 @@ def curves(data: Path, num_steps: int = 1500) -> Run:
         card=card,
         learner=build(card.encoder, card.head),
         objective=episodic,
-        batches=CurveTasks(num_tasks=32, min_shots=3),
+        batches=CurveTasks(num_tasks=32, min_shots=3, reach=REACH),
         num_steps=num_steps,
         optimiser="adamw",
         rate=3e-3,
@@ -59,8 +70,9 @@ def curves(data: Path, num_steps: int = 1500) -> Run:
 
 def validated(learner: Learner) -> Metrics:
     """A few of the figures, and in how many directions curves differ: the mean over the hypotheses' priors."""
-    assert isinstance(learner.head, BayesianLinear)
-    ranks = [effective_rank(prior) for prior in learner.head.priors]
+    assert isinstance(learner.head, InOwnUnits)
+    assert isinstance(learner.head.head, BayesianLinear)
+    ranks = [effective_rank(prior) for prior in learner.head.head.priors]
     shown = {figure.name: figure.value for figure in figures(learner, num_batches=5)}
     return {**shown, "effective rank": sum(ranks) / len(ranks)}
 
