@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Card:
     encoder: Part
     head: Part
     created_at: str  # ISO 8601, UTC
-    card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence, domain
+    card: Mapping[str, Any] = field(default_factory=dict)  # recipe, data digests, commit, figures, licence
     tasks: Mapping[str, Part] = field(default_factory=dict)  # its own, by name: {"kind", "labels", "about"}
     several: tuple[str, ...] = ()  # modalities, where `modality` is "mixed"
 
@@ -41,12 +41,6 @@ class Card:
     def modalities(self) -> tuple[str, ...]:
         """What its inputs may be."""
         return self.several or (self.modality,)
-
-    @property
-    def domain(self) -> tuple[float, float] | None:
-        """Between which numbers inputs were in training, beyond which no answer can be trusted; none if anywhere."""
-        found: Sequence[float] | None = self.card.get("domain")
-        return None if found is None else (float(found[0]), float(found[1]))
 
     def to_json(self) -> str:
         """The text of model.json; of what is optional, only what there is."""
@@ -87,21 +81,8 @@ def _checked(content: Any) -> Card:
     texts = (card.name, card.modality, card.created_at, *card.kinds, *card.several)
     if not card.kinds or not all(isinstance(text, str) and text for text in texts):
         raise TypeError("name, modality, kinds and created_at must be texts")
-    _check_domain(card)
     _check_tasks(card)
     return card
-
-
-def _check_domain(card: Card) -> None:
-    """Raises TypeError for bounds between which there is nothing, or of inputs that are no numbers."""
-    if "domain" not in card.card:
-        return
-    domain = card.card["domain"]
-    is_pair = isinstance(domain, list | tuple) and len(domain) == 2
-    if not is_pair or not all(type(bound) in (int, float) for bound in domain) or not domain[0] < domain[1]:
-        raise TypeError("the domain of a card must be two numbers, the lower first")
-    if card.modalities != ("vector",):
-        raise TypeError("a domain belongs on the card of a model of vectors alone")
 
 
 def _check_tasks(card: Card) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.regression linear | sinusoid | real`: each trains, measures and writes its table."""
+"""`python -m benchmarks.regression linear | sinusoid | real | curves`: each trains, measures and writes its table."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,12 +8,15 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.page import put, table
+from benchmarks.page import append, put, table
+from benchmarks.regression import alone
 from benchmarks.regression import real as on_real
 from benchmarks.regression.runs import cpu_s, trained
 from benchmarks.regression.sets import SETS
 from benchmarks.regression.synthetic import linear_score, sinusoid_scores
+from models.checkpoint import load
 from models.data.regressions import LinearTasks
+from models.training.appraise import ZOO
 from models.training.evaluate import hardware
 from models.training.linear import LEARNED
 from models.training.linear import linear as linear_run
@@ -144,6 +147,17 @@ def real(
     torch.set_num_threads(1)
     sets = [on_real.kept(cache, name, out / "real") for name in only or SETS]
     _show(None if only else results, "regression-real", on_real.text(sets))
+
+
+@app.command()
+def curves(results: Results = PAGE, cache: Cache = CACHE) -> None:
+    """Real curves, each task by itself: the shipped model beside a straight line and a Gaussian process."""
+    torch.set_num_threads(1)
+    model = load(ZOO / "curves")
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    entry = f"\n## curves, real sets, {when}\n\n- command: `python -m benchmarks.regression curves`, {hardware()}\n"
+    append(results, f"{entry}- digest: `{model.digest}`\n- read: {', '.join(alone.NAMES)}\n")  # whatever comes out
+    _show(results, "regression-curves", alone.text(cache, model.learner))
 
 
 def _show(page: Path | None, name: str, text: str) -> None:

@@ -16,7 +16,7 @@ from models.inputs.table import InvalidTable, TableInput, width_of
 from models.inputs.text import InvalidText
 from models.inputs.vector import InvalidVector
 from service.codec.support import LARGEST
-from service.errors import MAX_LISTED, DeadlineExceeded, FieldError
+from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
 NO_NUMBERS = frozenset((str, NoneType))  # of what a row of a table may hold
@@ -97,15 +97,6 @@ def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError
             yield FieldError(path.format(position), "holds numbers that no model can use")
         elif form != wanted:
             yield FieldError(path.format(position), f"expected {wanted}, as the task's other inputs are, got {form}")
-
-
-def strays(rows: npt.NDArray[Any], domain: tuple[float, float], path: str) -> Iterator[FieldError]:
-    """Numbers of rows [B D] outside what the model was trained on."""
-    low, high = domain
-    how = f"{high - low:g} * (x - lowest) / (highest - lowest) {'-' if low < 0 else '+'} {abs(low):g}"
-    for position, element in np.argwhere((rows < low) | (rows > high))[:MAX_LISTED].tolist():
-        message = f"must be from {low:g} to {high:g}, as in training: rescale all inputs of the task alike, by {how}"
-        yield FieldError(f"{path.format(position)}.{element}", message)
 
 
 def _reader(modalities: Sequence[str], limits: ImageLimits, preprocess: Preprocess) -> Callable[[Input], Any]:

@@ -138,8 +138,6 @@ class Decoding:
             rows = await self._decoded(tenant, inputs, model, decode, deadline)
         if forms := model.forms(rows):
             codec.refuse(list(codec.misfits(forms, form or forms[0], path)))
-        if domain := model.card.domain:
-            codec.refuse(list(codec.strays(rows, domain, path)))
         return rows
 
     async def _decoded(

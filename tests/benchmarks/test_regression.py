@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.regression import alone
 from benchmarks.regression.bayes import linear_means, means_behind, sinusoid_means
 from benchmarks.regression.learned import Learned, as_mixed, learned
 from benchmarks.regression.mixed import design, mixed, per_task
 from benchmarks.regression.real import METHODS, RIVAL, Errors, kept, packed, student, text
 from benchmarks.regression.sets import Task, folds, supports
+from models.checkpoint import load
 from models.data.regressions import LinearTasks, SinusoidTasks
+from models.training.appraise import ZOO
 from models.types import Values
 
 
@@ -130,3 +133,17 @@ def test_with_many_rows_a_task_needs_no_other() -> None:
 def test_learning_beyond_the_mixed_model_never_goes_where_training_tasks_get_worse() -> None:
     stops = (0, 3, 5)
     assert learned(tasks(5, rows=6), stops).num_steps in stops
+
+
+def test_real_curves_are_judged_from_their_own_rows_alone(tmp_path: Path) -> None:
+    (tmp_path / "curves").mkdir()
+    draw = np.random.default_rng(0)
+    for name in alone.NAMES:
+        x = draw.uniform(20, 80, (40, 1))
+        y = 3 * x[:, 0] + 0.1 * draw.standard_normal(40)
+        np.savez(tmp_path / "curves" / f"{name}.npz", X=x, y=y, task=np.repeat([1, 2], 20))
+    learner = load(ZOO / "curves").learner
+    rows = list(alone.rows(tmp_path, learner))
+    assert [row[:3] for row in rows[:3]] == [[alone.NAMES[0], str(shots), "2"] for shots in (3, 5, 10)]
+    assert all(float(row[3]) < 1 and float(row[5]) < 5 for row in rows[2::3])  # ten points of a straight line
+    assert all(float(row[8]) > 80 for row in rows)

@@ -28,6 +28,16 @@ MLP = {"name": "mlp", "input_dim": 6, "widths": [32]}
 CONV4 = {"name": "conv4", "channels": 16}
 STRIDED = {"name": "conv4", "channels": 16, "strided": True}
 CURVES = {"name": "mlp", "input_dim": 1, "widths": [32], "scale": 5.0}
+CURVES_IN_OWN_UNITS = {
+    "name": "in_own_units",
+    "columns": 1,
+    "body": {**CURVES, "scale": 1.7, "through": True},
+    "head": {"name": "bayesian_linear", "width": 33, "rank": 8, "noises": [0.05, 0.3]},
+    "constant": 0.0,
+    "farthest": 1000.0,
+    "alone": True,
+    "reach": 2.8,
+}
 MINILM = {"name": "minilm", "base": None, "sizes": [9000, 32, 64], "heads": 2, "last": 2, "rank": 2, "also": [1]}
 PHOTOS = {"name": "efficientnet_lite", "taps": [15], "width": 1400}
 APART = {"vision"}  # needs a library that is not always there: test_vision.py
@@ -154,6 +164,7 @@ ROWS: dict[str, Row] = {
     "in own units, stems of texts": (STEMS, IN_OWN_UNITS, text_task),
     "in own units, stems of vectors": (STEMS, IN_OWN_UNITS, vector_task),
     "in own units, stems of curves": (STEMS, IN_OWN_UNITS, curve_task),
+    "in own units, curves": (IDENTITY, CURVES_IN_OWN_UNITS, curve_task),
     "learned rule, mlp": (MLP, gradient(IDENTITY, 32, {"name": "learned", "rate": 0.5}, num_steps=3), vector_task),
 }
 

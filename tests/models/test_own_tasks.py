@@ -27,7 +27,7 @@ CARD = Card(
     },
 )
 SHIPPED = {
-    "curves": "1185d52d34f5e5cb0d463f0413c7dc93ecf4e4069e209621f3ec8b25efbd7b46",
+    "curves": "c01f8003e2ae5c86eebd4b1b900f42ca8b7ee76ea5ba88904bb4a3e84a48f61d",
     "glyphs": "c2219201108d280a2b45c016904ba2030da678bcd68f96166575d08272eaca7f",
     "glyphs-maml": "80de83e7212e8502677865ca6307010a378ddc173daee18ea4c915a3afec004e",
     "vectors": "065f38b90b079b255163362e81c08234d34dcc8909dbd008bcc32b7fd5800fc5",

@@ -46,3 +46,11 @@ def test_curves_lie_in_their_range_and_vary() -> None:
         assert batch.query.values.abs().max() <= 5
         assert torch.isfinite(batch.target.values).all()
         assert batch.target.values.std(1).min() > 0.1
+
+
+def test_one_query_of_four_may_lie_beyond_the_range_and_is_finite_there() -> None:
+    batch = CurveTasks(num_tasks=64, reach=8.0)(0)
+    assert isinstance(batch.target, Values)
+    far = batch.query.values.abs().amax(0).flatten() > 5
+    assert far.tolist() == [number % 4 == 3 for number in range(20)]
+    assert torch.isfinite(batch.target.values).all()

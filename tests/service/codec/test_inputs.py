@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.inputs import Input as Preprocess
 from models.inputs.image import GlyphInput
 from models.inputs.vector import VectorInput
-from service.codec import ImageLimits, decode_inputs, refuse, strays
+from service.codec import ImageLimits, decode_inputs, refuse
 from service.errors import DeadlineExceeded, InvalidRequest
 from service.schemas import Image, Input
 from tests.service.codec.pictures import SVG, png_of_size, saved, stroke
@@ -99,16 +99,6 @@ def test_another_kind_of_input_is_refused_with_what_was_expected() -> None:
 def test_vectors_that_do_not_fit_are_refused(vector: list[float]) -> None:
     [(path, _)] = fault([[1.0, 2.0], vector], VectorInput(2), "vector")
     assert path == "support.1.input"
-
-
-def test_numbers_outside_what_training_saw_are_told_with_a_way_back_into_it() -> None:
-    rows = np.array([[-5.0], [5.0], [5.1], [-100.0]], np.float32)
-    found = list(strays(rows, (-5, 5), "inputs.{}"))
-    assert [each.path for each in found] == ["inputs.2.0", "inputs.3.0"]
-    how = found[0].message.rpartition("by ")[2]
-    scaled = [eval(how, {"x": x, "lowest": 20, "highest": 70}) for x in (20, 45, 70)]
-    assert scaled == [-5, 0, 5]
-    assert len(list(strays(np.full((1_000, 1), 9.0), (0, 1), "{}"))) == 20
 
 
 def test_at_most_twenty_bad_inputs_are_told() -> None:
