@@ -27,7 +27,7 @@ class InOwnUnits(Head):
     def __init__(self, columns: int, body: nn.Module, head: Head) -> None:
         super().__init__()
         self.columns, self.body, self.head = columns, body, head
-        self.balance = head.balance
+        self.balance, self.factors = head.balance, head.factors
         self.layout = {CENTRE: str(columns), SPREAD: str(columns), **head.layout}
 
     def start(self, support: Support) -> TaskParams:

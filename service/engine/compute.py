@@ -21,7 +21,7 @@ from models.types import Classes, MultiHot, Support, Tags, Target, Values
 from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
-from service.engine.forecasting import forecasts
+from service.engine.forecasting import as_told, forecasts
 from service.engine.lanes import Lanes
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
@@ -130,7 +130,7 @@ class Compute:
             self._keep_up()
             yield
         told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks), self._lanes)
-        on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
+        on_host = {leaf: value.to("cpu") for leaf, value in as_told(learner.head, params, told).items()}
         is_new = not tasks[0].encoded and self.keeps_features(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
         return [
