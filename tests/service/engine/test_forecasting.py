@@ -17,7 +17,7 @@ from service.engine.packed import pack
 from service.metrics import Metrics
 
 Result = TypeVar("Result")
-WIDTH, WAYS, SHOTS = 64, 2, 6
+WIDTH, WAYS, SHOTS = 4, 2, 6
 
 
 def done(slices: Generator[None, None, Result]) -> Result:
