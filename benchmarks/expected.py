@@ -13,7 +13,7 @@ import typer
 from benchmarks.apart import READS, Read
 from benchmarks.page import append, command, put, table
 from models.appraisal import LEVELS, Appraisal
-from models.training.appraisals.judging import Asked, Judged, judged
+from models.training.appraisals.judging import Asked, Judged, judged, told_by
 from models.training.appraisals.pools import Pool
 from models.training.evaluate import hardware
 
@@ -73,7 +73,8 @@ def _tables(appraisal: Appraisal, found: Sequence[Judged]) -> str:
     head = ["shots", "tasks", "queries a task", f"{what}, %", "in, %", "width", "all right, %"]
     parts = [table([*head, "error", "error of leave-one-out", "chance"], rows)]
     if told.thresholds is not None:
-        parts.append(_calibration(found, sizes, told.thresholds, appraisal))
+        served = [told_by(*each) for each in zip(found, told.temperature.tolist(), strict=True)]
+        parts.append(_calibration(found, served, sizes, told.thresholds, appraisal))
     return "\n\n".join(parts)
 
 
@@ -84,23 +85,34 @@ def _chance(each: Judged) -> float:
     return float("nan")  # of a regression
 
 
-def _calibration(found: Sequence[Judged], sizes: np.ndarray, thresholds: torch.Tensor, appraisal: Appraisal) -> str:
+def _calibration(
+    plain: Sequence[Judged], found: Sequence[Judged], sizes: np.ndarray, thresholds: torch.Tensor, appraisal: Appraisal
+) -> str:
+    """Of tasks as the head answers them, and as they are served."""
     rows = []
     for name, mine in _bins(sizes, appraisal):
-        gaps, total, sets = np.zeros(CALIBRATION_BINS), 0, []
-        for each, least in ((found[place], thresholds[place]) for place in np.flatnonzero(mine).tolist()):
-            sure, best = each.answers.exp().max(-1)
-            right = (best == each.truth).double().numpy()
-            places = np.minimum((sure.double().numpy() * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-            gaps += np.bincount(places, sure.double().numpy() - right, CALIBRATION_BINS)
-            total += len(right)
-            sets.append(_sets(each, least))
+        places = np.flatnonzero(mine).tolist()
+        sets = [_sets(found[place], thresholds[place]) for place in places]
+        errors = [f"{100 * _error([tasks[place] for place in places]):.2f}" for tasks in (found, plain)]
         means = np.mean(sets, 0)
         cells = [f"{100 * share:.1f} ({size:.1f})" for share, size in means]
         worst = [f"{100 * np.quantile(np.array(sets)[:, place, 0], 0.1):.1f}" for place in (2, 3)]
-        rows.append([name, f"{100 * np.abs(gaps).sum() / total:.2f}", *cells, " / ".join(worst)])
+        rows.append([name, *errors, *cells, " / ".join(worst)])
     head = [f"sets of {100 * level:.0f} %" for level in LEVELS]
-    return table(["shots", "calibration error, %", *head, "worst tenth of tasks, 90 / 95 %"], rows)
+    errors = ["calibration error, %", "without a temperature, %"]
+    return table(["shots", *errors, *head, "worst tenth of tasks, 90 / 95 %"], rows)
+
+
+def _error(tasks: Sequence[Judged]) -> float:
+    """How far, in the mean over all their queries, the share of right answers is from how sure they are."""
+    gaps, total = np.zeros(CALIBRATION_BINS), 0
+    for each in tasks:
+        sure, best = each.answers.exp().max(-1)
+        right = (best == each.truth).double().numpy()
+        places = np.minimum((sure.double().numpy() * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        gaps += np.bincount(places, sure.double().numpy() - right, CALIBRATION_BINS)
+        total += len(right)
+    return float(np.abs(gaps).sum() / total)
 
 
 def _sets(each: Judged, least: torch.Tensor) -> list[tuple[float, float]]:

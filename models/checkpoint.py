@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 APPRAISAL = "appraisal.safetensors"
 FITTED_FOR = "model_digest"  # in its header
+TEMPERATURE = ("heat", "warmth")  # begin leaves of it that files of before do not have
 TASKS = "tasks."  # tasks.<name>.<leaf>: the params of the tasks that belong to a model
 BOOLS = ("ways", "independent")  # leaves that are no numbers
 
@@ -120,7 +121,8 @@ def read_appraisal(path: Path, kind: str, model_digest: str) -> Appraisal | None
             told = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
         appraisal = Appraisal(kind)
-        appraisal.load_state_dict(state)
+        none = {key: leaf for key, leaf in appraisal.state_dict().items() if key.startswith(TEMPERATURE)}
+        appraisal.load_state_dict(none | state)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DamagedCheckpoint(f"{path} does not hold an appraisal of this model: {error}") from None
     if told.get(FITTED_FOR) != model_digest:

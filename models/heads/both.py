@@ -20,7 +20,7 @@ class Both(Head):
     def __init__(self, classes: Head, values: Head) -> None:
         super().__init__()
         self.classes, self.values = classes, values
-        self.takes_names, self.balance = classes.takes_names, classes.balance
+        self.takes_names, self.balance, self.factors = classes.takes_names, classes.balance, classes.factors
         self.layout = {**classes.layout, **{PREFIX + name: axes for name, axes in values.layout.items()}}
 
     def start(self, support: Support) -> TaskParams:

@@ -1,7 +1,7 @@
 """The contract of a head: all that a task changes, as three pure functions over a batch of tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import final
 
 import torch
@@ -22,6 +22,7 @@ class Head(nn.Module, ABC):
     layout: Mapping[str, str]
     takes_names: bool = False  # whether rows of the support may be names of labels instead of examples
     balance: float = 0.0  # scores expect labels in proportion to this power of their numbers of examples
+    factors: Sequence[str] = ()  # leaves in which the logits are linear: divided by a number, they divide the logits
 
     @abstractmethod
     def start(self, support: Support) -> TaskParams:
@@ -45,6 +46,12 @@ class Head(nn.Module, ABC):
         for adapted in self.steps(support, begin):  # noqa: B007 - the last one is the answer
             pass
         return adapted
+
+
+def tempered(head: Head, params: TaskParams, temperature: Float[Tensor, "T"]) -> TaskParams:
+    """The params whose logits are each task's own divided by its temperature (Guo et al. 2017); no label changes."""
+    scaled = {leaf: params[leaf] / temperature.view(-1, *[1] * (params[leaf].ndim - 1)) for leaf in head.factors}
+    return {**params, **scaled}
 
 
 def classes_of(support: Support) -> Classes:

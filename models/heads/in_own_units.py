@@ -42,7 +42,7 @@ class InOwnUnits(Head):
         super().__init__()
         self.columns, self.body, self.head = columns, body, head
         self.constant, self.farthest, self.alone, self.reach = constant, farthest, alone, reach
-        self.balance = head.balance
+        self.balance, self.factors = head.balance, head.factors
         self.layout = {CENTRE: str(columns), SPREAD: str(columns), **head.layout}
 
     def start(self, support: Support) -> TaskParams:

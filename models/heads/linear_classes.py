@@ -20,6 +20,8 @@ class LinearClasses(Head):
     the number of ways, is multiplied in.
     """
 
+    factors = ("weight", "bias")
+
     def __init__(self, penalty: float = 1.0, scale: float = 10.0) -> None:
         super().__init__()
         self.layout = {"weight": "N D", "bias": "N", "ways": "N"}

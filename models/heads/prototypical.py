@@ -14,6 +14,8 @@ from models.types import Logits, Rows, Support, TaskParams
 class Prototypical(Head):
     """One prototype a class; logits are cosines times a learned scale. Where a task starts from does not matter."""
 
+    factors = ("prototype",)
+
     def __init__(self, scale: float = 10.0) -> None:
         super().__init__()
         self.layout = {"prototype": "N D", "ways": "N"}

@@ -24,6 +24,7 @@ class Ridge(Head):
     """
 
     balance = 1.3
+    factors = ("weight", "bias")
 
     def __init__(
         self, normalise: Literal["unit", "standard", "none"] = "unit", penalty: float = 1.0, scale: float = 10.0

@@ -51,12 +51,13 @@ class Doubt:
 @dataclass(frozen=True)
 class Forecast:
     """Low, middle and high of a task's accuracy or R2 at a level; doubtful rows; for label sets by coverage the least
-    log-probability of a label."""
+    log-probability of a label; and what its logits are divided by."""
 
     ends: tuple[float, float, float]
     level: float
     doubts: tuple[Doubt, ...]
     thresholds: tuple[tuple[float, float], ...]
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from models.heads.tail import Tail
 from models.inputs.frame import max_words
 from models.inputs.text import TextInput
 from models.learner import Learner
-from models.types import Classes, MultiHot, Support, Tags, Target, Values
+from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, Values
 from service.codec import width
-from service.engine.arrays import Adapted, Array, Encoded, LabelledArrays, ScoreArrays
+from service.engine.arrays import Adapted, Array, Encoded, Forecast, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
-from service.engine.forecasting import forecasts
+from service.engine.forecasting import as_told, forecasts
 from service.engine.lanes import Lanes
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
@@ -129,7 +129,7 @@ class Compute:
         for params in learner.head.steps(support, start):  # noqa: B007 - the last is the answer
             self._keep_up()
             yield
-        told = yield from forecasts(learner.head, self._appraisals[digest], support, params, list(tasks), self._lanes)
+        params, told = yield from self.appraised(digest, support, params, tasks)
         on_host = {leaf: value.to("cpu") for leaf, value in params.items()}
         is_new = not tasks[0].encoded and self.keeps_features(digest)
         own_features = torch.split(features.to("cpu"), lengths) if is_new else [None] * len(tasks)
@@ -141,6 +141,14 @@ class Compute:
             )
             for row, (task, rows, columns) in enumerate(zip(tasks, own_features, widths, strict=True))
         ]
+
+    def appraised(
+        self, digest: str, support: Support, params: TaskParams, tasks: Sequence[LabelledArrays]
+    ) -> Generator[None, None, tuple[TaskParams, list[Forecast | None]]]:
+        """The params as they are stored, each task's at its temperature, and what is told of the tasks."""
+        head = self.learners[digest].head
+        told = yield from forecasts(head, self._appraisals[digest], support, params, list(tasks), self._lanes)
+        return as_told(head, params, told), told
 
     def encode(
         self, digest: str, tasks: Sequence[Array], tenants: Sequence[str] = ()

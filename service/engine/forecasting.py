@@ -1,15 +1,16 @@
 """How good tasks will be that were just adapted: their folds, as further batches of the head, and the appraisal."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from math import isfinite
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from models.appraisal import LEVEL, LEVELS, Appraisal, Appraised, signs_of, suspects_of
 from models.heads.crossed import Folds, answered, cross
-from models.heads.head import Head
+from models.heads.head import Head, tempered
 from models.types import Classes, Logits, Support, TaskParams, Values
 from service.engine.arrays import Doubt, Forecast, LabelledArrays
 from service.engine.lanes import Lanes
@@ -41,6 +42,15 @@ def forecasts(
         return nothing
 
 
+def as_told(head: Head, params: TaskParams, told: Sequence[Forecast | None]) -> TaskParams:
+    """The params that are stored, by which probabilities are true: of each task divided by its temperature."""
+    divisors = [1.0 if each is None else each.temperature for each in told]
+    if all(each == 1 for each in divisors):
+        return params
+    device = next(iter(params.values())).device
+    return tempered(head, params, torch.tensor(divisors, device=device))
+
+
 def _forecasts(
     head: Head,
     appraisal: Appraisal,
@@ -60,18 +70,22 @@ def _forecasts(
     if isinstance(crossed.scores, Logits):
         found = suspects_of(support, crossed)
         doubts = [[Doubt(each.row, each.instead, each.probability) for each in own] for own in found]
-    rows = [_thresholds(told, row) for row in range(len(tasks))]
-    return [_forecast(task, *each) for task, *each in zip(tasks, ends, doubts, rows, strict=True)]
+    rows, divisors = [_thresholds(told, row) for row in range(len(tasks))], told.temperature.tolist()
+    return [_forecast(task, *each) for task, *each in zip(tasks, ends, doubts, rows, divisors, strict=True)]
 
 
 def _forecast(
-    task: LabelledArrays, ends: list[float], doubts: list[Doubt], thresholds: tuple[tuple[float, float], ...]
+    task: LabelledArrays,
+    ends: list[float],
+    doubts: list[Doubt],
+    thresholds: tuple[tuple[float, float], ...],
+    temperature: float,
 ) -> Forecast | None:
     low, middle, high = ends
     is_constant = task.values is not None and (len(task.rows) < LEAST_POINTS or not task.values.std(0).all())
-    if is_constant or not all(isfinite(each) for each in (*ends, *(each for _, each in thresholds))):
+    if is_constant or not all(isfinite(each) for each in (*ends, temperature, *(each for _, each in thresholds))):
         return None
-    return Forecast((low, middle, high), LEVEL, tuple(doubts), thresholds)
+    return Forecast((low, middle, high), LEVEL, tuple(doubts), thresholds, temperature)
 
 
 def _thresholds(told: Appraised, row: int) -> tuple[tuple[float, float], ...]:

@@ -1,13 +1,15 @@
 """Tasks that may learn from others: each chooses by itself, so that nobody else's task can change its bits."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.transfer import Lesson, choose, support_of
 from models.types import TaskParams
-from service.engine.arrays import Adapted, Array, LabelledArrays
+from service.engine.arrays import Adapted, Array, LabelledArrays, OtherArrays
 from service.engine.collate import to_device, trim
 from service.engine.compute import Compute
 
@@ -29,11 +31,12 @@ def _one(compute: Compute, digest: str, task: LabelledArrays) -> Generator[None,
         _lesson(other.rows, other.classes if other.values is None else other.values, device) for other in task.others
     ]
     chosen = yield from choose(head, own, others, task.num_ways)
-    alone = yield from _adapted(compute, digest, own, task.num_ways)
+    alone = yield from _adapted(compute, digest, own, task)
     if not chosen:
         return Adapted(alone, None)
     joined = own.with_others([others[place] for place in chosen])
-    params = yield from _adapted(compute, digest, joined, task.num_ways)
+    learned = [task.others[place] for place in chosen]
+    params = yield from _adapted(compute, digest, joined, _with_others(task, learned))
     return Adapted(params, None, tuple(chosen), alone)
 
 
@@ -43,10 +46,27 @@ def _lesson(rows: Array, target: Array | None, device: torch.device) -> Lesson:
     return Lesson(values.float() if values.is_floating_point() else values, to_device(target, device))
 
 
-def _adapted(compute: Compute, digest: str, lesson: Lesson, num_ways: int) -> Generator[None, None, dict[str, Array]]:
+def _with_others(task: LabelledArrays, others: Sequence[OtherArrays]) -> LabelledArrays:
+    """The task as if what the others were taught were its own, of which none is the name of a label."""
+    rows = np.concatenate([task.rows, *(each.rows for each in others)])
+    classes = _joined(task.classes, [each.classes for each in others])
+    values = _joined(task.values, [each.values for each in others])
+    names = None if task.names is None else np.pad(task.names, (0, len(rows) - len(task.rows)))
+    return replace(task, rows=rows, classes=classes, values=values, names=names)
+
+
+def _joined(own: Array | None, others: Sequence[Array | None]) -> Array | None:
+    return None if own is None else np.concatenate([own, *(each for each in others if each is not None)])
+
+
+def _adapted(
+    compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays
+) -> Generator[None, None, dict[str, Array]]:
+    """What a task with these examples would be that did not ask for others."""
     head, params = compute.learners[digest].head, dict[str, Tensor]()
-    support = support_of(lesson, num_ways)
+    support = support_of(lesson, task.num_ways)
     for params in head.steps(support, head.start(support)):  # noqa: B007 - the last is the answer
         yield
+    params, _ = yield from compute.appraised(digest, support, params, [task])
     on_host: TaskParams = {leaf: value.to("cpu") for leaf, value in params.items()}
-    return trim(on_host, head.layout, 0, {"N": num_ways, "S": len(lesson.rows)})
+    return trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)})

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from models.heads.head import tempered
 from models.learner import Learner
 from models.types import Either, Logits, Scores, Tagged, TaskParams
 from tests.models.tasks import Task, rows_of, support_of
@@ -109,8 +110,22 @@ def devices(learner: Learner, tasks: Sequence[Task]) -> None:
         assert raw(away.predict(params, query)).is_meta
 
 
+def temperatures(learner: Learner, tasks: Sequence[Task]) -> None:
+    """10. Params with a temperature divide the logits by it, where the head says that it can; no label changes."""
+    support, query = support_of(tasks), rows_of([task.query for task in tasks])
+    divisors = torch.tensor([0.5, 2.0, 3.0])
+    with torch.inference_mode():
+        params = learner.adapt(support)
+        plain = learner.predict(params, query)
+        cooled = learner.predict(tempered(learner.head, params, divisors), query)
+    is_divided = isinstance(plain, Logits) and learner.head.factors
+    wanted = raw(plain) / divisors.view(-1, 1, 1) if is_divided else raw(plain)
+    torch.testing.assert_close(raw(cooled), wanted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
 LAWS: dict[str, Law] = {
-    law.__name__: law for law in (neighbours, padding, order, storage, purity, learning, queries, units, devices)
+    law.__name__: law
+    for law in (neighbours, padding, order, storage, purity, learning, queries, units, devices, temperatures)
 }
 
 

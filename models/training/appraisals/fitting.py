@@ -12,7 +12,8 @@ from torch import Tensor
 from models.appraisal import LEVELS, Appraisal
 from models.appraisal.appraisal import LEAST, LEAST_LEFT, MOST, QUANTILES
 from models.heads.head import Head
-from models.training.appraisals.judging import Judged, Source, judged
+from models.training.appraisals.judging import Judged, Source, judged, told_by
+from models.training.appraisals.tempering import Temperatures, temperatures
 
 APART = "apart: "  # begins the names of groups of another set: each set is judged by what was fitted to the other
 MADE = "synthetic"  # begins the names of groups that are made up
@@ -29,13 +30,19 @@ def appraised(head: Head, kind: str, source: Source, num_tasks: int, show: Calla
     for number in range(num_tasks):
         found.append(judged(head, source(number)))
         show(number + 1)
-    return appraised_by(kind, found)
+    return appraised_by(kind, found, has_temperature=bool(head.factors) and kind == "classification")
 
 
-def appraised_by(kind: str, found: Sequence[Judged]) -> Appraisal:
-    """The same of tasks that have been judged."""
+def appraised_by(kind: str, found: Sequence[Judged], *, has_temperature: bool = False) -> Appraisal:
+    """The same of tasks that have been judged; with a temperature, if the head can have one and it pays."""
+    heat = _temperatures(found) if has_temperature else None
+    if heat is not None:
+        found = [told_by(*each) for each in zip(found, heat.left_out.tolist(), strict=True)]
     appraisal = fitted(kind, found)
     with torch.no_grad():
+        if heat is not None:
+            appraisal.heat.load_state_dict(heat.appraisal.heat.state_dict())
+            appraisal.warmth.copy_(heat.appraisal.warmth)
         raw = appraisal(stacked(appraisal, found)[0])
         for kept in folds_of({each.group for each in found}):
             other = fitted(kind, [each for each in found if each.group not in kept])
@@ -44,6 +51,12 @@ def appraised_by(kind: str, found: Sequence[Judged]) -> Appraisal:
         is_told = _is_told(found)
         _widen(appraisal, [each for each, is_mine in zip(found, is_told, strict=True) if is_mine], raw[is_told])
     return appraisal
+
+
+def _temperatures(found: Sequence[Judged]) -> Temperatures | None:
+    folds = folds_of({each.group for each in found})
+    left_out = [torch.tensor([each.group in fold for each in found]) for fold in folds]
+    return temperatures(found, _weights(found), left_out, _is_told(found))
 
 
 def folds_of(groups: set[str]) -> list[set[str]]:

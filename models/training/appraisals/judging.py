@@ -1,7 +1,7 @@
 """What a support shows of its task, and what came of it: adapted, looked at, and asked queries that are known."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64, Shaped
@@ -61,12 +61,22 @@ def judged(head: Head, asked: Asked) -> Judged:
     assert isinstance(scores, Logits) and isinstance(across.scores, Logits) and isinstance(target, Classes)
     logs = scores.values[0].float().log_softmax(-1)
     right = logs.argmax(-1) == asked.truth
-    own = logs.gather(1, asked.truth.unsqueeze(1).long()).squeeze(1).clamp(min=LOG_LEAST)
-    points = torch.quantile(own.where(~right, 0.0), torch.linspace(0, 1, NUM_POINTS))
     hits = (across.scores.values[0].argmax(-1) == target.index[0])[across.is_held[0]]
     accused = suspects_of(support, across)[0]
     figure, held = (float(each.float().mean()) for each in (right, hits))
-    return Judged(asked.group, signs, figure, points, held, logs, asked.truth, accused)
+    return Judged(asked.group, signs, figure, _points(logs, asked.truth), held, logs, asked.truth, accused)
+
+
+def told_by(each: Judged, temperature: float) -> Judged:
+    """The same task, its logits divided by a temperature."""
+    logs = (each.answers / temperature).log_softmax(-1)
+    return replace(each, answers=logs, logs=_points(logs, each.truth))
+
+
+def _points(logs: Float[Tensor, "Q N"], truth: Int64[Tensor, "Q"]) -> Float[Tensor, "P"]:
+    """The distribution of right labels' log-probabilities; of those that are the best, nothing is asked."""
+    own = logs.gather(1, truth.unsqueeze(1).long()).squeeze(1).clamp(min=LOG_LEAST)
+    return torch.quantile(own.where(logs.argmax(-1) != truth, 0.0), torch.linspace(0, 1, NUM_POINTS))
 
 
 def r2(truth: Tensor, answers: Tensor) -> float:

@@ -1,0 +1,74 @@
+"""Temperatures reach what is stored: scores are less sure, and neither labels nor suspects change."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from math import log
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from models.appraisal import Appraisal
+from models.checkpoint import load
+from models.training.appraise import ZOO
+from service.engine.arrays import Adapted, ClassScores, LabelledArrays
+from service.engine.compute import Compute
+from service.engine.packed import pack
+from service.metrics import Metrics
+
+Result = TypeVar("Result")
+WIDTH, WAYS, SHOTS = 4, 2, 6
+
+
+def done(slices: Generator[None, None, Result]) -> Result:
+    """What all slices come to."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+
+
+def task(seed: int) -> LabelledArrays:
+    """Clouds of which one row has a wrong label."""
+    rng, classes = np.random.default_rng(seed), np.arange(WAYS).repeat(SHOTS)
+    rows = (4 * classes[:, None] + rng.normal(size=(len(classes), WIDTH))).astype(np.float32)
+    classes[0] = 1
+    return LabelledArrays(rows, classes, WAYS, None)
+
+
+def adapted(warmth: float, tasks: list[LabelledArrays]) -> tuple[list[Adapted], list[ClassScores]]:
+    """The tasks by a model whose appraisal has this temperature, and their scores of the same queries."""
+    torch.manual_seed(0)
+    vectors, appraisal = load(ZOO / "vectors"), Appraisal("classification")
+    appraisal.warmth.fill_(log(warmth))
+    checkpoint = replace(vectors, appraisal=appraisal.eval().requires_grad_(False))
+    compute = Compute({vectors.digest: checkpoint}, torch.device("cpu"), torch.float32, Metrics())
+    with torch.inference_mode():
+        found = done(compute.adapt(vectors.digest, tasks))
+        queries = np.random.default_rng(9).normal(1, 3, (50, WIDTH)).astype(np.float32)
+        scores = done(compute.predict(vectors.digest, [(pack(each.params), queries) for each in found]))
+    assert all(isinstance(each, ClassScores) for each in scores)
+    return found, [each for each in scores if isinstance(each, ClassScores)]
+
+
+def test_a_temperature_is_stored_with_the_params_and_changes_no_label_and_no_suspect() -> None:
+    tasks = [task(1), task(2)]
+    (plain, before), (cooled, after) = adapted(1.0, tasks), adapted(2.0, tasks)
+    for one, other, hard, soft in zip(plain, cooled, before, after, strict=True):
+        assert one.forecast is not None and other.forecast is not None
+        assert one.forecast.doubts == other.forecast.doubts != ()
+        assert one.forecast.ends == other.forecast.ends
+        powers = np.sqrt(hard.probabilities.astype(np.float64))
+        np.testing.assert_allclose(soft.probabilities, powers / powers.sum(1, keepdims=True), atol=1e-5)
+        np.testing.assert_array_equal(hard.probabilities.argmax(1), soft.probabilities.argmax(1))
+
+
+def test_what_cannot_be_appraised_has_no_temperature() -> None:
+    large = task(1)
+    large = replace(large, rows=np.tile(large.rows, (100, 1)), classes=np.tile(large.classes, 100))  # type: ignore[arg-type]
+    assert len(large.rows) > 1_000
+    (plain, before), (cooled, after) = adapted(1.0, [large]), adapted(2.0, [large])
+    assert plain[0].forecast is None and cooled[0].forecast is None
+    np.testing.assert_array_equal(before[0].probabilities, after[0].probabilities)
