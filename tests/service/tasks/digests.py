@@ -13,7 +13,7 @@ import models.zoo
 ZOO = Path(models.zoo.__file__).parent
 WEIGHT = {
     "vectors": "head.log_scale",
-    "curves": "head.log_doubt",
+    "curves": "head.head.log_doubt",
     "glyphs-maml": "head.rule.log_rates",
 }  # changes what is answered
 
