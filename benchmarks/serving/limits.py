@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,7 +34,9 @@ from service.schemas import Image
 
 CPU = torch.device("cpu")
 PREDICT_ROWS, ADAPT_TASKS = (1, 4, 8, 16, 32), (1, 2, 4, 8, 16)  # batches tried: as large as 32 clients allow
+FORECAST_TASKS = ADAPT_TASKS[-2]
 LEAST_S = 0.2  # a measurement, of CPU
+NUM_TURNS = 5  # of adaptations with forecasts and without: a difference is as noisy as both
 FEWEST = 3  # calls
 MAX_PIXELS = 10**7
 
@@ -132,13 +135,14 @@ def _classes(num_rows: int) -> np.ndarray:
 
 def _forecast(found: Checkpoint, rows: Sequence[np.ndarray]) -> float:
     """What an adaptation is the dearer for telling how good the task will be, which no rival tells."""
-    spent = []
+    works: list[Callable[[], object]] = []
     for each in (found, replace(found, appraisal=None)):
         compute = Compute({found.digest: each}, CPU, choose_dtype("auto", CPU), Metrics())
-        tasks = [_encoded(compute, found.digest, own) for own in rows[: ADAPT_TASKS[-2]]]
-        with torch.inference_mode():
-            spent.append(cpu_ms(lambda c=compute, t=tasks: _ended(c.adapt(found.digest, t))) / len(tasks))  # type: ignore[misc]
-    return max(0.0, spent[0] - spent[1])
+        tasks = [_encoded(compute, found.digest, own) for own in rows[:FORECAST_TASKS]]
+        works.append(lambda c=compute, t=tasks: _ended(c.adapt(found.digest, t)))  # type: ignore[misc]
+    with torch.inference_mode():
+        turns = [[cpu_ms(work) for work in works] for _ in range(NUM_TURNS)]
+    return max(0.0, median(told - bare for told, bare in turns)) / FORECAST_TASKS
 
 
 def _encoded(compute: Compute, digest: str, rows: np.ndarray) -> LabelledArrays:

@@ -1,6 +1,7 @@
 """Vectors: a sequence of numbers -> the array a model takes. No torch here."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,3 +57,15 @@ class VectorInput:
         if math.inf in held:
             raise InvalidVector(f"element {held.index(math.inf)} is not finite in single precision")
         return np.array(held, np.float32)
+
+    def together(self, inputs: Sequence[object], largest: float = LARGEST) -> npt.NDArray[np.float32] | None:
+        """These vectors [B D] at once; none where one is not plainly a list of so many numbers of at most this size."""
+        for each in inputs:
+            if type(each) is not list or len(each) != self.dim or not NUMBERS.issuperset(map(type, each)):
+                return None
+        try:
+            held = np.array(inputs, np.float64).reshape(len(inputs), self.dim)
+        except OverflowError:  # an integer
+            return None
+        is_small = not held.size or max(-held.min(), held.max()) <= min(largest, LARGEST)  # so that NaN is not
+        return held.astype(np.float32) if is_small else None

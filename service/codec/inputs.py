@@ -14,7 +14,7 @@ from models.inputs.image import DRAFT_PX, InvalidImage, decode_image, decoding_b
 from models.inputs.photo import PhotoInput
 from models.inputs.table import InvalidTable, TableInput, width_of
 from models.inputs.text import InvalidText
-from models.inputs.vector import InvalidVector
+from models.inputs.vector import InvalidVector, VectorInput
 from service.codec.support import LARGEST
 from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
@@ -52,6 +52,8 @@ def decode_inputs(
     `path` says where the inputs came ("support.{}.input" or "inputs.{}"), `first` the position of the first of them.
     Raises DeadlineExceeded between two inputs.
     """
+    if isinstance(preprocess, VectorInput) and (found := preprocess.together(inputs, LARGEST)) is not None:
+        return found, []
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
     read = _reader(modalities, limits, preprocess)
     wrong: list[FieldError] = []

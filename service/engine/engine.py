@@ -33,6 +33,8 @@ INTERACTIVE_SLICES = 2  # a predict estimated to take longer is bulk work, as ev
 BATCH_SLICES = 10  # the most that a batch may cost: its first job waits for its last
 MIXED_SLICES = 2  # and where it is of several tenants
 JOIN_S = 5.0  # for the device to end its slice, when the process ends
+GATHERED_MS = 5.0  # of work that waits: with more the device does not wait for who comes in the same moment
+GATHERING_MS = 10.0
 MAX_SETTLED = 4  # answers handed over before the event loop looks up
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,7 @@ class Engine:
         self._feeders: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._is_draining = False
+        self._is_settling = False  # answers that are there, but not handed over
         self._show_queues()
 
     async def start(self) -> None:
@@ -263,7 +266,7 @@ class Engine:
         while True:
             await queue.has_changed.wait()
             queue.has_changed.clear()
-            while (taken := queue.room.take(_now_ms())) is not None:
+            while (taken := await self._gathered(queue)) is not None:
                 batch, jobs = taken
                 asks = [job.payload for job in jobs if not job.payload.future.done()]
                 asks = await self._found(asks)
@@ -271,6 +274,19 @@ class Engine:
                     self._device.worker.put(batch, run_batch(self._compute, asks, self._deliver, self._metrics))
                 else:
                     queue.room.end(batch, _now_ms())
+
+    async def _gathered(self, queue: _Queue) -> tuple[Batch, Sequence[Job[Ask[Any]]]] | None:
+        """The next batch, if there is room; while it is quick to compute, with whoever asks in the loop's next turns.
+
+        Each batch has a price of its own, and who was just answered asks again. Ends when a turn brings nobody.
+        """
+        scheduler, cost, until = queue.scheduler, 0.0, _now_ms() + GATHERING_MS
+        while cost < scheduler.waiting_cost < GATHERED_MS or (scheduler and self._is_settling):
+            if _now_ms() > until:
+                break
+            cost = scheduler.waiting_cost
+            await asyncio.sleep(0)
+        return queue.room.take(_now_ms())
 
     async def _found(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """Those that can be served now; a fault of ours must not end the feeder."""
@@ -288,7 +304,8 @@ class Engine:
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """A few at a time: each wakes a request that has an answer to write, and new ones must be heard in between."""
-        if len(outcomes) > MAX_SETTLED:
+        self._is_settling = len(outcomes) > MAX_SETTLED
+        if self._is_settling:
             self._loop.call_soon(self._settle, outcomes[MAX_SETTLED:])
         for ask, answer in outcomes[:MAX_SETTLED]:
             if (

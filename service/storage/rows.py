@@ -1,7 +1,7 @@
 """Rows into SQLite straight: an insert is compiled once, as SQLAlchemy's work for each would be more than SQLite's."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
@@ -14,8 +14,9 @@ from service.storage.straight import Bind, as_sqlalchemy, binders_of
 
 Row: TypeAlias = Mapping[str, Any]
 
-# rows of one statement: few texts to prepare, and few steps, between which threads contend for Python
-AT_ONCE = 16, 4, 1
+# rows of one statement: few steps, between which threads contend for Python; and of a few tables no more texts than the
+# driver keeps prepared
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,6 @@ def _bound(values: Sequence[Any], bind: Bind | None) -> Sequence[Any]:
 def _written(sqlite: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> sqlite3.Cursor:
     """A cursor that has inserted them, by a statement for one row."""
     cursor, row = sqlite.cursor(), sql[sql.rindex("(") :]
-    for part in _parts(rows):
+    for part in (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE)):
         cursor.execute(sql + f", {row}" * (len(part) - 1), [*chain.from_iterable(part)])
     return cursor
-
-
-def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    first = 0
-    for size in AT_ONCE:
-        while len(rows) - first >= size:
-            yield rows[first : first + size]
-            first += size

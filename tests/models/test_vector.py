@@ -38,3 +38,32 @@ def test_numbers_come_through_in_single_precision() -> None:
 def test_anything_else_is_refused_in_a_sentence(numbers: Any, sentence: str) -> None:
     with pytest.raises(InvalidVector, match=sentence):
         VectorInput(3)(numbers)
+
+
+def test_vectors_together_are_as_each_alone() -> None:
+    vectors: list[object] = [[1, 2.5, -3e-2], [0.1, 2**60 + 1, -1e30], [16777217, 3e-46, -0.0]]
+    found = VectorInput(3).together(vectors)
+    assert found is not None
+    assert found.tobytes() == np.stack([VectorInput(3)(each) for each in vectors]).tobytes()
+    assert VectorInput(3).together(vectors, largest=1e20) is None
+    assert VectorInput(3).together([]) is not None
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [1.0, 2.0],
+        (1.0, 2.0, 3.0),
+        [1.0, float("nan"), 2.0],
+        [1.0, 2.0, float("-inf")],
+        [1e300, 2.0, 1.0],
+        [10**400, 2.0, 1.0],
+        [1.0, "2", 3.0],
+        [1.0, True, 3.0],
+        [1.0, None, 3.0],
+        [[1.0], [2.0], [3.0]],
+        3.0,
+    ],
+)
+def test_what_is_not_plainly_vectors_is_looked_at_one_by_one(numbers: Any) -> None:
+    assert VectorInput(3).together([[1.0, 2.0, 3.0], numbers]) is None

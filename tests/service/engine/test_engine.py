@@ -71,6 +71,34 @@ async def test_tasks_of_all_sizes_together_answer_as_alone() -> None:
         np.testing.assert_allclose(other.sum(1), 1, atol=1e-5)
 
 
+async def test_who_asks_in_the_next_turns_of_the_loop_is_in_the_same_batch() -> None:
+    store = Store()
+
+    async def asked(turns: int) -> np.ndarray:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await probabilities(engine, "1", queries(1))
+
+    async with running(store) as engine:
+        store.put("1", "ridge", await adapted(engine, 1))
+        expected, before = await asked(0), store.num_reads
+        answers = await asyncio.gather(*(asked(turns) for turns in range(6)))
+        assert store.num_reads == before + 1
+        for answer in answers:
+            np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+async def test_who_asks_in_every_turn_holds_nobody_up() -> None:
+    store = Store()
+    async with running(store) as engine, asyncio.timeout(10):
+        store.put("1", "ridge", await adapted(engine, 1))
+        first, others = asyncio.ensure_future(probabilities(engine, "1", queries(1))), []
+        while not first.done():
+            others.append(asyncio.ensure_future(probabilities(engine, "1", queries(2))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*others)
+
+
 async def test_a_long_query_cut_into_slices_answers_as_row_by_row() -> None:
     store = Store()
     async with running(store) as engine:

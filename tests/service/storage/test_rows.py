@@ -16,6 +16,7 @@ from service.storage import inserts, migrate, queries, requests
 from service.storage.database import Database
 from service.storage.records import Source
 from service.storage.requests import StoredAnswer
+from service.storage.rows import AT_ONCE
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 SOURCE = replace(new_task(), id="task_0", prior={"cat": 0.25, "dog": 0.75})
@@ -36,7 +37,7 @@ async def write_all(session: AsyncSession) -> None:
     """A row of every table into which rows go straight, and of each kind of value."""
     await queries.insert_task(session, SOURCE, new_version(), new_examples(), NOW)
     await queries.insert_task(session, TAUGHT, VERSION, [*new_examples(), *OTHERS], NOW)
-    await queries.insert_task(session, LARGE, new_version(), new_examples(16 + 2 * 4 + 3), NOW)
+    await queries.insert_task(session, LARGE, new_version(), new_examples(AT_ONCE + 3), NOW)
     await requests.insert_request(session, "default", "key", "f" * 64, None, ANSWER, NOW)
 
 
