@@ -21,7 +21,7 @@ EXAMPLES, WAYS = 5_000, 256  # of a request, where the model sets no limits of i
 
 # a model of the zoo, what its head is given a row, and how many rows of how many ways; no ways: numbers
 LARGEST = {
-    "curves": ((64,), EXAMPLES, 0),
+    "curves": ((1,), EXAMPLES, 0),
     "glyphs": ((384,), EXAMPLES, WAYS),
     "glyphs-maml": ((28, 28), 400, 20),
     "multitask": ((64,), EXAMPLES, WAYS),
