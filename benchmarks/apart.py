@@ -24,6 +24,8 @@ from models.training.appraisals.sources import tables
 from models.training.appraise import ZOO
 from models.training.photos import described
 
+MAX_SHOTS = 50  # where a set has as many rows of a class
+MAX_TABLE_ROWS = 320  # that `tables` takes
 SEED = 5  # of the tasks, apart from those that were fitted to
 NUM_CHARACTERS = 12  # of an alphabet
 
@@ -62,14 +64,14 @@ def texts(data: Path, twin: Path | None) -> Read:
         hwu64 += [replace(each, domain="HWU64, all domains") for each in hwu64]
         other = intents(checkpoint, hwu64, load(twin / "without-hwu64/models/text"))
         pool, told = both(pool, other), f"{told}; HWU64 test by domain, by a twin"
-    return Read(checkpoint, replace(pool, max_shots=20, max_queries=30, seed=SEED, noisy=0.0), 500, told)
+    return Read(checkpoint, replace(pool, max_shots=MAX_SHOTS, max_queries=30, seed=SEED, noisy=0.0), 500, told)
 
 
 def vectors(data: Path, twin: Path | None) -> Read:
     """Tables that the appraisal was not fitted to."""
     checkpoint = load(ZOO / "vectors")
     rows, groups = tables(data, checkpoint.inputs.shape[0], of_figures=True)
-    return Read(checkpoint, Pool(rows, groups, 50, 100, SEED, 0.0), 500, f"the tables {', '.join(groups)}")
+    return Read(checkpoint, Pool(rows, groups, MAX_SHOTS, 100, SEED, 0.0), 500, f"the tables {', '.join(groups)}")
 
 
 def curves(data: Path, twin: Path | None) -> Read:
@@ -93,7 +95,8 @@ def rows(data: Path, twin: Path | None) -> Read:
     found = {name: read_table(data, "tabular_cls", name) for name in names_of("tabular_cls")}
     pool = Pool(*pooled({name: (each, each.targets.astype(np.int64)) for name, each in found.items()}))
     told = f"tabular_cls, at most 60 rows of a class: {', '.join(pool.groups)}"
-    return Read(load(ZOO / "tables"), replace(pool, max_shots=12, max_queries=25, seed=SEED, noisy=0.0), 500, told)
+    pool = replace(pool, max_shots=MAX_SHOTS, max_queries=25, seed=SEED, noisy=0.0, max_rows=MAX_TABLE_ROWS)
+    return Read(load(ZOO / "tables"), pool, 500, told)
 
 
 def mixed(data: Path, twin: Path | None) -> Read:

@@ -119,7 +119,11 @@ class Compute:
         learner = self.learners[digest]
         lengths = [len(task.rows) for task in tasks]
         rows = [task.rows for task in tasks]
-        features = self._on_device(rows) if tasks[0].encoded else (yield from self._encode(digest, rows, tenants))
+        features = (
+            self._on_device(rows)
+            if tasks[0].encoded
+            else (yield from self._encode(digest, rows, tenants, is_bulk=True))
+        )
         widths = [width(task.rows, self.checkpoints[digest].inputs) for task in tasks]
         features = features[:, : max(found or 0 for found in widths) or None]  # columns that no task has cost nothing
         support = Support(rows_of(features, lengths), self._target(tasks), self._names(tasks))
@@ -156,7 +160,7 @@ class Compute:
         """The features of each task's rows, as `adapt` would make them."""
         if not self.keeps_features(digest):
             return [Encoded(None) for _ in tasks]
-        features = yield from self._encode(digest, tasks, tenants)
+        features = yield from self._encode(digest, tasks, tenants, is_bulk=True)
         own = torch.split(features.to("cpu"), [len(rows) for rows in tasks])
         return [Encoded(rows.contiguous().numpy()) for rows in own]
 
@@ -197,12 +201,14 @@ class Compute:
             yield
         return [joined(pieces) for pieces in parts]
 
-    def _encode(self, digest: str, rows: Sequence[Array], tenants: Sequence[str]) -> Generator[None, None, Tensor]:
+    def _encode(
+        self, digest: str, rows: Sequence[Array], tenants: Sequence[str], *, is_bulk: bool = False
+    ) -> Generator[None, None, Tensor]:
         """Features [B *F] of the rows of tasks, in their order, whatever the order they were encoded in."""
         if not self.encodes(digest):
             return _in_float32(self._on_device(rows))
         if not (tenants and self.keeps_features(digest) and isinstance(self.checkpoints[digest].inputs, TextInput)):
-            return (yield from self._encoded(digest, np.concatenate(rows)))
+            return (yield from self._encoded(digest, np.concatenate(rows), is_bulk=is_bulk))
         keys, whole = keys_of(digest, tenants, rows), np.concatenate(rows)
         found = self.texts.get(keys)
         new = {key: place for place, key in enumerate(keys) if key not in found}
@@ -213,16 +219,26 @@ class Compute:
             found |= fresh
         return torch.stack([found[key] for key in keys])
 
-    def _encoded(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:
-        """The rows a slice at a time, or several side by side; where they differ in size, like sizes together."""
-        parts = [*cuts(self.checkpoints[digest].inputs, rows, self.device.type)]
-        made = yield from self._lanes.abreast([self._piece(digest, part) for _, part in parts])
+    def _encoded(self, digest: str, rows: Array, *, is_bulk: bool = False) -> Generator[None, None, Tensor]:
+        """The rows a slice at a time, or several side by side; where they differ in size, like sizes together.
+
+        Behind a lone slice there is no pause: another's slice before the little that is left would double its time.
+        """
+        parts = [*cuts(self.checkpoints[digest].inputs, rows, self.device.type, is_bulk=is_bulk)]
+        if len(parts) == 1:
+            made = [self._made(digest, parts[0][1])]
+        else:
+            made = yield from self._lanes.abreast([self._piece(digest, part) for _, part in parts])
         return _cat(made)[to_device(np.argsort(np.concatenate([where for where, _ in parts])), self.device)]
 
     def _piece(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:
+        made = self._made(digest, rows)
+        yield
+        return made
+
+    def _made(self, digest: str, rows: Array) -> Tensor:
         made = _in_float32(self.learners[digest].encoder(to_device(rows, self.device)))
         self._keep_up()
-        yield
         return made
 
     def _keep_up(self) -> None:

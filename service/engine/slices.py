@@ -18,6 +18,7 @@ from service.engine.ask import Kind
 # By size and not by the clock: the shape of a batch decides in which order sums are taken, and the same request must
 # get the same answer to the last bit after a restart. 16 glyphs of 56 x 56 are some 20 ms of one core.
 SLICE_VALUES = {"cpu": 16 * 56 * 56, "cuda": 1024 * 56 * 56}
+BULK_PARTS = {"cpu": 2, "cuda": 1}  # of such a slice where nobody waits for one of them: predictions come in between
 SLICE_PHOTOS = {"cpu": 4, "cuda": 256}
 SLICE_CELL_ROWS = {"cpu": 64, "cuda": 2048}  # each is held against every row of the support, column by column
 SLICE_TOKENS = {"cpu": 256, "cuda": 32_768}
@@ -36,12 +37,20 @@ def rows_a_slice(inputs: Input, device_type: str) -> int:
     return SLICE_PHOTOS[device_type] if isinstance(inputs, PhotoInput) else slice_rows(inputs.shape, device_type)
 
 
-def cuts(inputs: Input, rows: Array, device_type: str) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
+def bulk_rows(inputs: Input, device_type: str) -> int:
+    """The same where what is encoded is adapted to; fewer photographs or texts at once would each cost a tenth more."""
+    rows = rows_a_slice(inputs, device_type)
+    return rows if isinstance(inputs, PhotoInput | TableInput) else max(1, rows // BULK_PARTS[device_type])
+
+
+def cuts(
+    inputs: Input, rows: Array, device_type: str, *, is_bulk: bool = False
+) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
     """Slices of rows [B *X] for the encoder, and their positions; texts as their input cuts them."""
     if isinstance(inputs, TextInput | FrameInput | MixedInput):
         yield from inputs.cut(rows, SLICE_TOKENS[device_type])
         return
-    step = rows_a_slice(inputs, device_type)
+    step = (bulk_rows if is_bulk else rows_a_slice)(inputs, device_type)
     for first in range(0, len(rows), step):
         yield np.arange(first, min(first + step, len(rows))), rows[first : first + step]
 

@@ -15,6 +15,7 @@ from models.training.appraisals.pools import SEED, Fitting, Pool, both, encoded
 from models.training.appraisals.sentences import intents
 
 CLASSES = ("image", "text", "vector")
+MAX_SHOTS = 50
 EVERY = 3  # of the services of SGD
 
 
@@ -41,4 +42,4 @@ def streams(checkpoint: Checkpoint, data: Path, part: Split, noisy: float = 0.1)
             classes = [places for (of, _), places in own.classes.items() if of == family]
             groups[f"{stream} {family}"] = [done + torch.tensor(places) for places in classes if len(places) > 3]
     kept = {name: classes for name, classes in groups.items() if len(classes) > 1}
-    return Pool(torch.cat(parts), kept, max_shots=15, max_queries=15, seed=SEED, noisy=noisy)
+    return Pool(torch.cat(parts), kept, max_shots=MAX_SHOTS, max_queries=15, seed=SEED, noisy=noisy)

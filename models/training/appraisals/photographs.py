@@ -12,6 +12,7 @@ from models.training.appraisals.pools import SEED, Fitting, Pool
 from models.training.photos import Described, described
 
 NUM_CLASSES = 8  # of a group: neighbours by name, which are often of one kind
+MAX_SHOTS = 50  # of a class, or all but two of its photographs
 MIN_PHOTOS = 4
 HALF = 0  # of the classes; the other one is left for figures
 
@@ -41,4 +42,4 @@ def unseen(known: Described, half: int, twin: Path, noisy: float = 0.1) -> Pool:
         groups[f"{title}, all"] = kept
         for first in range(0, len(kept) - NUM_CLASSES // 2, NUM_CLASSES):
             groups[f"{title} {first}"] = kept[first : first + NUM_CLASSES]
-    return Pool(rows, groups, max_shots=15, max_queries=15, seed=SEED, noisy=noisy)
+    return Pool(rows, groups, max_shots=MAX_SHOTS, max_queries=15, seed=SEED, noisy=noisy)

@@ -38,6 +38,7 @@ class Pool:
     max_queries: int = 15
     seed: int = 0
     noisy: float = NOISY  # share of tasks with wrong labels
+    max_rows: int = MAX_SUPPORT
 
     def __call__(self, number: int) -> Asked:
         """The task of this number: ways, shots and how even they are vary, and some labels are wrong."""
@@ -47,7 +48,7 @@ class Pool:
         most = min(20, len(classes))
         ways = 2 + int(torch.randint(max(1, most - 1), (), generator=draw))
         chosen = torch.randperm(len(classes), generator=draw)[:ways].tolist()
-        shots = shot_counts(draw, ways, self.max_shots)
+        shots = shot_counts(draw, ways, self.max_shots, self.max_rows)
         support, query = _divided([classes[c] for c in chosen], shots, self.max_queries, draw)
         truth = torch.cat([torch.full((len(rows),), way) for way, rows in enumerate(query)])
         taught = torch.cat([torch.full((len(rows),), way) for way, rows in enumerate(support)])
@@ -58,9 +59,9 @@ class Pool:
         return Asked(group, Support(full_rows(rows), target), full_rows(asked), truth, wrong)
 
 
-def shot_counts(draw: Generator, ways: int, most: int) -> list[int]:
+def shot_counts(draw: Generator, ways: int, most: int, max_rows: int = MAX_SUPPORT) -> list[int]:
     """Examples of each way: the same of all in two tasks of three."""
-    most = max(1, min(most, MAX_SUPPORT // ways))
+    most = max(1, min(most, max_rows // ways))
     middle = round(float(most ** torch.rand((), generator=draw)))
     if float(torch.rand((), generator=draw)) < 2 / 3:
         return [middle] * ways
