@@ -183,13 +183,15 @@ def evaluate(
 
 
 def _ledger(given: Path | None) -> Path | None:
-    """Where the read is written down: where it was said, or in a checkout; else nowhere, which is told."""
+    """Where the read is written down: where it was said, or in the checkout around here; else nowhere, which is told."""
     if given is not None and not given.parent.is_dir():
         raise typer.BadParameter(f"There is no folder for the ledger {given}.")
-    if given is None and not LEDGER.is_file():
+    here = Path.cwd()
+    found = [folder / LEDGER for folder in (here, *here.parents) if (folder / LEDGER).is_file()]
+    if given is None and not found:
         typer.echo(f"There is no ledger {LEDGER} here: the figures are printed, and written nowhere.", err=True)
         return None
-    return given or LEDGER
+    return given or found[0]
 
 
 def _show_transfer(folder: Path, cache: Path) -> None:

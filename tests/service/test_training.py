@@ -74,7 +74,10 @@ def test_a_ledger_is_kept_in_a_checkout_alone(
     for options in ([], ["--choosing"]):
         inside = runner.invoke(app, ["evaluate", "glyphs", *options])
         assert inside.exit_code == 0 and inside.stderr == ""
-    assert measured == [(None, True), (Path("docs/results.md"), True), (None, False)]
+    monkeypatch.chdir(tmp_path / "docs")
+    assert runner.invoke(app, ["evaluate", "glyphs"]).stderr == ""
+    ledger = tmp_path / "docs/results.md"
+    assert measured == [(None, True), (ledger, True), (None, False), (ledger, True)]
 
 
 def test_a_missing_base_is_told_by_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
