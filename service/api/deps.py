@@ -5,7 +5,6 @@ what several depend on it would go through again for each of them, though it cal
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache, partial
@@ -137,17 +136,24 @@ async def deadline(request: Request) -> float:
 
 async def known_task(request: Request, task_id: str) -> AsyncIterator[str]:
     """The id in the path; what else is wrong matters only for a task that is there."""
-    if not is_id(task_id, "task"):  # which is not looked up
-        raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
-    note(task=task_id)
+    know_task(task_id)
     try:
         yield task_id
     except WRONG:
-        await service_of(request).tasks.get(tenant_of(request), task_id)
+        await find_task(request, task_id)
         raise
 
 
-knowing_task = asynccontextmanager(known_task)  # for a route that solves no dependencies
+def know_task(task_id: str) -> None:
+    """Note the id, if it may be one of a task; else raise TaskNotFound."""
+    if not is_id(task_id, "task"):  # which is not looked up
+        raise TaskNotFound(f"There is no task {task_id[:80]!r}.")
+    note(task=task_id)
+
+
+async def find_task(request: Request, task_id: str) -> None:
+    """Raise TaskNotFound unless there is such a task."""
+    await service_of(request).tasks.get(tenant_of(request), task_id)
 
 
 async def no_query(request: Request) -> None:

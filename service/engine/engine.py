@@ -53,6 +53,7 @@ class _Queue:
         )
         self.room = Room(lane, self.scheduler)
         self.has_changed = asyncio.Event()
+        self.had_several = False  # jobs, in its last batch
 
 
 class Engine:
@@ -278,15 +279,19 @@ class Engine:
     async def _gathered(self, queue: _Queue) -> tuple[Batch, Sequence[Job[Ask[Any]]]] | None:
         """The next batch, if there is room; while it is quick to compute, with whoever asks in the loop's next turns.
 
-        Each batch has a price of its own, and who was just answered asks again. Ends when a turn brings nobody.
+        Each batch has a price of its own, and who was just answered asks again. Ends when a turn brings nobody; a lone
+        request behind a lone request waits for none.
         """
         scheduler, cost, until = queue.scheduler, 0.0, _now_ms() + GATHERING_MS
-        while cost < scheduler.waiting_cost < GATHERED_MS or (scheduler and self._is_settling):
-            if _now_ms() > until:
-                break
-            cost = scheduler.waiting_cost
-            await asyncio.sleep(0)
-        return queue.room.take(_now_ms())
+        if queue.had_several or len(self._open) > 1:
+            while cost < scheduler.waiting_cost < GATHERED_MS or (scheduler and self._is_settling):
+                if _now_ms() > until:
+                    break
+                cost = scheduler.waiting_cost
+                await asyncio.sleep(0)
+        taken = queue.room.take(_now_ms())
+        queue.had_several = queue.had_several if taken is None else len(taken[1]) > 1
+        return taken
 
     async def _found(self, asks: Sequence[Ask[Any]]) -> list[Ask[Any]]:
         """Those that can be served now; a fault of ours must not end the feeder."""
