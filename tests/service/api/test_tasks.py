@@ -73,24 +73,17 @@ async def test_a_curve_answers_as_it_was_asked(client: httpx.AsyncClient, listed
     assert [isinstance(value, list) for value in first.values()] == [listed, listed]
 
 
-async def test_a_curve_is_asked_only_where_its_model_was_trained(client: httpx.AsyncClient) -> None:
-    read = (0, 20, 40, 60, 80, 100)
-    sensor = [{"input": [x], "target": x / 2} for x in read]
-    problem = assert_problem(
-        await client.post("/v1/tasks", json={"model": "curves", "support": sensor}), 422, "invalid_request"
-    )
-    assert [error["path"] for error in problem["errors"]] == [f"support.{place}.input.0" for place in range(1, 6)]
-    assert "10 * (x - lowest) / (highest - lowest) - 5" in problem["detail"]
-
-    support = [{"input": [10 * x / 100 - 5], "target": x / 2} for x in read]
-    path = (await client.post("/v1/tasks", json={"model": "curves", "support": support})).headers["location"]
-    answered = await client.post(f"{path}/predictions", json={"inputs": [[0.0], [2.0]]})
-    assert [each["mean"] for each in answered.json()["predictions"]] == pytest.approx([25, 35], abs=0.5)
-    assert_problem(await client.post(f"{path}/predictions", json={"inputs": [[50.0]]}), 422, "invalid_request")
-    more = {"support": [{"input": [50.0], "target": 25.0}]}
-    assert_problem(await client.post(f"{path}/support", json=more), 422, "invalid_request")
-    asked = {"examples": [{"input": [50.0], "target": 25.0}]}
-    assert_problem(await client.post(f"{path}/evaluations", json=asked), 422, "invalid_request")
+@pytest.mark.parametrize(("lowest", "step"), [(0.0, 20.0), (273.15, 8.0), (-4e-6, 1e-6), (0.0, 13107.0)])
+async def test_a_curve_is_in_any_unit(client: httpx.AsyncClient, lowest: float, step: float) -> None:
+    support = [{"input": [lowest + step * place], "target": 10 * place} for place in range(6)]
+    made = await client.post("/v1/tasks", json={"model": "curves", "support": support})
+    assert made.status_code == 201, made.text
+    asked = [[lowest + step * place] for place in (0.5, 2.5, 8.0, 100.0)]
+    answered = (await client.post(f"{made.headers['location']}/predictions", json={"inputs": asked})).json()
+    near, middle, far, farther = answered["predictions"]
+    assert [near["mean"], middle["mean"]] == pytest.approx([5, 25], abs=0.5)
+    assert 10 * middle["std"] < 2 * far["std"] < farther["std"]
+    assert abs(far["mean"] - 80) < 3 * far["std"]
 
 
 async def test_images_of_one_label_each(client: httpx.AsyncClient) -> None:

@@ -14,6 +14,7 @@ ZOO = Path(models.zoo.__file__).parent
 WEIGHT = {
     "vectors": "head.log_scale",
     "curves": "head.head.log_doubt",
+    "glyphs": "head.log_scale",
     "glyphs-maml": "head.rule.log_rates",
 }  # changes what is answered
 

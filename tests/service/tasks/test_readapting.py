@@ -71,7 +71,6 @@ async def test_there_and_back(database_url: str, newer: Path) -> None:
         assert await answers(life, task) != answered
         fresh = await life.create("curves")
         assert_equal(await life.params(task), await life.params(fresh))  # as if it had been made on this digest
-        assert await features_of(life, task) == {(d, n) for d in (digest, old["model_digest"]) for n in range(6)}
         again = await life.client.post(f"{task}/readapt", json={}, headers={"Idempotency-Key": "j"})
         assert again.json()["version"] == 2 and again.headers["ETag"] == '"2"'
         first = await life.client.post(f"{task}/readapt", headers={"Idempotency-Key": "k"})
@@ -145,12 +144,14 @@ async def test_a_model_that_is_gone_by_name(sqlite_url: str, newer: Path) -> Non
         assert_problem(await life.client.post(f"{task}/readapt"), 409, "model_unavailable")
 
 
-async def test_features_of_a_digest_go_with_its_last_version(database_url: str, newer: Path) -> None:
+async def test_features_of_a_digest_go_with_its_last_version(database_url: str, tmp_path: Path) -> None:
+    other_digest(tmp_path, "glyphs")
     async with living(database_url, None) as life:
-        task = await life.create("curves")
-    async with living(database_url, newer, max_versions=2) as life:
-        digest = (await life.client.post(f"{task}/readapt")).json()["model_digest"]
-        assert {each for each, _ in await features_of(life, task)} > {digest}
-        extended = await life.extend(task, curve()[0] | {"input": [3.5]})
+        task = await life.create("glyphs")
+        old = (await life.client.get(task)).json()
+    async with living(database_url, tmp_path, max_versions=2) as life:
+        digest, num = (await life.client.post(f"{task}/readapt")).json()["model_digest"], old["num_support"]
+        assert await features_of(life, task) == {(d, n) for d in (digest, old["model_digest"]) for n in range(num)}
+        extended = await life.extend(task, {"input": picture(), "label": "more"})
         assert extended.json()["version"] == 3
-        assert await features_of(life, task) == {(digest, ordinal) for ordinal in range(7)}
+        assert await features_of(life, task) == {(digest, ordinal) for ordinal in range(num + 1)}
