@@ -183,7 +183,7 @@ def evaluate(
 
 
 def _ledger(given: Path | None) -> Path | None:
-    """Where the read is written down: where it was said, or in the checkout around here; else nowhere, which is told."""
+    """Where the read is written down: where it was said, or in the checkout around; else nowhere, which is told."""
     if given is not None and not given.parent.is_dir():
         raise typer.BadParameter(f"There is no folder for the ledger {given}.")
     here = Path.cwd()
