@@ -12,6 +12,7 @@ MOVES = ("start-out", "start-first", "out-out", "out-first", "first-out", "first
 OUT, FIRST, OO, OF, FO, FF, FL, LO, LF, LL = range(len(MOVES))
 
 NEVER = -1e4  # in place of minus infinity, of which differences are not numbers
+NEARLY_NEVER = 1e-6  # whose log-odds are finite
 
 Floats = npt.NDArray[np.float64]
 Tags = npt.NDArray[np.int64]
@@ -52,6 +53,22 @@ def certainty(
                 to_out, to_first = (moves[FO], moves[FF]) if stop - first == 1 else (moves[LO], moves[LF])
                 path += np.logaddexp(ahead[stop, 0] + to_out, np.logaddexp.reduce(ahead[stop, 1::2]) + to_first)
             found[query, first] = np.exp(min(0.0, path - whole[query]))
+    return found
+
+
+def calibrated(sure: npt.NDArray[np.float32], tags: Tags, trust: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """How often slots [Q L] as probable as that are right, by the `trust` [M 3] in each (Platt scaling).
+
+    The log-odds times the first, plus the second, plus the third for each e-fold of the slot's words: of many words the
+    chain is less sure than it need be.
+    """
+    found = np.zeros_like(sure)
+    for query, row in enumerate(tags):
+        for slot, first, stop in spans(row, len(row)):
+            slope, offset, longer = trust[slot]
+            chance = np.clip(np.float64(sure[query, first]), NEARLY_NEVER, 1 - NEARLY_NEVER)
+            odds = slope * np.log(chance / (1 - chance)) + offset + longer * np.log(stop - first)
+            found[query, first] = 1 / (1 + np.exp(-odds))
     return found
 
 

@@ -4,7 +4,7 @@ Shape legend, used in every annotation:
     T tasks in a batch    S support rows a task    Q query rows a task    N ways (labels of a task)
     D feature width       O regression outputs     L inner length (tokens, patches, columns)
     B flat rows           *F feature axes          *X input axes
-    K slots, and outside of them                   E tags of words
+    K slots, and outside of them                   E tags of words      M slots, without the outside
 Tasks are ragged; a batch pads them, and a mask says which rows and ways are real.
 """
 
@@ -135,6 +135,7 @@ class Tagged:
     words: Float[Tensor, "T Q L E"]  # E = 2K - 1 tags, finite even for slots that a task does not have
     lengths: Int64[Tensor, "T Q"]  # words a row
     moves: Float[Tensor, "T 10"]  # see models.chain
+    trust: Float[Tensor, "T M 3"]  # of each slot: how its probability is calibrated, see models.chain
 
 
 @dataclass(frozen=True)

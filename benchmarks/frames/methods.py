@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from models.chain import best, certainty
+from models.chain import best, calibrated, certainty
 from models.checkpoint import Checkpoint
 from models.data.episodes import Batch
 from models.encoders.words import NUM_LOOKS
@@ -51,7 +51,8 @@ def ours(checkpoint: Checkpoint, batch: Batch) -> Answers:
     assert isinstance(scores, Tagged)
     chain = scores.words[0].double().numpy(), scores.moves[0].double().numpy(), scores.lengths[0].numpy()
     tags, intents = best(*chain), scores.intents.values[0].softmax(-1)
-    return Answers(intents.argmax(-1).numpy(), tags, intents.amax(-1).numpy(), certainty(*chain, tags))
+    sure = calibrated(certainty(*chain, tags), tags, scores.trust[0].double().numpy())
+    return Answers(intents.argmax(-1).numpy(), tags, intents.amax(-1).numpy(), sure)
 
 
 def nearest(batch: Batch) -> Answers:

@@ -27,6 +27,8 @@ class Frames(Head):
     few-shot tasks could not tell.
     """
 
+    trust: Tensor  # rows: log of a slope, an offset, a share of the words' number; columns: one, log of examples
+
     def __init__(self, width: int = 96, sentence_rows: int = 4, num_steps: int = 24) -> None:
         super().__init__()
         self.sentence_rows = sentence_rows  # of the features, see models.encoders.words
@@ -39,6 +41,7 @@ class Frames(Head):
         nn.init.zeros_(self.inside.bias)
         self.moves = nn.Parameter(torch.zeros(len(MOVES)))
         self.gate = nn.Parameter(torch.tensor([-1.0, -2.0, 0.0]))  # log of its weight, log of its floor, its offset
+        self.register_buffer("trust", torch.zeros(3, 2))  # no loss is of it: fitted once the rest is trained
 
     def start(self, support: Support) -> TaskParams:
         """Both classifiers as they start; and which share of an intent's examples has each slot."""
@@ -72,7 +75,7 @@ class Frames(Head):
         inside, begins = (layer(rows.values).view(*real.shape, 1) for layer in (self.inside, self.begin))
         kinds = [scores[..., 1:] + inside + F.logsigmoid(sign * begins) for sign in (1, -1)]
         tags = torch.cat([scores[..., :1], torch.stack(kinds, -1).flatten(-2)], -1)
-        return Tagged(intents, tags, real.sum(-1), self.moves.expand(len(tags), -1))
+        return Tagged(intents, tags, real.sum(-1), self.moves.expand(len(tags), -1), self._trust(params))
 
     def _gate(self, intents: Logits, share: Float[Tensor, "T N K"]) -> Float[Tensor, "T Q K"]:
         """What is added to the scores of slots: how usual they are for the likely intents; nothing to the outside."""
@@ -80,6 +83,12 @@ class Frames(Head):
         usual = intents.values.softmax(-1) @ share
         gate = weight.exp() * (usual + floor.exp()).log() + offset
         return torch.cat([torch.zeros_like(gate[..., :1]), gate[..., 1:]], -1)
+
+    def _trust(self, params: TaskParams) -> Float[Tensor, "T M 3"]:
+        """How probabilities of slots are calibrated, by how many examples show each: see models.chain.calibrated."""
+        shown = params["share"][..., 1:].sum(1) * params["sizes"][:, 1:2].expm1()
+        log_slope, *others = F.linear(torch.stack([torch.ones_like(shown), shown.log1p()], -1), self.trust).unbind(-1)
+        return torch.stack([log_slope.exp(), *others], -1)
 
     def _parts(self, support: Support) -> tuple[Support, Support, Tags]:
         """The support of either classifier."""

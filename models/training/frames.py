@@ -34,6 +34,7 @@ PIECE = 1024  # tokens that are encoded at once
 SLACK = 1.5  # rows of one pass: none has so many times more tokens than the shortest
 RANK = 32  # of what MiniLM's upper layers get
 SET_AT_END = {"bolder": 0.5, "usual": 0.5, "scale": -0.4, "penalty": -1.0}  # see `bolder`
+TRUST = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))  # how slots' probabilities are calibrated, by `benchmarks.frames.trust`
 STRIDE, SHORT = 5, 20  # every fifth text, its first words, are enough to find principal components
 
 
@@ -84,7 +85,7 @@ def frames(data: Path, num_steps: int = 300, hold_out: bool = False, seed: int =
         max_norm=5.0,
         validate=(lambda learner: validated(learner, judged)) if hold_out else None,
         validate_steps=125,
-        finish=bolder,
+        finish=finished,
         seed=seed,
     )
 
@@ -138,6 +139,13 @@ def adapted(learner: Learner, batch: Batch) -> tuple[TaskParams, Rows]:
     """Params from frozen states, and features of the queries."""
     support, query = (_features(learner, rows) for rows in (batch.support.rows, batch.query))
     return learner.head.adapt(Support(support, batch.support.target)), query
+
+
+def finished(learner: Learner) -> None:
+    """Set what is no matter of likelihood."""
+    bolder(learner)
+    assert isinstance(learner.head, Frames)
+    learner.head.trust.copy_(torch.tensor(TRUST))
 
 
 def bolder(learner: Learner, moved: Mapping[str, float] = SET_AT_END) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from models.chain import best, certainty
+from models.chain import best, calibrated, certainty
 from models.types import Either, Logits, Scores, Tagged
 from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, TagScores, ValueScores
 
@@ -15,7 +15,7 @@ from service.engine.arrays import Array, ClassScores, FrameScores, ScoreArrays, 
 class HostScores:
     """Scores [T Q ...] of a batch, on the host: of labels and of none of them, or mean and standard deviation.
 
-    Of frames also those of words' tags, how many words there are, and the scores of moves [T 10].
+    Of frames also those of words' tags, how many words there are, the scores of moves [T 10] and the trust [T M 3].
     """
 
     probabilities: Array | None = None
@@ -26,12 +26,14 @@ class HostScores:
     words: Array | None = None
     lengths: Array | None = None
     moves: Array | None = None
+    trust: Array | None = None
 
 
 def host_scores(scores: Scores) -> HostScores:
     """The whole batch, in one wait for the device."""
     if isinstance(scores, Tagged):
-        parts = {name: getattr(scores, name).to("cpu", non_blocking=True) for name in ("words", "lengths", "moves")}
+        own = ("words", "lengths", "moves", "trust")
+        parts = {name: getattr(scores, name).to("cpu", non_blocking=True) for name in own}
         intents = host_scores(scores.intents)
         return replace(intents, unknown=None, independent=None, **{name: part.numpy() for name, part in parts.items()})
     if isinstance(scores, Either):
@@ -59,19 +61,21 @@ def own_scores(scores: HostScores, row: int, num_queries: int, sizes: Mapping[st
     assert scores.probabilities is not None
     probabilities = scores.probabilities[row, :num_queries, : sizes["N"]]
     if scores.words is not None and scores.lengths is not None and scores.moves is not None:
+        assert scores.trust is not None
         words, lengths = scores.words[row, :num_queries, :, : 2 * sizes["K"] - 1], scores.lengths[row, :num_queries]
-        return FrameScores(probabilities, *_decoded(words, scores.moves[row], lengths))
+        return FrameScores(probabilities, *_decoded(words, scores.moves[row], lengths, scores.trust[row]))
     if scores.independent is not None and scores.independent[row]:
         return TagScores(probabilities)
     return ClassScores(probabilities, None if scores.unknown is None else scores.unknown[row, :num_queries])
 
 
-def _decoded(words: Array, moves: Array, lengths: Array) -> tuple[Array, Array]:
+def _decoded(words: Array, moves: Array, lengths: Array, trust: Array) -> tuple[Array, Array]:
     """The best tags [Q L] of words and how sure their slots are; what is behind the longest text costs nothing."""
     longest, behind = int(lengths.max()), ((0, 0), (0, words.shape[1] - int(lengths.max())))
     read = words[:, :longest].astype(np.float64)
     tags = best(read, moves, lengths)
-    return np.pad(tags, behind), np.pad(certainty(read, moves, lengths, tags), behind)
+    sure = calibrated(certainty(read, moves, lengths, tags), tags, trust)
+    return np.pad(tags, behind), np.pad(sure, behind)
 
 
 def joined(parts: Sequence[ScoreArrays]) -> ScoreArrays:

@@ -54,7 +54,7 @@ def test_what_training_maximises_is_the_logarithm_of_the_same_probability() -> N
     draw = torch.Generator().manual_seed(0)
     words, moves = torch.randn(1, 2, 4, 5, generator=draw), torch.randn(1, 10, generator=draw)
     lengths, tags = torch.tensor([[4, 3]]), torch.tensor([[[0, 1, 2, 3], [3, 4, 0, 0]]])
-    scores = Tagged(Logits(torch.zeros(1, 2, 2)), words, lengths, moves)
+    scores = Tagged(Logits(torch.zeros(1, 2, 2)), words, lengths, moves, torch.ones(1, 2, 3))
     for query, (length, said) in enumerate(zip([4, 3], log_likelihood(scores, tags)[0].tolist(), strict=True)):
         valid = [each for each in product(range(5), repeat=length) if is_valid(each)]
         weights = [weight(each, words[0, query].numpy(), moves[0].numpy()) for each in valid]
