@@ -13,6 +13,7 @@ import typer
 from benchmarks.effort import effort
 from benchmarks.frames.choosing import choosing
 from benchmarks.frames.command import frames
+from benchmarks.frames.trust import trust
 from benchmarks.multilabel import multilabel
 from benchmarks.page import command, put, table
 from benchmarks.photos import photos
@@ -41,6 +42,7 @@ app.command()(photos)
 app.command()(effort)
 app.command()(frames)
 app.command("frames-choosing")(choosing)
+app.command("frames-trust")(trust)
 app.command()(multilabel)
 Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this one; may be repeated.")]
 Minutes = Annotated[float, typer.Option(help=f"Of {CORES} cores a method, counted in CPU-seconds.")]

@@ -38,7 +38,7 @@ def choosing(
     """What the constants of `frames` are chosen by: each moved both ways, on domains left out of training."""
     torch.set_num_threads(1)
     learner, rows = load(folder).learner, []
-    tasks = {(name, shots): _tasks(left, shots, draws) for name, left in _left_out(cache) for shots in SHOTS}
+    tasks = {(name, shots): _tasks(left, shots, draws) for name, left in left_out(cache) for shots in SHOTS}
     for told, constants in variants():
         bolder(learner, {name: value - SET_AT_END[name] for name, value in constants.items()})
         rows.append([told, *_row(learner, tasks)])
@@ -59,7 +59,8 @@ def variants() -> Iterator[tuple[str, Mapping[str, float]]]:
             yield f"{name} {value:+g}", {**SET_AT_END, name: value}
 
 
-def _left_out(cache: Path) -> Iterator[tuple[str, FrameSet]]:
+def left_out(cache: Path) -> Iterator[tuple[str, FrameSet]]:
+    """The domains of each set that no training of a model with hold_out=true saw."""
     base = Words().eval()
     for name, domains in HELD_OUT.items():
         left = [frame for frame in read(name, cache, "train") if frame.domain in domains]

@@ -86,8 +86,8 @@ class Frames(Head):
 
     def _trust(self, params: TaskParams) -> Float[Tensor, "T M 3"]:
         """How probabilities of slots are calibrated, by how many examples show each: see models.chain.calibrated."""
-        shown = params["share"][..., 1:].sum(1) * params["sizes"][:, 1:2].expm1()
-        log_slope, *others = F.linear(torch.stack([torch.ones_like(shown), shown.log1p()], -1), self.trust).unbind(-1)
+        log_shown = shown(params).log1p()
+        log_slope, *others = F.linear(torch.stack([torch.ones_like(log_shown), log_shown], -1), self.trust).unbind(-1)
         return torch.stack([log_slope.exp(), *others], -1)
 
     def _parts(self, support: Support) -> tuple[Support, Support, Tags]:
@@ -112,6 +112,11 @@ class Frames(Head):
     def _joined(self, intents: TaskParams, tags: TaskParams, share: Float[Tensor, "T N K"]) -> TaskParams:
         own = {leaf: intents[leaf] for leaf in OWN} | {TAG + leaf: tags[leaf] for leaf in OWN}
         return {**own, "share": share, "ways": intents["ways"]}
+
+
+def shown(params: TaskParams) -> Float[Tensor, "T M"]:
+    """How many examples show each slot, were intents equally frequent."""
+    return params["share"][..., 1:].sum(1) * params["sizes"][:, 1:2].expm1()
 
 
 def _own(params: TaskParams, prefix: str, ways: Bool[Tensor, "T N"]) -> TaskParams:
