@@ -34,7 +34,7 @@ PIECE = 1024  # tokens that are encoded at once
 SLACK = 1.5  # rows of one pass: none has so many times more tokens than the shortest
 RANK = 32  # of what MiniLM's upper layers get
 SET_AT_END = {"bolder": 0.5, "usual": 0.5, "scale": -0.4, "penalty": -1.0}  # see `bolder`
-TRUST = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))  # how slots' probabilities are calibrated, by `benchmarks.frames.trust`
+TRUST = ((0.05, 0.17), (-0.54, 0.48), (1.43, -0.09))  # how sure of slots to be, see benchmarks.frames.trust
 STRIDE, SHORT = 5, 20  # every fifth text, its first words, are enough to find principal components
 
 

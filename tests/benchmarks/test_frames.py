@@ -1,5 +1,6 @@
 """Frames: texts that show every slot and no text too many; tasks of one intent; how sure answers are."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -9,6 +10,7 @@ from benchmarks.frames.choosing import variants
 from benchmarks.frames.methods import Answers, logistic, nearest
 from benchmarks.frames.sets import Content, minimum_including
 from benchmarks.frames.tally import shown, tally
+from benchmarks.frames.trust import Said, compared, told
 from models.data.frames import FrameSet
 from models.encoders.words import NUM_LOOKS
 from models.training.frames import SET_AT_END
@@ -70,3 +72,16 @@ def test_one_constant_moves_at_a_time() -> None:
     (_, first), (_, none), *others = variants()
     assert first == SET_AT_END and not any(none.values())
     assert all(len([name for name in each if each[name] != first[name]]) == 1 for _, each in others)
+
+
+def test_trust_is_found_by_those_that_came_true() -> None:
+    draw, num = np.random.default_rng(0), 12_000
+    number, domain, shots = (draw.choice(few, num).astype(float) for few in ([0, 1], [0, 1], [1, 5, 10]))
+    sure, shown, words = draw.random(num), 1 + 9 * draw.random(num), 1 + draw.integers(3, size=num)
+    said = Said(number, domain, shots, sure, shown, words.astype(float), np.zeros(num))
+    true = np.array([[-0.2, 0.3], [-0.5, 0.5], [1.0, 0.0]])
+    said = said._replace(right=(draw.random(num) < told(said, true)).astype(float))
+    rows, found = compared(said)
+    np.testing.assert_allclose(found, true, atol=0.2)
+    before, *others = ([float(cell) for cell in row[1:]] for row in rows)
+    assert min(before) > 8 > 5 > max(itertools.chain(*others))

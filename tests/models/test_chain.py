@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.chain import FF, FIRST, FL, FO, LF, LL, LO, NEVER, OF, OO, OUT, best, certainty, spans
+from models.chain import FF, FIRST, FL, FO, LF, LL, LO, NEVER, OF, OO, OUT, best, calibrated, certainty, spans
 from models.heads.frames import log_likelihood
 from models.types import Logits, Tagged
 
@@ -60,6 +60,14 @@ def test_what_training_maximises_is_the_logarithm_of_the_same_probability() -> N
         weights = [weight(each, words[0, query].numpy(), moves[0].numpy()) for each in valid]
         own = weight(tuple(tags[0, query, :length].tolist()), words[0, query].numpy(), moves[0].numpy())
         np.testing.assert_allclose(said, own - np.logaddexp.reduce(weights), rtol=1e-4)
+
+
+def test_trust_moves_the_odds_of_each_slot_by_its_words() -> None:
+    tags, sure = np.array([[1, 2, 0, 3], [3, 0, 0, 0]]), np.float32([[0.5, 0, 0, 0.8], [1, 0, 0, 0]])
+    found = calibrated(sure, tags, np.array([[1.0, 0, np.log(3) / np.log(2)], [0.5, np.log(2), 7]]))
+    np.testing.assert_allclose(found[0], [0.75, 0, 0, 0.8], rtol=1e-6)  # odds 1 -> 3; 4 -> 2 -> 4, of one word
+    assert 0.99 < found[1, 0] < 1
+    np.testing.assert_allclose(calibrated(sure, tags, np.array([[1.0, 0, 0]] * 2)), sure, atol=1e-6)
 
 
 @given(st.integers(0, 10_000))

@@ -1,15 +1,18 @@
 """The recipe of frames: texts of like lengths together, and a delta that is added once."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoint import build
+from models.card import Card
+from models.checkpoint import build, load, save
 from models.encoders.words import Words
 from models.heads.frames import Frames
-from models.training.frames import bolder, pooled
+from models.learner import Learner
+from models.training.frames import TRUST, bolder, finished, pooled
 from tests.models.tasks import word_task
 
 WORDS: dict[str, Any] = {
@@ -52,9 +55,24 @@ def test_a_fused_delta_answers_alike(encoder: Words, rows: Tensor) -> None:
     torch.testing.assert_close(encoder(rows), before, atol=1e-5, rtol=0)
 
 
-def test_slots_score_higher_at_the_end() -> None:
-    learner = build({"name": "words", **WORDS}, {"name": "frames", "width": 8})
+@pytest.fixture
+def learner() -> Learner:
+    return build({"name": "words", **WORDS}, {"name": "frames", "width": 8})
+
+
+def test_slots_score_higher_at_the_end(learner: Learner) -> None:
     assert isinstance(learner.head, Frames)
     before = learner.head.gate.detach().clone()
     bolder(learner)
     assert (learner.head.gate - before)[2] > 0
+
+
+def test_how_sure_to_be_is_part_of_what_is_saved(learner: Learner, tmp_path: Path) -> None:
+    finished(learner)
+    parts = {"encoder": {"name": "words", **WORDS}, "head": {"name": "frames", "width": 8}}
+    card = Card("frames", "text", ("frames",), {"name": "frame"}, **parts, created_at="2026-11-23T00:00:00Z", card={})
+    save(tmp_path, learner, card)
+    head = load(tmp_path).learner.head
+    assert isinstance(head, Frames)
+    torch.testing.assert_close(head.trust, torch.tensor(TRUST))
+    assert head.trust.any()
