@@ -63,7 +63,7 @@ def test_what_training_maximises_is_the_logarithm_of_the_same_probability() -> N
 
 
 def test_trust_moves_the_odds_of_each_slot_by_its_words() -> None:
-    tags, sure = np.array([[1, 2, 0, 3], [3, 0, 0, 0]]), np.float32([[0.5, 0, 0, 0.8], [1, 0, 0, 0]])
+    tags, sure = np.array([[1, 2, 0, 3], [3, 0, 0, 0]]), np.array([[0.5, 0, 0, 0.8], [1, 0, 0, 0]], np.float32)
     found = calibrated(sure, tags, np.array([[1.0, 0, np.log(3) / np.log(2)], [0.5, np.log(2), 7]]))
     np.testing.assert_allclose(found[0], [0.75, 0, 0, 0.8], rtol=1e-6)  # odds 1 -> 3; 4 -> 2 -> 4, of one word
     assert 0.99 < found[1, 0] < 1

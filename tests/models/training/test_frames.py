@@ -69,10 +69,10 @@ def test_slots_score_higher_at_the_end(learner: Learner) -> None:
 
 def test_how_sure_to_be_is_part_of_what_is_saved(learner: Learner, tmp_path: Path) -> None:
     finished(learner)
-    parts = {"encoder": {"name": "words", **WORDS}, "head": {"name": "frames", "width": 8}}
-    card = Card("frames", "text", ("frames",), {"name": "frame"}, **parts, created_at="2026-11-23T00:00:00Z", card={})
+    encoder, head = {"name": "words", **WORDS}, {"name": "frames", "width": 8}
+    card = Card("frames", "text", ("frames",), {"name": "frame"}, encoder, head, "2026-11-23T00:00:00Z")
     save(tmp_path, learner, card)
-    head = load(tmp_path).learner.head
-    assert isinstance(head, Frames)
-    torch.testing.assert_close(head.trust, torch.tensor(TRUST))
-    assert head.trust.any()
+    found = load(tmp_path).learner.head
+    assert isinstance(found, Frames)
+    torch.testing.assert_close(found.trust, torch.tensor(TRUST))
+    assert found.trust.any()
