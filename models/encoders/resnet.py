@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from models.encoders.packed import PackedConv, serves
+from models.encoders.onednn import PackedConv, serves
 
 
 class Block(nn.Module):
@@ -33,7 +33,7 @@ class Block(nn.Module):
         return F.relu(self.second_norm(self.second(inner)) + self.shortcut_norm(self.shortcut(x)))
 
     def pack(self) -> None:
-        """Keep it packed too, see models.encoders.packed; before it is rounded."""
+        """Keep it packed too, see models.encoders.onednn; before it is rounded."""
         if self.packed is None:
             self.packed = (
                 PackedConv.of(self.first, self.first_norm),
