@@ -53,6 +53,13 @@ def gaps_of(seed: int, side: int) -> tuple[float, float]:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("views_deg", [(), (-8.0, 8.0)])
+def test_no_pictures_have_no_features(views_deg: tuple[float, ...]) -> None:
+    encoder = ResNet(widths=(8, 16), views_deg=views_deg).eval()
+    assert encoder(torch.zeros(0, 56, 56, dtype=torch.uint8)).shape == (0, 16)
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("num_texts", [1, 7, 64])
 def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
     tokens = torch.randint(1, 50, (num_texts, 12))
