@@ -131,13 +131,14 @@ def _tell_gain(published: Path, num_steps: int) -> None:
 
     told = read_card(published).card
     for name, before in told.get("validation of the start", {}).items():
-        after = told["validation"][name]
+        after, half = told["validation"][name], told["95% of it within"][name]
         words = name.replace("_", " ")
         typer.echo(
-            f"{words}: {before:.1%} before ({told['start']}), {after:.1%} after step {num_steps}, which is kept."
+            f"{words}: {before:.1%} ± {half:.1%} before ({told['start']}), {after:.1%} after step {num_steps}, "
+            "which is kept."
         )
-        if after <= before:
-            typer.echo("It is not better: serve the model that ships instead.")
+        if after <= before + half:
+            typer.echo("It is not shown to be better: serve the model that ships instead.")
 
 
 def _show_beside(run: "Run", folder: Path) -> None:
