@@ -6,7 +6,7 @@ A run that is finished is kept and not made again.
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,11 +18,13 @@ import typer
 from benchmarks.page import append, command, put, table
 from benchmarks.pipeline import ABOUT as ABOUT_PIPELINE
 from benchmarks.pipeline import pipeline_table
+from benchmarks.rows import published
 from models import zoo
+from models.card import digest
 from models.checkpoint import Checkpoint, load
 from models.data.omniglot import Omniglot, load_omniglot
 from models.data.shared import SharedRows, drawings, schools
-from models.training.compare import compared
+from models.training.compare import compared, folder_of
 from models.training.evaluate import hardware
 from models.training.glyphs import TRAINED
 from models.training.multitask import DRAWN, FRAME, PUPILS, Shape, joint_run
@@ -99,14 +101,25 @@ def pipeline(
     results: Results = PAGE,
     cache: Cache = CACHE,
     steps: int = 800,
-    seeds: Annotated[int, typer.Option(help="How many of each row.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, help="How many of each row.")] = 5,
 ) -> None:
     """Initialise, pre-train, meta-learn, apply: each part alone and both, at as much CPU time."""
     runs = [pipeline_recipe(cache, num_steps=steps, seed=seed) for seed in range(seeds)]
     rows = [compared(run, "both", out / f"pipeline-{seed}") for seed, run in enumerate(runs)]
-    now = _entered(results, "pipeline", "Omniglot evaluation (659 characters, 20 alphabets), by every row and seed")
+    digests = {
+        f"{name}-{seed}": digest(_kept_model(each, folder_of(out / f"pipeline-{seed}", name, run)))
+        for seed, run in enumerate(runs)
+        for name, each in {**run.beside, "both": run}.items()
+    }
+    read = "Omniglot evaluation (659 characters, 20 alphabets), by every row and seed"
+    now = _entered(results, "pipeline", read, digests)
     test = applied(load_omniglot(cache, "evaluation"), num_tasks=TEST_TASKS)
     _write(results, "pipeline", now, ABOUT_PIPELINE, [pipeline_table(runs, rows, test)])
+
+
+def _kept_model(run: Run, folder: Path) -> Path:
+    """Published where it was trained, without validating it once more."""
+    return published(replace(run, validate=None), folder)
 
 
 def _ships() -> Checkpoint:
@@ -216,10 +229,11 @@ def _all(figures: Mapping[str, float]) -> str:
     return f"{fmean(values):.3f} ± {1.96 * stdev(values) / len(values) ** 0.5:.3f}"
 
 
-def _entered(page: Path, name: str, read: str) -> str:
-    """The read in the ledger, before it; when that was. What was trained for the comparison alone is not kept."""
+def _entered(page: Path, name: str, read: str, digests: Mapping[str, str] | None = None) -> str:
+    """The read in the ledger, before it; when that was. What was trained for the comparison alone may not be kept."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    told = f"- command: `{command('multitask')}`\n- digest: none, of runs that are not kept\n- read: {read}"
+    kept = ", ".join(f"{own} `{each[:12]}`" for own, each in (digests or {}).items())
+    told = f"- command: `{command('multitask')}`\n- digest: {kept or 'none, of runs that are not kept'}\n- read: {read}"
     append(page, f"\n## {name}, {now}\n\n{told}\n")
     return now
 

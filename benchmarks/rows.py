@@ -62,7 +62,7 @@ class Reading:
     def figures(self, checkpoint: Checkpoint) -> list[Figure]:
         """The figures in single precision; a read of a test set is entered in the ledger."""
         torch.set_num_threads(os.cpu_count() or 1)
-        return list(measured(checkpoint, self.measure, self.data, self.command, self.ledger)["fp32"])
+        return list(measured(checkpoint, self.measure, self.data, self.command, self.ledger or "choosing")["fp32"])
 
 
 def trained_row(name: str, choose: Make, make: Make, folder: Path, budget_s: float, reading: Reading) -> Row:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -45,24 +46,36 @@ Grid: TypeAlias = npt.NDArray[np.floating]  # [seeds, tasks]: what a model of ea
 
 @dataclass(frozen=True)
 class Trained:
-    """A model of the comparison: its weights of the losses, and what its training cost."""
+    """A model of the comparison: its weights of the losses, what its training cost, and all arguments of its recipe."""
 
     digest: str
     lambdas: dict[str, float]
     seconds: float
+    arguments: dict[str, Any]
 
 
 def trained(folder: Path, arguments: Mapping[str, Any], data: Path) -> Trained:
-    """Trained once, then as it was kept."""
+    """Trained once, then as it was kept. Raises typer.BadParameter where another one was kept there."""
+    asked = whole(arguments)
     if (folder / ROW).is_file():
-        return Trained(**json.loads((folder / ROW).read_text("utf-8")))
+        row = json.loads((folder / ROW).read_text("utf-8"))
+        if row.get("arguments") != asked:
+            raise typer.BadParameter(f"{folder} holds a model of other arguments; work elsewhere with --out")
+        return Trained(**row)
     run, began = universal(data, **arguments), time.process_time()
     train(replace(run, validate=None), folder)
     seconds = time.process_time() - began
     assert isinstance(run.objective, Blended)
-    row = Trained(publish(run, folder / "models" / "universal"), run.objective.weighting.shown(), seconds)
+    row = Trained(publish(run, folder / "models" / "universal"), run.objective.weighting.shown(), seconds, asked)
     (folder / ROW).write_text(json.dumps(asdict(row)), "utf-8")
     return row
+
+
+def whole(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the recipe as it is now, but for its data."""
+    bound = signature(universal).bind(None, **given)
+    bound.apply_defaults()
+    return {name: value for name, value in bound.arguments.items() if name != "data"}
 
 
 def measured(folder: Path, only: str, data: Path) -> dict[str, Grid]:
@@ -99,8 +112,7 @@ def error(differences: Sequence[Grid]) -> float:
     seeds = np.mean([each.mean(1) for each in differences], 0)
     tasks = [each.mean(0) for each in differences]
     of_tasks = sum(each.var(ddof=1) / len(each) for each in tasks) / len(tasks) ** 2
-    of_seeds = seeds.var(ddof=1) / len(seeds) if len(seeds) > 1 else 0.0
-    return float((of_seeds + of_tasks) ** 0.5)
+    return float((seeds.var(ddof=1) / len(seeds) + of_tasks) ** 0.5)
 
 
 def _line(name: str, pairs: Sequence[tuple[Grid, Grid]]) -> list[str]:
@@ -128,7 +140,7 @@ def _stacked(found: Sequence[Mapping[str, Grid]]) -> dict[str, Grid]:
 def main(
     out: Annotated[Path, typer.Option(help="Where models and figures are kept.")] = Path("runs/universal-benchmark"),
     steps: Annotated[int | None, typer.Option(help="Of training, if not as many as the recipe takes.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many of each model.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, help="How many of each model.")] = 5,
     results: Annotated[Path, typer.Option(help="The page of the tables, and the ledger of test reads.")] = PAGE,
     cache: Annotated[Path, typer.Option("--cache", envvar="KSHOT_DATA", help="The folder of data sets.")] = CACHE,
 ) -> None:
@@ -142,11 +154,12 @@ def main(
         for only in ("", *MODALITIES)
     }
     rows: dict[str, dict[str, list[Trained]]] = {}
+    kept: dict[str, str] = {}
     for (title, only, seed), folder in folders.items():
         asked = {**sized, "seed": seed, "share": SHARES[title], "only": only, **TWINS.get(only, {})}
         rows.setdefault(title, {}).setdefault(only or "universal", []).append(trained(folder, asked, cache))
+        kept[folder.name] = rows[title][only or "universal"][-1].digest
         typer.echo(f"{folder.name}: trained")
-    kept = {folder.name: trained(folder, {}, cache).digest for folder in folders.values()}
     unread = {name: digest for name, digest in kept.items() if not (out / name / FIGURES).is_file()}
     if unread:
         append(results, _entry(unread))  # before the read

@@ -1,9 +1,9 @@
 """Which meta-trained models are served: several digests of one name, the newest for new tasks."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 
@@ -15,6 +15,7 @@ from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskN
 FORM = "form"
 TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
 TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice
+LISTED = frozenset(("vector", "table"))  # modalities whose inputs are lists
 COMPANION = "companion_of"  # on the card of a model that does with more effort what another does: that one's digest
 
 
@@ -60,6 +61,16 @@ class Served:
     def widest(self) -> int:
         """The longest list of numbers that it takes as an input."""
         return self.inputs.traits.widest
+
+    def takes(self, kind: str, numbers: Sequence[object]) -> bool:
+        """Whether this list could be an input of a new task of this kind."""
+        if kind not in self.card.kinds or LISTED.isdisjoint(self.card.modalities):
+            return False
+        try:
+            self.inputs(cast(Any, numbers))
+        except ValueError:
+            return False
+        return True
 
     @property
     def is_slow(self) -> bool:
@@ -142,6 +153,11 @@ class Catalog:
             others = f"models that know high: {', '.join(able)}" if able else "no model that is loaded here knows high"
             raise _no_effort(f"{model.card.name!r} knows fast effort only; {others}")
         return companions[model.digest]
+
+    def takers(self, kind: str, numbers: Sequence[object]) -> list[str]:
+        """The names of models whose new tasks of this kind could have this list as an input."""
+        newest = (self._by_name[name][0] for name in self.names())
+        return [model.card.name for model in newest if not model.is_slow and model.takes(kind, numbers)]
 
     def efforts(self, model: Served) -> list[str]:
         """How much effort new tasks of this model can be adapted with."""

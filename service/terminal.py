@@ -81,15 +81,19 @@ def _others(errors: "Sequence[FieldError]") -> Iterator[str]:
 
 def where_stored(url: str) -> str:
     """Which database this is, and that a file of SQLite is not there yet: perhaps another was meant."""
-    from sqlalchemy import exc, make_url
+    from sqlalchemy import exc
+
+    from service.storage.engines import database_url
 
     try:
-        found = make_url(url)
-    except exc.ArgumentError as error:
+        found = database_url(url)
+    except (ValueError, exc.ArgumentError) as error:
         fail(f"The database of KSHOT_DATABASE_URL cannot be used: {error}")
-    if found.get_backend_name() != "sqlite" or not found.database:
+    if found.get_backend_name() != "sqlite":
         return f"The database is {found.render_as_string()}."
-    path = Path(found.database).absolute()
+    if found.query.get("uri"):  # a URI, which SQLite takes apart
+        return f"The database is {found.database}."
+    path = Path(str(found.database)).absolute()
     if path.exists():
         return f"The database is {path}."
     return f"The database {path} is new. If you meant another, name it by KSHOT_DATABASE_URL, or work in its folder."

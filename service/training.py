@@ -11,10 +11,12 @@ from service import screen
 from service.data_sets import CACHE, Cache, with_data
 
 if TYPE_CHECKING:
+    from models.training.evaluate import Read
     from models.training.ranks import Ranks
     from models.training.train import Run
 
 LEDGER = Path("docs/results.md")
+PACKAGE = Path(__file__).parent  # in a checkout, wherever the command is called, or installed
 OWN = "own"  # the recipe for a user's own data
 
 
@@ -129,13 +131,14 @@ def _tell_gain(published: Path, num_steps: int) -> None:
 
     told = read_card(published).card
     for name, before in told.get("validation of the start", {}).items():
-        after = told["validation"][name]
+        after, half = told["validation"][name], told["95% of it within"][name]
         words = name.replace("_", " ")
         typer.echo(
-            f"{words}: {before:.1%} before ({told['start']}), {after:.1%} after step {num_steps}, which is kept."
+            f"{words}: {before:.1%} ± {half:.1%} before ({told['start']}), {after:.1%} after step {num_steps}, "
+            "which is kept."
         )
-        if after <= before:
-            typer.echo("It is not better: serve the model that ships instead.")
+        if after <= before + half:
+            typer.echo("It is not shown to be better: serve the model that ships instead.")
 
 
 def _show_beside(run: "Run", folder: Path) -> None:
@@ -158,12 +161,14 @@ def evaluate(
     ] = False,
     ledger: Annotated[
         Path | None,
-        typer.Option(help="Where each read of the test sets is written down.", show_default=f"{LEDGER}, in a checkout"),
+        typer.Option(
+            help="Where each read of the test sets is written down.", show_default=f"{LEDGER} of the checkout"
+        ),
     ] = None,
     cache: Cache = CACHE,
 ) -> None:
-    """Measure a model on its test sets: the figures are printed; in a checkout, or with --ledger, they are entered in
-    the ledger and in the model's card.
+    """Measure a model on its test sets: the figures are printed; of a checkout, or with --ledger, they are entered
+    in the ledger and in the model's card.
     """
     from models import zoo
     from models.training.evaluate import evaluate as measure
@@ -171,10 +176,10 @@ def evaluate(
     folder = Path(model) if Path(model).is_dir() else Path(next(iter(zoo.__path__))) / model
     if transfer:
         return _show_transfer(folder, cache)
-    written = None if choosing else _ledger(ledger)
+    read = "choosing" if choosing else _ledger(ledger)
     try:
         with screen.screen().status("measuring"):
-            figures = with_data(lambda: measure(folder, cache, written, test=not choosing), cache)
+            figures = with_data(lambda: measure(folder, cache, read), cache)
     except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from None
     rows = [(row[0].name, *map(str, row)) for row in zip(*figures.values(), strict=True)]
@@ -182,16 +187,15 @@ def evaluate(
     return None
 
 
-def _ledger(given: Path | None) -> Path | None:
-    """Where the read is written down: where it was said, or in the checkout around; else nowhere, which is told."""
+def _ledger(given: Path | None) -> "Read":
+    """Where the read is entered: where it was said, or in the checkout that this is of; else nowhere, which is told."""
     if given is not None and not given.parent.is_dir():
         raise typer.BadParameter(f"There is no folder for the ledger {given}.")
-    here = Path.cwd()
-    found = [folder / LEDGER for folder in (here, *here.parents) if (folder / LEDGER).is_file()]
-    if given is None and not found:
-        typer.echo(f"There is no ledger {LEDGER} here: the figures are printed, and written nowhere.", err=True)
-        return None
-    return given or found[0]
+    own = PACKAGE.parent / LEDGER
+    if given is None and not own.is_file():
+        typer.echo(f"There is no ledger {LEDGER}: the figures are printed, and written nowhere.", err=True)
+        return "unentered"
+    return given or own
 
 
 def _show_transfer(folder: Path, cache: Path) -> None:

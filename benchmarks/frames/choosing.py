@@ -37,7 +37,8 @@ def choosing(
 ) -> None:
     """What the constants of `frames` are chosen by: each moved both ways, on domains left out of training."""
     torch.set_num_threads(1)
-    learner, rows = load(folder).learner, []
+    checkpoint, rows = load(folder), []
+    learner = checkpoint.learner
     tasks = {(name, shots): _tasks(left, shots, draws) for name, left in left_out(cache) for shots in SHOTS}
     for told, constants in variants():
         bolder(learner, {name: value - SET_AT_END[name] for name, value in constants.items()})
@@ -45,6 +46,7 @@ def choosing(
         bolder(learner, {name: SET_AT_END[name] - value for name, value in constants.items()})
         typer.echo(" ".join(rows[-1]))
     made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    made = f"{made} Model: `{checkpoint.digest[:12]}`."
     about = ABOUT.format(**{name: ", ".join(domains) for name, domains in HELD_OUT.items()})
     columns = [f"{name}, {shots}-shot" for name, shots in tasks]
     put(results, "frames-choosing", "\n\n".join([made, about, table(["constants", *columns, "mean", "frames"], rows)]))

@@ -60,11 +60,12 @@ def trust(
 ) -> None:
     """How often slots are right that `frames` is so sure of, fitted on domains left out of training."""
     torch.set_num_threads(1)
-    learner, sets = load(folder).learner, list(left_out(cache))
-    said = [slot for number, (_, left) in enumerate(sets) for slot in _said(learner, left, number, draws)]
+    checkpoint, sets = load(folder), list(left_out(cache))
+    said = [slot for number, (_, left) in enumerate(sets) for slot in _said(checkpoint.learner, left, number, draws)]
     columns = Said(*np.array(said).T)
     rows, found = compared(columns)
     made = f"`{command()}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one thread of {hardware()}."
+    made = f"{made} Model: `{checkpoint.digest[:12]}`."
     about = ABOUT.format(found=", ".join(str(tuple(row)) for row in found.round(2).tolist()))
     head = ["slots", *(f"{name}, {shots}-shot" for name in HELD_OUT for shots in TOLD)]
     put(results, "frames-trust", "\n\n".join([made, about, table(head, rows)]))

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from models.bases import find
-from models.encoders.packed import PackedLinear, serves
+from models.encoders.onednn import PackedLinear, serves
 
 EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
@@ -51,7 +51,7 @@ class Linear(nn.Module):
             self.is_fused = True
 
     def pack(self) -> None:
-        """Keep it packed too, see models.encoders.packed; once it is fused."""
+        """Keep it packed too, see models.encoders.onednn; once it is fused."""
         if self.is_fused and self.packed is None:
             self.packed = PackedLinear.of(self.weight, self.bias)
 

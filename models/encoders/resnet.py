@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from models.encoders.packed import PackedConv, serves
+from models.encoders.onednn import PackedConv, serves
 
 
 class Block(nn.Module):
@@ -33,7 +33,7 @@ class Block(nn.Module):
         return F.relu(self.second_norm(self.second(inner)) + self.shortcut_norm(self.shortcut(x)))
 
     def pack(self) -> None:
-        """Keep it packed too, see models.encoders.packed; before it is rounded."""
+        """Keep it packed too, see models.encoders.onednn; before it is rounded."""
         if self.packed is None:
             self.packed = (
                 PackedConv.of(self.first, self.first_norm),
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         if self.training:
             return self._mean(pictures.to(dtype))
         features = self._mean(self._views(pictures).to(dtype))
-        views = features.view(-1, len(images), features.shape[1]).mean(0)
+        views = features.view(max(1, len(self.views_deg)), len(images), features.shape[1]).mean(0)
         return views.sqrt() if self.root else views
 
     def _mean(self, pictures: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B D"]:
@@ -73,8 +73,8 @@ class ResNet(nn.Module):
         return features.mean((2, 3))
 
     def _views(self, pictures: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "V 1 H W"]:
-        """The pictures turned by each angle, all in one batch; as they are, when there are no angles."""
-        if not len(self.views_deg):
+        """The pictures turned by each angle, all in one batch; as they are, when there are no angles, or none."""
+        if not len(self.views_deg) or not len(pictures):
             return pictures
         angles = self.views_deg.float().deg2rad()  # of few digits, exact in any type that the weights may be cast to
         turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], 1).view(-1, 2, 2)

@@ -23,8 +23,12 @@ class Compared:
 
 def compared(run: Run, name: str, folder: Path) -> dict[str, Compared]:
     """The run by its name, trained in `folder`, and those beside it, each in a folder of its own below that."""
-    rows = {other: _trained(each, folder / "beside" / other) for other, each in run.beside.items()}
-    return {**rows, name: _trained(run, folder)}
+    return {each: _trained(own, folder_of(folder, each, run)) for each, own in {**run.beside, name: run}.items()}
+
+
+def folder_of(folder: Path, name: str, run: Run) -> Path:
+    """Where this one is trained, of the run and those beside it."""
+    return folder / "beside" / name if name in run.beside else folder
 
 
 def _trained(run: Run, folder: Path) -> Compared:

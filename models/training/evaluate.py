@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 
@@ -21,6 +22,9 @@ from models.training.methods import METHODS
 
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Figures = Mapping[str, list[Figure]]  # dtype -> figures, in the same order
+
+# What is read: what was kept for choosing; or the test sets, entered in a ledger, or nowhere as there is none.
+Read: TypeAlias = Literal["choosing", "unentered"] | Path
 
 
 @dataclass(frozen=True)
@@ -53,51 +57,54 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 
-def evaluate(folder: Path, data: Path, ledger: Path | None = None, *, test: bool = False) -> Figures:
+def evaluate(folder: Path, data: Path, read: Read = "choosing") -> Figures:
     """Figures of the model in `folder`, by the type its encoder computes in; ValueError for a name without a measure.
 
-    With a ledger (docs/results.md) the test sets are read: the read is appended to it and the figures go into the
-    model's card. Without one nothing is written, and unless `test` the alphabets that served for choosing are measured.
+    Where the read is entered in a ledger (docs/results.md), the figures go into the model's card too.
     """
     checkpoint = load(folder)
     if checkpoint.card.name not in MEASURES:
         raise ValueError(f"there is no measure for {checkpoint.card.name}; there are {', '.join(MEASURES)}")
-    figures = measured(
-        checkpoint, MEASURES[checkpoint.card.name], data, f"kshot evaluate {checkpoint.card.name}", ledger, test=test
-    )
-    if ledger is not None:
+    command = f"kshot evaluate {checkpoint.card.name}"
+    figures = measured(checkpoint, MEASURES[checkpoint.card.name], data, command, read)
+    if isinstance(read, Path):
         (folder / DESCRIPTION).write_text(_with_figures(checkpoint.card, figures).to_json(), "utf-8")
     return figures
 
 
-def measured(
-    checkpoint: Checkpoint,
-    measure: Measure,
-    data: Path,
-    command: str,
-    ledger: Path | None = None,
-    *,
-    test: bool = False,
-) -> Figures:
-    """Figures of a model; with a ledger the test sets are read, and the read is entered as the work of `command`."""
-    test = test or ledger is not None
-    figures = {name: measure.figures(checkpoint, data, DTYPES[name], test) for name in measure.dtypes}
-    if ledger is not None:
-        with ledger.open("a", encoding="utf-8") as file:
-            file.write(section(checkpoint, measure, command, figures))
+def measured(checkpoint: Checkpoint, measure: Measure, data: Path, command: str, read: Read = "choosing") -> Figures:
+    """Figures of a model; a read of the test sets is entered as the work of `command`, also one that breaks off."""
+    test, head = read != "choosing", _head(checkpoint, measure, command)
+    try:
+        figures = {name: measure.figures(checkpoint, data, DTYPES[name], test) for name in measure.dtypes}
+    except FileNotFoundError:  # of the data sets, before anything is read
+        raise
+    except BaseException as error:
+        _enter(read, f"{head}\nIt broke off, without figures: {type(error).__name__}.\n")
+        raise
+    _enter(read, f"{head}\n{_table(figures)}")
     return figures
 
 
-def section(checkpoint: Checkpoint, measure: Measure, command: str, figures: Figures) -> str:
-    """The entry of one read of the test sets, in Markdown."""
+def _enter(read: Read, entry: str) -> None:
+    if isinstance(read, Path):
+        with read.open("a", encoding="utf-8") as file:
+            file.write(entry)
+
+
+def _head(checkpoint: Checkpoint, measure: Measure, command: str) -> str:
+    """The entry of one read of the test sets, in Markdown, above its figures."""
     lines = [
         f"\n## {checkpoint.card.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n",
         f"- command: `{command}`, {hardware()}",
         f"- digest: `{checkpoint.digest}`",
         f"- read: {measure.reads}; means with 95% intervals\n",
-        f"| figure | {' | '.join(figures)} |",
-        f"|---|{'---|' * len(figures)}",
     ]
+    return "\n".join(lines)
+
+
+def _table(figures: Figures) -> str:
+    lines = [f"| figure | {' | '.join(figures)} |", f"|---|{'---|' * len(figures)}"]
     for row in zip(*figures.values(), strict=True):
         lines.append(f"| {row[0].name} | {' | '.join(str(figure) for figure in row)} |")
     return "\n".join(lines) + "\n"

@@ -1,6 +1,5 @@
 """The recipe `own`: meta-training on a user's own classes, from a model that ships or from scratch."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from models.data.pools import PoolEpisodes, split
 from models.data.schema import DataSet, UnusableData
 from models.inputs import INPUTS
 from models.learner import Learner
+from models.training.figures import Figure, percent
 from models.training.objectives.episodic import Metrics, episodic
 from models.training.train import Run
 from models.training.vectors import judged
@@ -26,6 +26,7 @@ SCRATCH = "scratch"
 STARTS = {"image": "glyphs", "vector": "vectors"}
 RATES = {("image", True): 1e-4, ("image", False): 1e-3, ("vector", True): 0.03, ("vector", False): 3e-3}
 HELD_OUT_SEED, HELD_OUT_STEPS = 1, 10
+HELD_OUT = "held_out_accuracy"
 NUM_NAMED = 50  # labels held out that the card lists by name
 
 
@@ -65,7 +66,7 @@ def own(
     begin = _start(owned, start or STARTS[owned.modality])
     rows = _rows(owned, begin.inputs)
     warm = begin.told != SCRATCH
-    validate = _validation(PoolEpisodes(rows, held, 4, ways, shots, seed=HELD_OUT_SEED))
+    judged_by = PoolEpisodes(rows, held, 4, ways, shots, seed=HELD_OUT_SEED)
     names = ", ".join("/".join(filter(None, key)) for key in list(held)[:NUM_NAMED])
     told: dict[str, Any] = {
         "recipe": f"kshot train own ({num_steps} steps, {__name__})",
@@ -75,7 +76,7 @@ def own(
         "licence": "its weights are as free as the data they were trained on",
     }
     if warm:
-        told["validation of the start"] = {key: round(value, 4) for key, value in _judge(begin.learner, validate)}
+        told |= _of_start(_held_out(begin.learner.eval(), judged_by))
     return Run(
         card=Card(name, owned.modality, ("classification",), begin.inputs, begin.encoder, begin.head, "", told),
         learner=begin.learner,
@@ -86,7 +87,7 @@ def own(
         rate=rate or RATES[owned.modality, warm],
         warmup_steps=num_steps // 20,
         weight_decay=1e-4,
-        validate=validate,
+        validate=lambda learner: {HELD_OUT: _held_out(learner, judged_by).value / 100},
         validate_steps=max(1, num_steps // 5),
     )
 
@@ -143,16 +144,13 @@ def _as_served(learner: Learner, batch: Batch) -> Metrics:
     return episodic(learner, batch)
 
 
-def _validation(tasks: PoolEpisodes) -> Callable[[Learner], Metrics]:
+def _of_start(before: Figure) -> dict[str, dict[str, float]]:
+    """What the card tells of the model that training went on from, and how exactly."""
+    value, half = (round(each / 100, 4) for each in (before.value, before.half))
+    return {"validation of the start": {before.name: value}, "95% of it within": {before.name: half}}
+
+
+def _held_out(learner: Learner, tasks: PoolEpisodes) -> Figure:
     """The share of right answers in tasks of labels that are not trained on, always the same tasks."""
-
-    def validate(learner: Learner) -> Metrics:
-        right = [judged(learner, tasks(step)).right.mean() for step in range(HELD_OUT_STEPS)]
-        return {"held_out_accuracy": float(np.mean(right))}
-
-    return validate
-
-
-def _judge(learner: Learner, validate: Callable[[Learner], Metrics]) -> list[tuple[str, float]]:
-    learner.eval()
-    return list(validate(learner).items())
+    right = [judged(learner, tasks(step)).right.mean(1) for step in range(HELD_OUT_STEPS)]
+    return percent(HELD_OUT, np.concatenate(right))

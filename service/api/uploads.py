@@ -126,7 +126,10 @@ def _examples(rows: Sequence[Part], files: str, wrong: list[FieldError]) -> Iter
         label = _folder(part.filename or "") if part.name in BY_FOLDER else part.name
         if label is None:
             named = f"the file name {(part.filename or '')[:80]!r} has no folder"
-            message = f"{named}; the label is the name of the field, or in the field {part.name!r} that folder"
+            message = (
+                f"{named}; the label is the name of the field, or in the field {part.name!r} that folder; only models "
+                "of images take files, to others send JSON"
+            )
             wrong.append(FieldError(f"{files}.{position}.label", message))
         yield {"input": part.content, "label": label}
 

@@ -169,7 +169,7 @@ def _text(value: Input) -> str:
 
 def _but_json(value: Input) -> str:
     """A file of a form to a model that takes no images."""
-    return ": send JSON, not a form" if isinstance(value, bytes) else ""
+    return ": only models of images take forms with files, to this one send JSON" if isinstance(value, bytes) else ""
 
 
 def _but_path(value: Input) -> str:
@@ -178,4 +178,6 @@ def _but_path(value: Input) -> str:
 
 
 def _noun(value: Input) -> str:
+    if isinstance(value, bytes):
+        return "a file"
     return {"image": "an image", "text": "a text", "vector": "a list of numbers"}[_modality(value)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.encoders.identity import Identity
-from models.encoders.packed import pack as pack_weights
+from models.encoders.onednn import pack_weights
 from models.heads.tail import Tail
 from models.inputs.frame import max_words
 from models.inputs.text import TextInput
@@ -22,12 +22,12 @@ from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, Forecast, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
 from service.engine.forecasting import as_told, forecasts
-from service.engine.lanes import Lanes
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
 from service.engine.scores import host_scores, joined, own_scores
 from service.engine.slices import cuts, pieces, rows_a_slice
 from service.engine.texts import Texts, keys_of
+from service.engine.threads import Threads
 from service.metrics import Metrics
 
 MOST_WARM = 8  # rows of the largest run before a start has ended, which must not wait for an encoder that is dear
@@ -51,7 +51,7 @@ class Compute:
         num_threads: int = 1,
     ) -> None:
         self.device = device
-        self._lanes = Lanes(num_threads if device.type == "cpu" else 1)  # a GPU has one queue
+        self._threads = Threads(num_threads if device.type == "cpu" else 1)  # a GPU has one queue
         self.texts = Texts(text_bytes, metrics)
         self.checkpoints = checkpoints
         self.slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
@@ -151,7 +151,7 @@ class Compute:
     ) -> Generator[None, None, tuple[TaskParams, list[Forecast | None]]]:
         """The params as they are stored, each task's at its temperature, and what is told of the tasks."""
         head = self.learners[digest].head
-        told = yield from forecasts(head, self._appraisals[digest], support, params, list(tasks), self._lanes)
+        told = yield from forecasts(head, self._appraisals[digest], support, params, list(tasks), self._threads)
         return as_told(head, params, told), told
 
     def encode(
@@ -228,7 +228,7 @@ class Compute:
         if len(parts) == 1:
             made = [self._made(digest, parts[0][1])]
         else:
-            made = yield from self._lanes.abreast([self._piece(digest, part) for _, part in parts])
+            made = yield from self._threads.abreast([self._piece(digest, part) for _, part in parts])
         return _cat(made)[to_device(np.argsort(np.concatenate([where for where, _ in parts])), self.device)]
 
     def _piece(self, digest: str, rows: Array) -> Generator[None, None, Tensor]:

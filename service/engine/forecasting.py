@@ -13,7 +13,7 @@ from models.heads.crossed import Folds, answered, cross
 from models.heads.head import Head, tempered
 from models.types import Classes, Logits, Support, TaskParams, Values
 from service.engine.arrays import Doubt, Forecast, LabelledArrays
-from service.engine.lanes import Lanes
+from service.engine.threads import Threads
 
 MAX_FORECAST_ROWS = 1_000  # of a support; folds of more take too long beside what it would tell
 LEAST_POINTS = 3  # of a regression
@@ -27,7 +27,7 @@ def forecasts(
     support: Support,
     params: TaskParams,
     tasks: list[LabelledArrays],
-    lanes: Lanes,
+    threads: Threads,
 ) -> Generator[None, None, list[Forecast | None]]:
     """Of each task, none where it cannot be told. What goes wrong here must not cost the task."""
     nothing: list[Forecast | None] = [None] * len(tasks)
@@ -36,7 +36,7 @@ def forecasts(
     if appraisal is None or not isinstance(support.target, wanted) or is_large:
         return nothing
     try:
-        return (yield from _forecasts(head, appraisal, support, params, tasks, lanes))
+        return (yield from _forecasts(head, appraisal, support, params, tasks, threads))
     except Exception:
         log.warning("tasks could not be appraised", exc_info=True)
         return nothing
@@ -57,10 +57,10 @@ def _forecasts(
     support: Support,
     params: TaskParams,
     tasks: list[LabelledArrays],
-    lanes: Lanes,
+    threads: Threads,
 ) -> Generator[None, None, list[Forecast | None]]:
     folds = Folds.of([_shots(task) for task in tasks], [_num_names(task) for task in tasks])
-    crossed = yield from cross(head, support, folds, lanes.abreast)
+    crossed = yield from cross(head, support, folds, threads.abreast)
     own = yield from answered(head, params, support.rows)
     signs = signs_of(support, own, crossed)
     told = appraisal.appraise(signs)

@@ -21,9 +21,13 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class _Compiled:
-    """An insert as text, and its columns in their order, with what makes of some what the driver takes."""
+    """An insert of a row as text, which ends with the row's places (they are apart too, for more rows).
+
+    Its columns in their order, with what makes of some what the driver takes.
+    """
 
     sql: str
+    places: str
     columns: Sequence[tuple[str, Bind | None]]
 
 
@@ -43,7 +47,7 @@ class Rows:
         connection.dispatch.before_cursor_execute(*told)
         try:
             with as_sqlalchemy(compiled.sql, self._dialect):
-                await driver.trip(lambda sqlite: _written(sqlite, compiled.sql, bound))
+                await driver.trip(lambda sqlite: _written(sqlite, compiled, bound))
         finally:
             connection.dispatch.after_cursor_execute(*told)
 
@@ -51,7 +55,9 @@ class Rows:
         written = statement.compile(dialect=self._dialect, column_keys=list(names))
         assert isinstance(written, SQLCompiler) and written.positiontup is not None
         binders = binders_of(written, self._dialect)
-        made = _Compiled(written.string, [(name, binders[name]) for name in written.positiontup])
+        places = f"({', '.join('?' * len(written.positiontup))})"
+        assert written.string.endswith(f" VALUES {places}"), written.string
+        made = _Compiled(written.string, places, [(name, binders[name]) for name in written.positiontup])
         self._compiled[statement, names] = made
         return made
 
@@ -64,9 +70,9 @@ def _bound(values: Sequence[Any], bind: Bind | None) -> Sequence[Any]:
     return [bind(first)] * len(values) if all(value is first for value in values) else [*map(bind, values)]
 
 
-def _written(sqlite: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> sqlite3.Cursor:
-    """A cursor that has inserted them, by a statement for one row."""
-    cursor, row = sqlite.cursor(), sql[sql.rindex("(") :]
+def _written(sqlite: sqlite3.Connection, insert: _Compiled, rows: Sequence[tuple[Any, ...]]) -> sqlite3.Cursor:
+    """A cursor that has inserted them."""
+    cursor = sqlite.cursor()
     for part in (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE)):
-        cursor.execute(sql + f", {row}" * (len(part) - 1), [*chain.from_iterable(part)])
+        cursor.execute(insert.sql + f", {insert.places}" * (len(part) - 1), [*chain.from_iterable(part)])
     return cursor

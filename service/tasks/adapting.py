@@ -16,9 +16,10 @@ from service.errors import CannotReadapt, FieldError
 from service.ids import new_ids
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
-from service.tasks.answers import expected_of, suspects_of, task_of
+from service.tasks.answers import expected_of, task_of
 from service.tasks.damage import refuse_cut, row_bytes, rows_of
 from service.tasks.decoding import Decoding, Targets
+from service.tasks.suspects import suspects_of
 from service.tasks.transferring import Other
 
 LEAST_SLOTS = 2  # with the outside, also where a task has none: heads need not know of empty axes

@@ -1,13 +1,12 @@
 """Stored records -> what goes over the wire."""
 
-from collections.abc import Sequence
 from typing import cast
 
 from service.codec import Role
 from service.engine.arrays import Forecast
-from service.forecasts import Expected, ExpectedAccuracy, ExpectedR2, Suspect
+from service.forecasts import Expected, ExpectedAccuracy, ExpectedR2
 from service.schemas import SupportExample, Task, TaskVersion
-from service.storage.records import ExampleRecord, Member, TaskRecord, VersionRecord
+from service.storage.records import Member, TaskRecord, VersionRecord
 
 
 def task_of(record: TaskRecord) -> Task:
@@ -38,24 +37,6 @@ def expected_of(kind: str, forecast: Forecast | None) -> Expected | None:
     if kind == "regression":
         return ExpectedR2(r2=middle, low=low, high=high, level=forecast.level)
     return ExpectedAccuracy(accuracy=middle, low=low, high=high, level=forecast.level)
-
-
-def suspects_of(
-    labels: Sequence[str], forecast: Forecast | None, known: Sequence[ExampleRecord], sent: Sequence[ExampleRecord]
-) -> list[Suspect]:
-    """The examples whose label the others contradict, the surest first."""
-    rows = [*known, *sent]
-    return [
-        Suspect(
-            id=rows[doubt.row].example_id,
-            index=doubt.row - len(known) if doubt.row >= len(known) else None,
-            label=str(rows[doubt.row].label),
-            instead=labels[doubt.instead],
-            probability=round(doubt.probability, 4),
-        )
-        for doubt in (forecast.doubts if forecast is not None else ())
-        if doubt.row < len(rows)
-    ]
 
 
 def version_of(record: VersionRecord) -> TaskVersion:

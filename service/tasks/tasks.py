@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import codec
 from service.catalog import FORM, Catalog, Served
 from service.engine.engine import Engine
-from service.errors import TaskDamaged
+from service.errors import InvalidRequest, TaskDamaged
 from service.ids import new_id
 from service.metrics import Metrics
 from service.once import Receipt
@@ -39,6 +39,7 @@ from service.tasks.adapting import (
 )
 from service.tasks.answers import task_of
 from service.tasks.decoding import Decoding
+from service.tasks.elsewhere import told_elsewhere
 from service.tasks.evaluating import Evaluating
 from service.tasks.exporting import Exporting
 from service.tasks.finding import find_task, find_what_is_left, why_not
@@ -108,7 +109,10 @@ class Tasks:
         refuse_names(names, model)
         await self._refuse_news(request, model, kind)
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
-        rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline)
+        try:
+            rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline)
+        except InvalidRequest as error:
+            raise told_elsewhere(error, request.support, kind, self._catalog.of(tenant)) from None
         refuse_prior(request, kind, targets)
         cut, form = Cut.of(model, rows, names), model.made(rows).get(FORM)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior

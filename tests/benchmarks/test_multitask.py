@@ -8,10 +8,14 @@ import pytest
 
 from benchmarks import multitask
 from benchmarks.pipeline import pipeline_table
+from models.card import digest
 from models.data.shared import drawings
+from models.learner import Learner
 from models.training.compare import Compared
 from models.training.multitask import FRAME
-from models.training.pipeline import pipeline_run
+from models.training.objectives.episodic import Metrics
+from models.training.pipeline import SHARES, pipeline_run
+from models.training.train import Run
 from tests.models.training.tiny import omniglot
 
 
@@ -37,6 +41,26 @@ def test_schools_are_compared_and_kept(tmp_path: Path, monkeypatch: pytest.Monke
     assert text.count("## multitask-schools") == 2  # each read is in the ledger
     kept = sorted(path.parent.name for path in (tmp_path / "out" / "schools-all").glob("*/result.json"))
     assert kept == ["alone-school-1", "alone-school-2", "alone-school-3", "alone-school-4", "fixed", "uncertainty"]
+
+
+def test_the_ledger_names_every_model_that_the_pipeline_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, page = drawings(omniglot(8), FRAME), tmp_path / "results.md"
+    page.write_text("# Results\n\n## The ledger\n")
+
+    def recipe(data: Path, num_steps: int, seed: int) -> Run:
+        made = {name: pipeline_run(shared, "x", num_steps, judge, part, seed) for name, part in SHARES.items()}
+        return replace(made.pop("both"), beside=made)
+
+    def judge(learner: Learner) -> Metrics:
+        return {"within": 0.5}
+
+    monkeypatch.setattr(multitask, "pipeline_recipe", recipe)
+    monkeypatch.setattr(multitask, "load_omniglot", lambda cache, part: omniglot(8, 1))
+    monkeypatch.setattr(multitask, "applied", lambda read, num_tasks: judge)
+    multitask.pipeline(tmp_path / "out", page, tmp_path, steps=2, seeds=2)
+    kept = {digest(card.parent)[:12] for card in tmp_path.glob("out/**/model.json")}
+    assert len(kept) == 2 * len(SHARES)
+    assert all(f"`{each}`" in page.read_text() for each in kept)
 
 
 def test_the_pipeline_is_told_over_seeds_and_what_both_gain_seed_by_seed() -> None:

@@ -114,6 +114,28 @@ def test_serving_says_which_database(served: list[str], monkeypatch: pytest.Monk
     assert "The database is postgresql+psycopg://me:***@host/kshot." in told and served == ["off", "off"]
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite+aiosqlite:///:memory:", "a database in memory cannot be shared by several connections"),
+        ("sqlite+aiosqlite://", "a database in memory cannot be shared by several connections"),
+        ("mysql://host/kshot", "no driver for 'mysql'"),
+    ],
+)
+def test_a_database_that_cannot_serve_is_no_new_one(
+    served: list[str], monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", url)
+    refused = kshot("serve", "--port", "0")
+    assert refused.exit_code == 1 and said in refused.output and "is new" not in refused.output
+    assert not served
+
+
+def test_a_file_that_is_named_by_a_uri_is_told_as_it_is(served: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KSHOT_DATABASE_URL", "sqlite+aiosqlite:///file:mine.db?uri=true")
+    assert "The database is file:mine.db." in kshot("serve", "--port", "0").output and served == ["off"]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize("auth", ["on", "off"])
 def test_as_it_is_set(served: list[str], monkeypatch: pytest.MonkeyPatch, host: str, auth: str) -> None:

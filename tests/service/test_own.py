@@ -1,6 +1,7 @@
 """A user's own data from the files to HTTP: `kshot train --data`, KSHOT_MODELS, a task, an answer."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from models.card import Card, read_card
 from models.data.schema import UnusableData
 from models.training import own as recipe
 from service.cli import app
+from service.training import _tell_gain
 from tests.models.training.tiny import omniglot
 from tests.service.api.serving import picture, serving
 
@@ -88,6 +90,22 @@ async def test_vectors_of_ones_own_become_a_model_that_serves(
     async with serving(sqlite_url, "mine", models=tmp_path / "run/models") as client:
         asked: list[object] = [[float(row[name]) for name in "abcde"] for row in rows[2:17:5]]
         assert await ask(client, support, asked) == ["l0", "l1", "l2"]
+
+
+@pytest.mark.parametrize(("after", "is_told"), [(0.62, False), (0.58, True), (0.4, True)])
+def test_a_gain_within_the_error_is_none(
+    after: float, is_told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = {"validation of the start": 0.5, "95% of it within": 0.1, "validation": after}
+    told = {name: {"held_out_accuracy": value} for name, value in figures.items()}
+    card = Card(
+        "mine", "vector", ("classification",), {"name": "vector"}, {"name": "identity"}, {"name": "ridge"}, "now"
+    )
+    (tmp_path / "model.json").write_text(replace(card, card={**told, "start": "vectors@1"}).to_json())
+    _tell_gain(tmp_path, 7)
+    said = capsys.readouterr().out
+    assert f"held out accuracy: 50.0% ± 10.0% before (vectors@1), {after:.1%} after step 7" in said
+    assert ("It is not shown to be better" in said) is is_told
 
 
 def test_a_model_that_ships_is_gone_on_from(letters: Path, tmp_path: Path) -> None:

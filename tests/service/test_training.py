@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from models.card import read_card
+from models.training.evaluate import Read
 from models.training.figures import Figure
 from service.cli import app
+from service.training import LEDGER, PACKAGE
 from tests.models.training.tiny import write_omniglot
 
 SMALL = ("channels=8", "num_images=20", "num_steps=1")
@@ -48,36 +50,50 @@ def test_wrong_arguments_are_named(folder: Path, pair: str, said: str) -> None:
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path | None, bool]]:
-    """With which ledger, and whether on the test sets, a model was measured, instead of an hour of measuring."""
-    asked: list[tuple[Path | None, bool]] = []
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Read]:
+    """What was read of a model, instead of an hour of measuring."""
+    asked: list[Read] = []
 
-    def measure(folder: Path, data: Path, ledger: Path | None, *, test: bool) -> dict[str, list[Figure]]:
-        asked.append((ledger, test))
+    def measure(folder: Path, data: Path, read: Read) -> dict[str, list[Figure]]:
+        asked.append(read)
         return {"fp32": [Figure("accuracy", 60.0, 1.0)]}
 
     monkeypatch.setattr("models.training.evaluate.evaluate", measure)
     return asked
 
 
-def test_a_ledger_is_kept_in_a_checkout_alone(
-    measured: list[tuple[Path | None, bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_read_is_entered_in_the_checkout_wherever_it_is_asked_for(
+    reads: list[Read], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    checkout, ledger = tmp_path / "checkout", tmp_path / "checkout/docs/results.md"
+    (checkout / "tests").mkdir(parents=True)
+    ledger.parent.mkdir()
+    ledger.touch()
+    monkeypatch.setattr("service.training.PACKAGE", checkout / "service")
+    for folder in (checkout, checkout / "tests", tmp_path):
+        monkeypatch.chdir(folder)
+        for options in ([], ["--choosing"]):
+            asked = CliRunner().invoke(app, ["evaluate", "glyphs", *options])
+            assert asked.exit_code == 0 and asked.stderr == ""
+    assert reads == [ledger, "choosing"] * 3
+
+
+def test_without_a_checkout_figures_are_printed_alone(
+    reads: list[Read], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.training.PACKAGE", tmp_path / "site-packages/service")
     runner = CliRunner(env={"COLUMNS": "200"})
-    outside = runner.invoke(app, ["evaluate", "glyphs"])
-    assert outside.exit_code == 0 and "accuracy" in outside.stdout and "no ledger docs/results.md" in outside.stderr
-    missing = runner.invoke(app, ["evaluate", "glyphs", "--ledger", "nowhere/ledger.md"])
+    asked = runner.invoke(app, ["evaluate", "glyphs"])
+    assert asked.exit_code == 0 and "accuracy" in asked.stdout and "no ledger docs/results.md" in asked.stderr
+    missing = runner.invoke(app, ["evaluate", "glyphs", "--ledger", str(tmp_path / "nowhere/ledger.md")])
     assert missing.exit_code == 2 and "no folder for the ledger" in missing.output
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/results.md").touch()
-    for options in ([], ["--choosing"]):
-        inside = runner.invoke(app, ["evaluate", "glyphs", *options])
-        assert inside.exit_code == 0 and inside.stderr == ""
-    monkeypatch.chdir(tmp_path / "docs")
-    assert runner.invoke(app, ["evaluate", "glyphs"]).stderr == ""
-    ledger = tmp_path / "docs/results.md"
-    assert measured == [(None, True), (ledger, True), (None, False), (ledger, True)]
+    given = runner.invoke(app, ["evaluate", "glyphs", "--ledger", str(tmp_path / "mine.md")])
+    assert given.exit_code == 0 and given.stderr == ""
+    assert reads == ["unentered", tmp_path / "mine.md"]
+
+
+def test_the_ledger_of_this_checkout_is_found() -> None:
+    assert (PACKAGE.parent / LEDGER).is_file()
 
 
 def test_a_missing_base_is_told_by_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from models.card import read_card
 from models.checkpoint import load
 from models.training import measure, measure_methods
-from models.training.evaluate import evaluate
+from models.training.evaluate import MEASURES, evaluate
+from models.training.figures import Figure
 from models.training.omniglot import omniglot
 from models.training.publish import publish
 from tests.models.training.tiny import tiny_run, write_omniglot
@@ -40,6 +41,24 @@ def test_a_read_of_the_test_sets_is_entered_and_goes_into_the_card(published: Pa
     figures = read_card(published).card["figures"]
     assert figures["bf16"]["digits, 10-way 5-shot"] in written
     assert load(published).digest == digest
+
+
+@pytest.mark.parametrize(("error", "is_entered"), [(KeyboardInterrupt, True), (FileNotFoundError, False)])
+def test_a_read_that_breaks_off_is_entered_unless_there_was_nothing_to_read(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], is_entered: bool
+) -> None:
+    def broken(*_: object) -> list[Figure]:
+        raise error
+
+    monkeypatch.setitem(MEASURES, "glyphs", replace(MEASURES["glyphs"], figures=broken))
+    ledger = tmp_path / "results.md"
+    for read in (ledger, "unentered", "choosing"):
+        with pytest.raises(error):
+            evaluate(published, tmp_path, read)
+    assert ledger.exists() == is_entered
+    if is_entered:
+        assert ledger.read_text().count("broke off, without figures: KeyboardInterrupt") == 1
+        assert load(published).digest in ledger.read_text()
 
 
 def test_a_model_of_the_comparison_is_measured_like_any_other(

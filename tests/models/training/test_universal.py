@@ -1,12 +1,15 @@
 """One step of the recipe of `universal` on small made-up pools, and what is measured of it."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 
-from benchmarks.universal import Trained, error, tables
+from benchmarks.universal import ROW, Trained, error, tables, trained, whole
 from models.checkpoint import build
 from models.data import streams
 from models.data.pools import PoolEpisodes
@@ -110,7 +113,7 @@ def test_the_table_has_a_line_a_task_and_a_mean_a_stream() -> None:
         return {name: value + spread * place for place, (name, value) in enumerate(zip(names, values, strict=True))}
 
     names = ("image: 5-way 1-shot", "text: a", "text: b", "vector: c", "regression: d")
-    rows = {name: [Trained("d" * 64, {"image": 1.0}, 3.0)] * 2 for name in ("universal", "image")}
+    rows = {name: [Trained("d" * 64, {"image": 1.0}, 3.0, {})] * 2 for name in ("universal", "image")}
     found = {"all, universal": grids(0.9, 0.9, 0.8, 0.9, 0.9), "all, twins": grids(0.91, 0.885, 0.8, 0.9, 0.9)}
     told = tables({"all": rows}, found)
     assert "| image: 5-way 1-shot | 90.0 | 91.0 | -1.00 ± 0.00 |" in told
@@ -124,4 +127,12 @@ def test_the_error_of_a_difference_is_over_seeds_and_over_tasks() -> None:
     draws = seeds + tasks + rng.normal(0, 1, (500, 5, 40))
     told = np.array([error([each]) for each in draws])
     assert draws.mean((1, 2)).std() == pytest.approx((told**2).mean() ** 0.5, rel=0.1)
-    assert error([draws[0, :1]]) == pytest.approx(draws[0, 0].std(ddof=1) / 40**0.5)  # one seed says nothing of seeds
+
+
+def test_a_folder_keeps_the_model_of_its_arguments_and_no_other(tmp_path: Path) -> None:
+    row = Trained("d" * 64, {"image": 1.0}, 3.0, whole({"seed": 1, "num_steps": 7}))
+    (tmp_path / ROW).write_text(json.dumps(asdict(row)))
+    assert trained(tmp_path, {"num_steps": 7, "seed": 1}, tmp_path) == row
+    for other in ({"seed": 1}, {"seed": 2, "num_steps": 7}, {"seed": 1, "num_steps": 7, "rate": 0.1}):
+        with pytest.raises(typer.BadParameter, match="a model of other arguments"):
+            trained(tmp_path, other, tmp_path)

@@ -155,6 +155,7 @@ async def test_inputs_of_another_kind_are_refused_with_their_place(client: httpx
     too_long = [{"input": [1.0] * 9, "label": label} for label in "ab"]
     problem = await client.post("/v1/tasks", json={"model": "mixed", "support": too_long})
     assert problem.status_code == 422 and "a vector of 1 to 8 numbers, got 9" in problem.text
+    assert "that take it" not in problem.text
     assert (await client.get(url)).json()["version"] == 1
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.service.api.serving import assert_problem, picture, serving, vectors
+from tests.service.api.serving import assert_problem, input_dim, picture, serving, vectors
 from tests.service.api.test_forms import BOUNDARY, form, part
 from tests.service.codec.pictures import saved, stroke
 from tests.service.samples import make_key
@@ -301,3 +301,15 @@ async def test_vectors_still_come_by_json(limited: httpx.AsyncClient) -> None:
     made = await limited.post("/v1/tasks", json={"model": "vectors", "support": vectors(dim)})
     answer = await limited.post(f"{made.headers['location']}/predictions", files=FILES)
     assert_problem(answer, 422, INVALID)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_files_to_a_model_of_no_images_are_told_to_be_json(limited: httpx.AsyncClient) -> None:
+    problem = assert_problem(await create(limited, model="vectors"), 422, INVALID)
+    assert problem["errors"][0]["path"] == "support.0.input"
+    assert "expected a list of numbers, got a file: only models of images take forms" in problem["detail"]
+    named = assert_problem(await create(limited, [("file", ("mine.csv", b"1,2"))], "vectors"), 422, INVALID)
+    assert "only models of images take files, to others send JSON" in named["detail"]
+    made = await limited.post("/v1/tasks", json={"model": "vectors", "support": vectors(await input_dim(limited))})
+    asked = await limited.post(f"/v1/tasks/{made.json()['id']}/predictions", files=[("inputs", ("1.png", TALL))])
+    assert "inputs.0: expected a list of numbers, got a file" in assert_problem(asked, 422, INVALID)["detail"]

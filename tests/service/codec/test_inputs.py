@@ -92,6 +92,8 @@ def test_another_kind_of_input_is_refused_with_what_was_expected() -> None:
         'expected an image, {"image": "<base64>"}, got a list of numbers',
     ]
     assert fault([picture], VectorInput(2), "vector")[0][1] == "expected a list of numbers, got an image"
+    file = fault([saved(stroke())], VectorInput(2), "vector")[0][1]
+    assert file.startswith("expected a list of numbers, got a file: only models of images take forms with files")
     assert fault(["a"], VectorInput(2), "vector")[0][1] == "expected a list of numbers, got a text"
 
 

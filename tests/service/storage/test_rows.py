@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import make_url
+from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import Conflict
 from service.metrics import Metrics
 from service.schemas import Slot
-from service.storage import inserts, migrate, queries, requests
+from service.storage import inserts, migrate, queries, requests, tables
 from service.storage.database import Database
 from service.storage.records import Source
 from service.storage.requests import StoredAnswer
-from service.storage.rows import AT_ONCE
+from service.storage.rows import AT_ONCE, Rows
 from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 SOURCE = replace(new_task(), id="task_0", prior={"cat": 0.25, "dog": 0.75})
@@ -65,6 +67,12 @@ async def test_the_same_rows_as_through_sqlalchemy(tmp_path: Path) -> None:
     assert straight == through
     filled = {"tasks", "versions", "params", "own_params", "transfers", "examples", "memberships", "features"}
     assert {name for name, rows in straight.items() if rows} >= filled | {"requests", "answers"}
+
+
+def test_an_insert_that_says_more_than_its_row_is_not_sent_straight() -> None:
+    insert = dialect.insert(tables.Tenant).on_conflict_do_nothing()
+    with pytest.raises(AssertionError, match="ON CONFLICT"):
+        Rows(dialect.dialect(paramstyle="qmark"))._compile(insert, ("tenant", "train_from_tasks"))
 
 
 async def test_a_row_that_is_there_is_a_lost_race_of_its_own_work_alone(sqlite_url: str) -> None:

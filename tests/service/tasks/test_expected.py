@@ -50,6 +50,29 @@ async def test_a_wrong_label_is_suspected_by_id_and_place_wherever_it_came_from(
     assert clean["suspects"] == [] and clean["expected"]["accuracy"] > task["expected"]["accuracy"]
 
 
+async def test_the_same_input_with_two_labels_is_suspected_on_both_sides(life: Life) -> None:
+    support = labelled(life, [0, 0, 0, 4, 4, 4], "aaabbb")
+    twice = {"input": support[0]["input"], "label": "b"}
+    task = await made(life, [*support, twice])
+    told = {each["index"]: each for each in task["suspects"]}
+    assert set(told) == {0, 6} and told[0]["probability"] >= 0.5 <= told[6]["probability"]
+    assert [(told[place]["label"], told[place]["instead"]) for place in (0, 6)] == [("a", "b"), ("b", "a")]
+    path = f"/v1/tasks/{task['id']}"
+    more = (await life.extend(path, {**support[0]})).json()["suspects"]  # two against one
+    assert [(each["id"], each["index"]) for each in more] == [(task["example_ids"][6], None)]
+    clean = (await life.client.delete(f"{path}/support/{task['example_ids'][6]}")).json()
+    assert clean["suspects"] == []
+
+
+async def test_the_same_input_with_two_labels_is_told_where_nothing_else_can_be(life: Life) -> None:
+    once = labelled(life, [0, 4], "ab")
+    task = await made(life, [*once, {"input": once[0]["input"], "label": "c"}])
+    assert {(each["index"], each["label"], each["instead"]) for each in task["suspects"]} == {
+        (0, "a", "c"),
+        (2, "c", "a"),
+    }
+
+
 async def test_curves_are_told_by_r2_and_what_cannot_be_told_is_null(life: Life) -> None:
     line = [{"input": [x], "target": 2 * x + 1} for x in np.linspace(-4, 4, 10).tolist()]
     told = (await made(life, line, "curves"))["expected"]

@@ -20,7 +20,7 @@ class Packable(Protocol):
         """Do so."""
 
 
-def pack(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+def pack_weights(encoder: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
     """Make it ready to serve in this type; nothing where that is not bfloat16 on a CPU that computes in it."""
     if dtype == torch.bfloat16 and device.type == "cpu" and is_there():
         for part in encoder.modules():

@@ -1,28 +1,34 @@
 """Work side by side: a thread a piece. Torch's own threads wait for each other in every operation of every piece."""
 
+import threading
+import weakref
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import TypeAlias, TypeVar
 
 import torch
 
 Result = TypeVar("Result")
+Calls: TypeAlias = "SimpleQueue[Callable[[], None] | None]"
 
 MOST = 4  # pieces at once: each takes memory of its own
 
 
-class Lanes:
+class Threads:
     """A few pieces at once, the thread that asks does one of them; in a pause none goes on.
 
-    So many threads, and no more, compute at any time: the pieces share them, a lone one has all of them, by torch.
+    So many threads, and no more, compute at any time: the pieces share them, a lone one has all of them, by torch. A
+    process that ends does not wait for them, as an executor's would make it: an operation may never return.
     """
 
     def __init__(self, num_threads: int) -> None:
         self._num_threads = num_threads
         self._num = min(num_threads, MOST)
-        self._others = ThreadPoolExecutor(max(1, self._num - 1), "kshot-lane")
+        self._calls: Calls = SimpleQueue()
+        self._has_started = False
 
     def abreast(self, works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
         """What each comes to; they go on side by side, from pause to pause, and the next as soon as one has ended."""
@@ -42,7 +48,7 @@ class Lanes:
         if len(calls) == 1:
             return [calls[0]()]
         mode, threads = torch.is_inference_mode_enabled(), self._num_threads // len(calls)
-        others = [self._others.submit(_as_here, call, mode, threads) for call in calls[1:]]
+        others = [self._submitted(partial(_as_here, call, mode, threads)) for call in calls[1:]]
         torch.set_num_threads(threads)
         try:
             own = calls[0]()
@@ -50,6 +56,35 @@ class Lanes:
             wait(others)
             torch.set_num_threads(self._num_threads)
         return [own, *(each.result() for each in others)]
+
+    def _submitted(self, call: Callable[[], Result]) -> Future[Result]:
+        """What will have been returned or raised by another thread."""
+        if not self._has_started:
+            self._start()
+        future = Future[Result]()
+        self._calls.put(partial(_keep, future, call))
+        return future
+
+    def _start(self) -> None:
+        """The other threads, which end when nobody can ask for them any more."""
+        self._has_started = True
+        for _ in range(self._num - 1):
+            threading.Thread(target=_serve, args=(self._calls,), name="kshot-beside", daemon=True).start()
+            weakref.finalize(self, self._calls.put, None)
+
+
+def _serve(calls: Calls) -> None:
+    """One after another, until told that there will be no more."""
+    while (call := calls.get()) is not None:
+        call()
+        del call  # and what it made, which is not kept until the next
+
+
+def _keep(future: Future[Result], call: Callable[[], Result]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # raised where it is asked for
+        future.set_exception(error)
 
 
 def _advanced(work: Generator[None, None, Result]) -> tuple[Result] | None:

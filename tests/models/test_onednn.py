@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.encoders import packed
+from models.encoders import onednn
 from models.encoders.minilm import MiniLM
-from models.encoders.packed import pack
+from models.encoders.onednn import pack_weights
 from models.encoders.resnet import ResNet
 
 CPU = torch.device("cpu")
-NEAR = 0.02  # of the length of all features: bfloat16 tells 256 steps apart
+NEAR = 0.01  # of the length of all features: bfloat16 tells 256 steps apart
 
-pytestmark = pytest.mark.skipif(not packed.is_there(), reason="no bfloat16 by oneDNN here")
+pytestmark = pytest.mark.skipif(not onednn.is_there(), reason="no bfloat16 by oneDNN here")
 
 
 @pytest.fixture(autouse=True)
@@ -32,16 +32,31 @@ def resnet() -> ResNet:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("side", [56, 40])
-def test_folded_norms_are_nearer_than_rounded_ones(side: int) -> None:
+def test_folded_norms_are_as_near_as_rounded_ones(side: int) -> None:
+    gaps = torch.tensor([gaps_of(seed, side) for seed in range(8)])
+    served, rounded = gaps.mean(0)
+    assert served < 1.3 * rounded and gaps.amax() < NEAR
+
+
+def gaps_of(seed: int, side: int) -> tuple[float, float]:
+    """How far features are from the exact ones: with norms folded, and with weights that are only rounded."""
+    torch.manual_seed(seed)
     pictures = torch.randint(0, 255, (5, side, side), dtype=torch.uint8)
     encoder = resnet()
     exact, before = encoder(pictures), resnet()
     before.load_state_dict(encoder.state_dict())
-    pack(encoder, torch.bfloat16, CPU)
+    pack_weights(encoder, torch.bfloat16, CPU)
     served, rounded = (each.to(torch.bfloat16)(pictures).float() for each in (encoder, before))
-    gap, former = ((made - exact).norm() / exact.norm() for made in (served, rounded))
-    assert gap < NEAR and gap < 1.5 * former
     assert torch.equal(encoder(pictures), encoder(pictures))
+    folded, usual = (((made - exact).norm() / exact.norm()).item() for made in (served, rounded))
+    return folded, usual
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("views_deg", [(), (-8.0, 8.0)])
+def test_no_pictures_have_no_features(views_deg: tuple[float, ...]) -> None:
+    encoder = ResNet(widths=(8, 16), views_deg=views_deg).eval()
+    assert encoder(torch.zeros(0, 56, 56, dtype=torch.uint8)).shape == (0, 16)
 
 
 @torch.inference_mode()
@@ -50,7 +65,7 @@ def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
     tokens = torch.randint(1, 50, (num_texts, 12))
     encoder = MiniLM(None, heads=4, last=2, sizes=(50, 64, 128)).requires_grad_(False).to(torch.bfloat16)
     before = encoder(tokens)
-    pack(encoder, torch.bfloat16, CPU)
+    pack_weights(encoder, torch.bfloat16, CPU)
     assert encoder.layers[0].wide.packed is not None  # type: ignore[union-attr]
     assert torch.equal(encoder(tokens), before)
     assert torch.equal(copy.deepcopy(encoder)(tokens), before)
@@ -58,9 +73,9 @@ def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
 
 def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
     encoder = resnet()
-    pack(encoder, torch.float32, CPU)
+    pack_weights(encoder, torch.float32, CPU)
     assert encoder.blocks[0].packed is None
-    pack(encoder, torch.bfloat16, CPU)
+    pack_weights(encoder, torch.bfloat16, CPU)
     pictures = torch.rand(2, 1, 56, 56, requires_grad=True)
     encoder.blocks(pictures).sum().backward()
     assert pictures.grad is not None and pictures.grad.any()
@@ -72,8 +87,8 @@ def test_a_torch_without_these_operations_serves_as_it_does(monkeypatch: pytest.
     def missing(*_: object) -> None:
         raise AttributeError("no such operation")
 
-    monkeypatch.setattr(packed.PackedLinear, "__call__", missing)
-    monkeypatch.setattr(packed, "is_there", packed.is_there.__wrapped__)
+    monkeypatch.setattr(onednn.PackedLinear, "__call__", missing)
+    monkeypatch.setattr(onednn, "is_there", onednn.is_there.__wrapped__)
     encoder = resnet()
-    pack(encoder, torch.bfloat16, CPU)
+    pack_weights(encoder, torch.bfloat16, CPU)
     assert encoder.blocks[0].packed is None

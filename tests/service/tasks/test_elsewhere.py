@@ -1,0 +1,31 @@
+"""A vector of a length that the model does not take: what was expected, and which served model takes it."""
+
+import httpx
+import pytest
+
+from tests.service.api.serving import assert_problem, serving, vectors
+
+
+async def refused(client: httpx.AsyncClient, model: str, body: list[dict[str, object]]) -> list[str]:
+    problem = assert_problem(
+        await client.post("/v1/tasks", json={"model": model, "support": body}), 422, "invalid_request"
+    )
+    assert problem["detail"].startswith(f"{problem['errors'][0]['path']}: {problem['errors'][0]['message']}")
+    return [each["message"] for each in problem["errors"]]
+
+
+async def test_the_models_that_take_a_vector_of_another_length_are_named(sqlite_url: str) -> None:
+    async with serving(sqlite_url, "vectors", "curves", "tables") as client:
+        told = await refused(client, "vectors", vectors(12, shots=1))
+        assert told == ["expected a vector of 64 numbers, got 12; served models that take it: tables"] * 2
+        curved = [{"input": [x, 1.0], "target": x} for x in (0.0, 1.0, 2.0)]
+        assert await refused(client, "curves", curved) == ["expected a vector of 1 numbers, got 2"] * 3
+        made = await client.post("/v1/tasks", json={"model": "tables", "support": vectors(12, shots=1)})
+        assert made.status_code == 201
+
+
+@pytest.mark.parametrize("wrong", ["a text", [1.0, "a"] * 32])
+async def test_what_no_other_model_takes_is_told_as_before(sqlite_url: str, wrong: object) -> None:
+    body = [{**each, "input": wrong} for each in vectors(64, shots=1)]
+    async with serving(sqlite_url, "vectors", "curves") as client:
+        assert not any("that take it" in message for message in await refused(client, "vectors", body))
