@@ -229,6 +229,9 @@ class Engine:
     ) -> Answer[Result]:
         if self._is_draining or not self.is_healthy:
             raise NotReady("The service is starting, stopping or broken.", retry_after_s=1)
+        left_s = deadline - monotonic()
+        if left_s <= 0:
+            raise _late()
         ask.tenant = tenant
         note(model=f"{self._compute.checkpoints[ask.digest].card.name}@{ask.digest[:12]}")
         pace = self._compute.paces[ask.digest, ask.kind]
@@ -240,7 +243,7 @@ class Engine:
         queue.scheduler.add(job)
         queue.has_changed.set()
         self._open.add(ask.future)
-        timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._expire, queue, job)
+        timer = self._loop.call_later(left_s, self._expire, queue, job)
         try:
             return await ask.future
         finally:
@@ -251,7 +254,7 @@ class Engine:
                 queue.scheduler.remove(job)
 
     def _expire(self, queue: _Queue, job: Job[Ask[Any]]) -> None:
-        job.payload.settle(DeadlineExceeded("The request waited longer than it may.", retry_after_s=1))
+        job.payload.settle(_late())
         queue.scheduler.remove(job)
 
     def _lane(self, ask: Ask[Any], pace: Pace) -> Lane:
@@ -366,3 +369,7 @@ class Engine:
 
 def _now_ms() -> float:
     return 1000 * monotonic()
+
+
+def _late() -> DeadlineExceeded:
+    return DeadlineExceeded("The request waited longer than it may.", retry_after_s=1)
