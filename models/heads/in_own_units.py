@@ -14,7 +14,8 @@ from models.types import Gaussian, Rows, Scores, Support, TaskParams
 CENTRE, SPREAD = "unit_centre", "unit_spread"
 CONSTANT = 1e-3  # a column is believed to vary by this share of its size, also where its rows do not show it
 TINY = 1e-20
-RESOLUTION = 1e-6  # what single precision tells apart, as a share of a number's size
+LEAST = 1e-37  # of a variance, in single precision
+RESOLUTION = 2e-7  # what single precision tells apart, as a share of a number's size
 FARTHEST = 6.0  # spreads from the centre: beyond, numbers only say that they are far
 
 
@@ -55,8 +56,9 @@ class InOwnUnits(Head):
         if self.alone:
             size = torch.where(centre == 0, 1, centre)
             variance = torch.where(variance > (RESOLUTION * centre).square(), variance, size.square())
-        varies = (variance > TINY).sum(-1, keepdim=True).clamp(min=1)
-        own = {CENTRE: centre, SPREAD: ((variance + TINY) * varies).sqrt()}
+        tiny = LEAST if self.alone else TINY
+        varies = (variance > tiny).sum(-1, keepdim=True).clamp(min=1)
+        own = {CENTRE: centre, SPREAD: ((variance + tiny) * varies).sqrt()}
         return {**own, **self.head.start(replace(support, rows=self._seen(own, support.rows)))}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:
@@ -72,7 +74,8 @@ class InOwnUnits(Head):
         scores = self.head.predict(rest, self._seen(params, query))
         if isinstance(scores, Gaussian) and self.reach < math.inf:
             off = self._scaled(params, query.values[..., : self.columns].float()).abs().amax(-1, keepdim=True)
-            return Gaussian(scores.mean, scores.variance * (off / self.reach).clamp(min=1).square())
+            wider = scores.variance * (off / self.reach).clamp(min=1).square()
+            return Gaussian(scores.mean, wider.clamp(max=torch.finfo(wider.dtype).max))
         return scores
 
     def _seen(self, params: TaskParams, rows: Rows) -> Rows:

@@ -30,7 +30,7 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("unit", "origin"), [(0.1, 293.15), (512.0, 512.0), (-1.0, 0.0), (1e-6, 0.0), (1e6, -3e6)], ids=str
+    ("unit", "origin"), [(0.1, 293.15), (512.0, 512.0), (-1.0, 0.0), (1e-12, 0.0), (1e6, -3e6)], ids=str
 )
 def test_answers_do_not_depend_on_the_unit_of_inputs(curves: Learner, unit: float, origin: float) -> None:
     mean, deviation = answer(curves, X, Y, ASKED)
@@ -60,3 +60,14 @@ def test_inputs_that_never_vary_tell_of_themselves_alone(curves: Learner, x: lis
     mean, deviation = answer(curves, inputs, targets, torch.tensor([x[0], x[0] + 1.0, x[0] + 10.0]))
     torch.testing.assert_close(mean, torch.full((3,), 5.0), rtol=1e-2, atol=1e-2)
     assert torch.isfinite(deviation).all() and deviation[0] <= deviation[1] <= deviation[2]
+
+
+def test_days_since_a_far_epoch_are_told_apart(curves: Learner) -> None:
+    days = torch.arange(9.0) + 3e6
+    mean, _ = answer(curves, days, 2 * (days - 3e6), torch.tensor([3e6 + 1.5, 3e6 + 6.5]))
+    torch.testing.assert_close(mean, torch.tensor([3.0, 13.0]), rtol=0, atol=0.5)
+
+
+def test_large_targets_asked_far_away_have_a_deviation(curves: Learner) -> None:
+    _, deviation = answer(curves, X, Y * 1e15, torch.tensor([1e9]))
+    assert torch.isfinite(deviation).all()
