@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from service import schemas
 from service.errors import (
@@ -45,6 +46,23 @@ async def test_a_task_from_its_first_day_to_its_last(kshot: Any) -> None:
     await told(kshot.delete(task))
     with pytest.raises(TaskNotFound):
         await told(kshot.get(task))
+
+
+async def test_integer_labels_come_back_as_the_texts_that_http_has(kshot: Any) -> None:
+    rows = await points(kshot, -1, 1, -1.1, 1.1)
+    asked = {
+        "support": [{"input": row.tolist(), "label": label} for row, label in zip(rows, (7, 3, 7, 3), strict=True)]
+    }
+    with pytest.raises(ValidationError, match="a label, which is a string"):
+        schemas.CreateTask.model_validate({"model": "vectors", **asked})
+    for labels in ([7, 3, 7, 3], np.array([7, 3, 7, 3]), ["7", "3", "7", "3"]):
+        task = await told(kshot.adapt("vectors", rows, labels=labels))
+        assert task.labels == ["7", "3"] == (await told(kshot.get(task))).labels
+        answer = await told(kshot.predict(task, rows, coverage=0.5))
+        assert [each.label for each in answer.predictions] == ["7", "3", "7", "3"]
+        assert all(each.scores.keys() == {"3", "7"} >= set(each.label_set) for each in answer.predictions)
+        assert [each.label for each in await all_of(kshot.support(task))] == ["7", "3", "7", "3"]
+    assert (await told(kshot.evaluate(task, rows, labels=[7, 3, 7, 3]))).labels.keys() == {"3", "7"}
 
 
 async def test_what_the_service_is(kshot: Any) -> None:
