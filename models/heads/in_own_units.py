@@ -15,7 +15,7 @@ CENTRE, SPREAD = "unit_centre", "unit_spread"
 CONSTANT = 1e-3  # a column is believed to vary by this share of its size, also where its rows do not show it
 TINY = 1e-20
 LEAST = 1e-37  # of a variance, in single precision
-RESOLUTION = 2e-7  # what single precision tells apart, as a share of a number's size
+RESOLUTION = 1e-6  # what single precision tells apart, as a share of a number's size
 FARTHEST = 6.0  # spreads from the centre: beyond, numbers only say that they are far
 
 
