@@ -4,7 +4,7 @@ Through the engine's own slices, encoding and all. A cell that is finished is no
 """
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from functools import partial
 from math import sqrt
 from pathlib import Path
 from time import process_time
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +30,13 @@ from models.effort import companion
 from models.inputs import INPUTS
 from models.inputs.photo import PhotoInput
 from models.inputs.text import TextInput
+from models.pauses import at_once
 from models.training.effort import EFFORT
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, ClassScores, LabelledArrays
 from service.engine.compute import Compute
 from service.engine.packed import pack
 from service.metrics import Metrics
-
-Result = TypeVar("Result")
 
 RUNS, PAGE, CACHE = Path("runs/accuracy/effort"), Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 ABOUT = """Accuracy in %, all classes of a set at once, mean ± standard deviation over draws of what is shown; \
@@ -138,10 +137,12 @@ def measured(base: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
     right, seconds, params = {}, {}, {}
     for name, digest in (("fast", base.digest), ("high", high.digest)):
         began = process_time()
-        params[name] = done(compute.adapt(digest, [support]))[0].params
+        with torch.inference_mode():
+            params[name] = at_once(compute.adapt(digest, [support]))[0].params
         seconds[name] = process_time() - began
         query = (pack(params[name]), shown.queries)
-        scores = done(compute.predict(digest, [query]))[0]
+        with torch.inference_mode():
+            scores = at_once(compute.predict(digest, [query]))[0]
         assert isinstance(scores, ClassScores)
         right[name] = float((scores.probabilities.argmax(1) == shown.truth).mean())
     layers = params["high"]["layers"]
@@ -158,17 +159,6 @@ def measured(base: Checkpoint, shown: Shown, shots: int, number: int) -> Cell:
         sum(leaf.nbytes for leaf in params["high"].values()),
         high.digest,
     )
-
-
-@torch.inference_mode()
-def done(slices: Generator[None, None, Result]) -> Result:
-    """What the engine's slices come to, one after another."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
 
 
 def frozen(modality: str) -> Checkpoint:

@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 import typer
 
-from benchmarks.effort import done, frozen, trained_on
+from benchmarks.effort import frozen, trained_on
 from benchmarks.page import command, put, table
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.frames import Frame, read
 from models.inputs.text import TextInput
+from models.pauses import at_once
 from models.training.evaluate import hardware
 from service.engine.arrays import Array, LabelledArrays, TagScores
 from service.engine.compute import Compute
@@ -131,8 +132,9 @@ def kshot(model: Checkpoint) -> Answers:
 
     def answers(shown: Texts, asked: Texts) -> Iterator[tuple[str, Array]]:
         support = LabelledArrays(shown.rows, None, shown.hot.shape[1], None, hot=shown.hot)
-        params = done(compute.adapt(model.digest, [support]))[0].params
-        scores = done(compute.predict(model.digest, [(pack(params), asked.rows)]))[0]
+        with torch.inference_mode():
+            params = at_once(compute.adapt(model.digest, [support]))[0].params
+            scores = at_once(compute.predict(model.digest, [(pack(params), asked.rows)]))[0]
         assert isinstance(scores, TagScores)
         yield "", scores.probabilities
 
@@ -145,7 +147,8 @@ def on_features() -> Answers:
     compute = Compute({base.digest: base}, torch.device("cpu"), torch.bfloat16, Metrics())
 
     def unit(rows: Array) -> Array:
-        features = done(compute.encode(base.digest, [rows]))[0].features
+        with torch.inference_mode():
+            features = at_once(compute.encode(base.digest, [rows]))[0].features
         found: Array = F.normalize(torch.from_numpy(np.asarray(features, np.float32)), dim=-1).numpy()
         return found
 

@@ -23,6 +23,7 @@ from benchmarks.page import command, put, table
 from benchmarks.serving.stored import FRESH
 from models import checkpoint, zoo
 from models.learner import Learner
+from models.pauses import at_once
 from models.types import Rows, TaskParams
 from service.engine.arrays import LabelledArrays
 from service.engine.ask import Ask, Query
@@ -113,13 +114,9 @@ def _tasks(compute: Compute, digest: str, num_tasks: int) -> list[CachedTask]:
     supports = [
         LabelledArrays(rng.normal(size=shape).astype(np.float32), classes, NUM_WAYS, None) for _ in range(num_tasks)
     ]
-    adapting = compute.adapt(digest, supports)
-    while True:
-        try:
-            next(adapting)
-        except StopIteration as done:
-            labels = [f"label {number}" for number in range(NUM_WAYS)]
-            return [CachedTask(1, digest, pack(each.params), 0.0, texts_of(labels)) for each in done.value]
+    texts = texts_of([f"label {number}" for number in range(NUM_WAYS)])
+    adapted = at_once(compute.adapt(digest, supports))
+    return [CachedTask(1, digest, pack(each.params), 0.0, texts) for each in adapted]
 
 
 async def parts() -> list[Part]:

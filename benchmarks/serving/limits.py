@@ -6,12 +6,12 @@
 import gc
 import json
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from models import checkpoint, zoo
 from models.checkpoint import Checkpoint
 from models.inputs.text import PAD, TextInput
 from models.learner import Learner
+from models.pauses import at_once
 from models.types import Classes, Rows, Support
 from service import codec
 from service.engine.arrays import LabelledArrays
@@ -39,8 +40,6 @@ LEAST_S = 0.2  # a measurement, of CPU
 NUM_TURNS = 5  # of adaptations with forecasts and without: a difference is as noisy as both
 FEWEST = 3  # calls
 MAX_PIXELS = 10**7
-
-Made = TypeVar("Made")
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
@@ -139,7 +138,7 @@ def _forecast(found: Checkpoint, rows: Sequence[np.ndarray]) -> float:
     for each in (found, replace(found, appraisal=None)):
         compute = Compute({found.digest: each}, CPU, choose_dtype("auto", CPU), Metrics())
         tasks = [_encoded(compute, found.digest, own) for own in rows[:FORECAST_TASKS]]
-        works.append(lambda c=compute, t=tasks: _ended(c.adapt(found.digest, t)))  # type: ignore[misc]
+        works.append(lambda c=compute, t=tasks: at_once(c.adapt(found.digest, t)))  # type: ignore[misc]
     with torch.inference_mode():
         turns = [[cpu_ms(work) for work in works] for _ in range(NUM_TURNS)]
     return max(0.0, median(told - bare for told, bare in turns)) / FORECAST_TASKS
@@ -148,18 +147,9 @@ def _forecast(found: Checkpoint, rows: Sequence[np.ndarray]) -> float:
 def _encoded(compute: Compute, digest: str, rows: np.ndarray) -> LabelledArrays:
     """A support whose features are known, so that no encoder's noise is taken for a forecast."""
     with torch.inference_mode():
-        (made,) = _ended(compute.encode(digest, [rows]))
+        (made,) = at_once(compute.encode(digest, [rows]))
     features = rows if made.features is None else made.features
     return LabelledArrays(features, _classes(len(rows)), NUM_WAYS, None, encoded=made.features is not None)
-
-
-def _ended(steps: Generator[None, None, Made]) -> Made:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Made = end.value
-            return found
 
 
 def main(model: str, database: Path) -> None:

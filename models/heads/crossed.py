@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Int64
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from models.heads.head import Head
 from models.heads.held_out import folds_of, members_of, order_key, picked, picked_rows, places_of
+from models.pauses import at_once, in_turn
 from models.types import Gaussian, Logits, Rows, Scores, Support, TaskParams, Values, full_rows
 
-Result = TypeVar("Result")
 Held: TypeAlias = Generator[None, None, Logits | Gaussian]
 Abreast: TypeAlias = Callable[[Sequence[Held]], Generator[None, None, list[Logits | Gaussian]]]
 
@@ -52,14 +52,6 @@ class Folds:
             for own, is_all, least, name in zip(shots, is_left_out, least_held, names, strict=True)
         )
         return cls(num, most_kept, max(1, most_held))
-
-
-def in_turn(works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
-    """What each comes to, one after another."""
-    made = []
-    for work in works:
-        made.append((yield from work))
-    return made
 
 
 def cross(head: Head, support: Support, folds: Folds, abreast: Abreast = in_turn) -> Generator[None, None, Crossed]:
@@ -130,10 +122,4 @@ def _joined(found: Sequence[Scores], axis: int) -> Logits | Gaussian:
 
 def crossed(head: Head, support: Support, folds: Folds) -> Crossed:
     """All of `cross` at once, where nothing else waits."""
-    steps = cross(head, support, folds)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: Crossed = done.value
-            return found
+    return at_once(cross(head, support, folds))

@@ -23,6 +23,7 @@ from models.heads.head import Head
 from models.inputs.image import GlyphInput
 from models.inputs.text import TextInput
 from models.learner import Learner
+from models.pauses import at_once
 from models.training.glyphs import VALIDATED
 from models.transfer import Lesson, choose, support_of
 from models.types import Gaussian, Logits
@@ -88,13 +89,7 @@ def drawn(family: Family, shots: int, draw: Generator) -> Drawn:
 def trial(head: Head, task: Drawn, others: Sequence[Lesson]) -> Trial:
     """One task, by itself and with the others to choose among."""
     num_ways = 0 if task.own.target.is_floating_point() else int(task.own.target.max()) + 1
-    steps = choose(head, task.own, others, num_ways)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            chosen: list[int] = done.value
-            break
+    chosen = at_once(choose(head, task.own, others, num_ways))
     alone = score(head, task.own, task.asked, num_ways)
     joined = task.own.with_others([others[place] for place in chosen])
     return Trial(alone, score(head, joined, task.asked, num_ways) if chosen else alone, tuple(chosen))

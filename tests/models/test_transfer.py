@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from models.heads import HEADS
 from models.heads.head import Head
+from models.pauses import at_once
 from models.transfer import Lesson, choose, support_of
 from models.types import Gaussian, Logits, Rows
 
@@ -50,13 +51,7 @@ def made(name: str, options: dict[str, object]) -> Head:
 
 
 def chosen(head: Head, own: Lesson, others: list[Lesson], num_ways: int = WAYS) -> list[int]:
-    steps = choose(head, own, others, num_ways)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: list[int] = done.value
-            return found
+    return at_once(choose(head, own, others, num_ways))
 
 
 def queried(lessons: Lesson) -> Rows:

@@ -1,33 +1,21 @@
 """Temperatures reach what is stored: scores are less sure, and neither labels nor suspects change."""
 
-from collections.abc import Generator
 from dataclasses import replace
 from math import log
-from typing import TypeVar
 
 import numpy as np
 import torch
 
 from models.appraisal import Appraisal
 from models.checkpoint import load
+from models.pauses import at_once
 from models.training.appraise import ZOO
 from service.engine.arrays import Adapted, ClassScores, LabelledArrays
 from service.engine.compute import Compute
 from service.engine.packed import pack
 from service.metrics import Metrics
 
-Result = TypeVar("Result")
 WIDTH, WAYS, SHOTS = 4, 2, 6
-
-
-def done(slices: Generator[None, None, Result]) -> Result:
-    """What all slices come to."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
 
 
 def task(seed: int) -> LabelledArrays:
@@ -46,9 +34,9 @@ def adapted(warmth: float, tasks: list[LabelledArrays]) -> tuple[list[Adapted], 
     checkpoint = replace(vectors, appraisal=appraisal.eval().requires_grad_(False))
     compute = Compute({vectors.digest: checkpoint}, torch.device("cpu"), torch.float32, Metrics())
     with torch.inference_mode():
-        found = done(compute.adapt(vectors.digest, tasks))
+        found = at_once(compute.adapt(vectors.digest, tasks))
         queries = np.random.default_rng(9).normal(1, 3, (50, WIDTH)).astype(np.float32)
-        scores = done(compute.predict(vectors.digest, [(pack(each.params), queries) for each in found]))
+        scores = at_once(compute.predict(vectors.digest, [(pack(each.params), queries) for each in found]))
     assert all(isinstance(each, ClassScores) for each in scores)
     return found, [each for each in scores if isinstance(each, ClassScores)]
 

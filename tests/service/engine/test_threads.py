@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import torch
 
+from models.pauses import at_once
 from service.engine.threads import Threads
 
 WAIT_S = 20.0  # for what comes at once where it comes at all
@@ -107,11 +108,7 @@ def test_works_of_no_steps_and_no_works_come_to_their_ends() -> None:
 
 
 def results(steps: Generator[None, None, list[tuple[int, int, bool]]]) -> list[int]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return [number for number, *_ in done.value]
+    return [number for number, *_ in at_once(steps)]
 
 
 def test_the_threads_end_with_what_asks_for_them() -> None:
