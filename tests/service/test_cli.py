@@ -81,7 +81,7 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "settings", "keys list"])
+@pytest.mark.parametrize("command", ["serve --port 0", "migrate", "settings", "keys list"])
 @pytest.mark.parametrize(
     ("name", "value"), [("KSHOT_AUTH", "yes"), ("KSHOT_MAX_WAYS", "lots"), ("KSHOT_MODELS", "/no")]
 )
