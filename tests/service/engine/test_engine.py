@@ -1,6 +1,7 @@
 """Laws of the engine: batching changes no answer, reads see writes, and what fails fails alone."""
 
 import asyncio
+import math
 from dataclasses import replace
 from time import monotonic
 
@@ -92,7 +93,9 @@ async def test_who_asks_in_the_next_turns_of_the_loop_is_in_the_same_batch(monke
             np.testing.assert_allclose(answer, expected, atol=1e-5)
 
 
-async def test_who_asks_in_every_turn_holds_nobody_up() -> None:
+@pytest.mark.parametrize("lifted", ["GATHERED_MS", "GATHERING_MS"])
+async def test_who_asks_in_every_turn_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, lifted: str) -> None:
+    monkeypatch.setattr(f"service.engine.engine.{lifted}", math.inf)  # the other bound is enough
     store = Store()
     async with running(store) as engine, asyncio.timeout(10):
         store.put("1", "ridge", await adapted(engine, 1))
