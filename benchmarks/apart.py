@@ -16,6 +16,7 @@ from models.data.small_tables import names_of, read_table
 from models.training.appraisals.cells import pooled
 from models.training.appraisals.judging import Source
 from models.training.appraisals.mixed import streams
+from models.training.appraisals.numbers import Tables, targets
 from models.training.appraisals.photographs import HALF, unseen
 from models.training.appraisals.pools import Pool, both, encoded, positions_of
 from models.training.appraisals.sentences import intents
@@ -38,6 +39,7 @@ class Read:
     source: Source
     num_tasks: int
     told: str
+    kind: str = "classification"
 
 
 def glyphs(data: Path, twin: Path | None) -> Read:
@@ -78,7 +80,7 @@ def curves(data: Path, twin: Path | None) -> Read:
     """Synthetic curves that no other figure is of."""
     checkpoint = load(ZOO / "curves")
     made = synthetic_curves(checkpoint, data, None).source
-    return Read(checkpoint, lambda number: made(100_000 + number), 400, "synthetic curves apart")
+    return Read(checkpoint, lambda number: made(100_000 + number), 400, "synthetic curves apart", "regression")
 
 
 def photos(data: Path, twin: Path | None) -> Read:
@@ -107,6 +109,14 @@ def mixed(data: Path, twin: Path | None) -> Read:
     return Read(checkpoint, replace(pool, seed=SEED), 500, told)
 
 
+def numbers(data: Path, twin: Path | None) -> Read:
+    """The regressions that `universal` is tested by."""
+    checkpoint = load(ZOO / "universal")
+    told = targets(checkpoint, data, "test")
+    source = Tables(told, max_shots=MAX_SHOTS, seed=SEED)
+    return Read(checkpoint, source, 500, f"the test tables {', '.join(each.table for each in told)}", "regression")
+
+
 READS: dict[str, Callable[[Path, Path | None], Read]] = {
     "glyphs": glyphs,
     "text": texts,
@@ -115,4 +125,5 @@ READS: dict[str, Callable[[Path, Path | None], Read]] = {
     "photos": photos,
     "tables": rows,
     "universal": mixed,
+    "universal-numbers": numbers,
 }

@@ -19,7 +19,7 @@ from models.training.evaluate import hardware
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 20.5), "21-50": (20.5, 99.0)}
-CURVE_BINS = {"3-6": (0.0, 6.5), "7-12": (6.5, 12.5), "13-30": (12.5, 99.0)}
+CURVE_BINS = {"3-6": (0.0, 6.5), "7-12": (6.5, 12.5), "13-30": (12.5, 30.5), "31-50": (30.5, 99.0)}
 CALIBRATION_BINS = 15
 ABOUT = """Tasks of 2 to 20 labels; `in` is the share of tasks whose figure lies in the 90% interval, `error` the mean \
 distance from the figure, in points, of what was expected and of plain leave-one-out (five folds at most), which needs \
@@ -39,14 +39,13 @@ def expected(
     torch.set_num_threads(1)
     for name in only or list(READS):
         read = READS[name](cache, twin)
-        assert read.model.appraisal is not None
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         entry = f"\n## {name}, what it expects, {when}\n\n- command: `{command('expected')}`, {hardware()}\n"
         append(results, f"{entry}- digest: `{read.model.digest}`\n- read: {read.told}\n")  # whatever comes out
         head = read.model.learner.head
         with torch.inference_mode():
             found = [judged(head, read.source(number)) for number in range(read.num_tasks)]
-            shown = _tables(read.model.appraisal, found)
+            shown = _tables(read.model.appraisals[read.kind], found)
             if isinstance(read.source, Pool):
                 shown += f"\n\n{_suspects(read, [replace(read.source, noisy=1.0)(number) for number in range(200)])}"
         about = f"`{command('expected')}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."

@@ -31,7 +31,7 @@ PARTS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 }  # options that are parts, and the tables that they are rows of
 log = logging.getLogger(__name__)
 
-APPRAISAL = "appraisal.safetensors"
+APPRAISAL = "appraisal.safetensors"  # of the first kind of tasks that a model has; of another it names the kind
 FITTED_FOR = "model_digest"  # in its header
 TEMPERATURE = ("heat", "warmth")  # begin leaves of it that files of before do not have
 TASKS = "tasks."  # tasks.<name>.<leaf>: the params of the tasks that belong to a model
@@ -47,7 +47,7 @@ class Checkpoint:
     inputs: Input
     learner: Learner
     tasks: Mapping[str, TaskParams] = field(default_factory=dict)  # the model's own, without the axis of tasks
-    appraisal: Appraisal | None = None  # no part of the model, whose digest does not know of it
+    appraisals: Mapping[str, Appraisal] = field(default_factory=dict)  # by kind; no part of the model nor its digest
 
     @property
     def takes_names(self) -> bool:
@@ -102,20 +102,29 @@ def load(folder: Path) -> Checkpoint:
             learner.encoder.fuse()
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS} does not hold the weights of this model: {error}") from None
-    found, appraisal = digest(folder), None
-    if (folder / APPRAISAL).exists():
-        appraisal = read_appraisal(folder / APPRAISAL, card.kinds[0], found)
-    return Checkpoint(found, card, inputs, learner.eval().requires_grad_(False), tasks, appraisal)
+    found = digest(folder)
+    appraisals = {kind: read_appraisal(appraisal_file(folder, card, kind), kind, found) for kind in card.kinds}
+    fitting = {kind: each for kind, each in appraisals.items() if each is not None}
+    return Checkpoint(found, card, inputs, learner.eval().requires_grad_(False), tasks, fitting)
+
+
+def appraisal_file(folder: Path, card: Card, kind: str) -> Path:
+    """Where the appraisal of a model's tasks of this kind lies, if there is one."""
+    return folder / (APPRAISAL if kind == card.kinds[0] else f"appraisal-{kind}.safetensors")
 
 
 def write_appraisal(folder: Path, appraisal: Appraisal, told: Mapping[str, str]) -> None:
     """Put an appraisal beside the weights that it was fitted for; `told` says how."""
     state = {key: leaf.contiguous() for key, leaf in appraisal.state_dict().items()}
-    (folder / APPRAISAL).write_bytes(to_bytes(state, {**told, FITTED_FOR: digest(folder)}))
+    appraisal_file(folder, read_card(folder), appraisal.kind).write_bytes(
+        to_bytes(state, {**told, FITTED_FOR: digest(folder)})
+    )
 
 
 def read_appraisal(path: Path, kind: str, model_digest: str) -> Appraisal | None:
     """The appraisal in this file; none, with a warning, if it is of other weights. Raises DamagedCheckpoint."""
+    if not path.exists():
+        return None
     try:
         with safe_open(path, "pt") as file:
             told = file.metadata() or {}

@@ -135,7 +135,7 @@ def _classes(num_rows: int) -> np.ndarray:
 def _forecast(found: Checkpoint, rows: Sequence[np.ndarray]) -> float:
     """What an adaptation is the dearer for telling how good the task will be, which no rival tells."""
     works: list[Callable[[], object]] = []
-    for each in (found, replace(found, appraisal=None)):
+    for each in (found, replace(found, appraisals={})):
         compute = Compute({found.digest: each}, CPU, choose_dtype("auto", CPU), Metrics())
         tasks = [_encoded(compute, found.digest, own) for own in rows[:FORECAST_TASKS]]
         works.append(lambda c=compute, t=tasks: at_once(c.adapt(found.digest, t)))  # type: ignore[misc]

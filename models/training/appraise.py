@@ -8,7 +8,7 @@ import typer
 from models.card import WEIGHTS
 from models.checkpoint import load, write_appraisal
 from models.training.appraisals.fitting import appraised
-from models.training.appraisals.sources import SOURCES
+from models.training.appraisals.sources import OF_NUMBERS, SOURCES
 
 ZOO = Path(__file__).parents[1] / "zoo"
 
@@ -18,14 +18,19 @@ def appraise(
     data: Annotated[Path, typer.Option(envvar="KSHOT_DATA", help="The folder of data sets.")],
     models: Annotated[Path, typer.Option(help="The folder of models; the appraisal is written into it.")] = ZOO,
     twin: Annotated[Path | None, typer.Option(help="Of text and photos: runs of `benchmarks.accuracy`.")] = None,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Of a model of both kinds: of its regressions.")] = False,
 ) -> None:
     """Fit what a model tells of a task before its first query; no digest moves, as no answer does."""
-    if model not in SOURCES:
-        raise typer.BadParameter(f"there is no source of tasks for {model!r}; there are {', '.join(SOURCES)}")
+    sources = OF_NUMBERS if numbers else SOURCES
+    if model not in sources:
+        raise typer.BadParameter(f"there is no source of tasks for {model!r}; there are {', '.join(sources)}")
     checkpoint = load(models / model)
-    fitting = SOURCES[model](checkpoint, data, twin)
-    found = appraised(checkpoint.learner.head, checkpoint.card.kinds[0], fitting.source, fitting.num_tasks, _show)
-    command = f"python -m models.training.appraise {model}{' --twin FOLDER' if twin else ''}"
+    fitting = sources[model](checkpoint, data, twin)
+    kind = "regression" if numbers else checkpoint.card.kinds[0]
+    found = appraised(checkpoint.learner.head, kind, fitting.source, fitting.num_tasks, _show)
+    command = (
+        f"python -m models.training.appraise {model}{' --twin FOLDER' if twin else ''}{' --numbers' if numbers else ''}"
+    )
     write_appraisal(models / model, found, {"command": command, "tasks": str(fitting.num_tasks), "data": fitting.told})
     typer.echo(f"{model}: {fitting.num_tasks} tasks, {fitting.told}; beside {models / model / WEIGHTS}")
 

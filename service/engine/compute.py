@@ -58,7 +58,11 @@ class Compute:
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self._dtypes = {digest: _dtype_of(learner) for digest, learner in self.learners.items()}
-        self._appraisals = {d: each.appraisal and each.appraisal.to(device) for d, each in checkpoints.items()}
+        self._appraisals = {
+            (digest, kind): each.to(device)
+            for digest, of in checkpoints.items()
+            for kind, each in of.appraisals.items()
+        }
         self._ragged = {digest: _ragged(found.head.layout) for digest, found in self.learners.items()}
         self.paces: dict[tuple[str, str], Pace] = defaultdict(Pace)  # by (digest, kind of ask)
         self.blank_features: dict[str, Array] = {}  # no rows of each model's features: their shape and type
@@ -150,8 +154,9 @@ class Compute:
         self, digest: str, support: Support, params: TaskParams, tasks: Sequence[LabelledArrays]
     ) -> Generator[None, None, tuple[TaskParams, list[Forecast | None]]]:
         """The params as they are stored, each task's at its temperature, and what is told of the tasks."""
-        head = self.learners[digest].head
-        told = yield from forecasts(head, self._appraisals[digest], support, params, list(tasks), self._threads)
+        head, kind = self.learners[digest].head, "regression" if tasks[0].values is not None else "classification"
+        appraisal = self._appraisals.get((digest, kind))
+        told = yield from forecasts(head, appraisal, support, params, list(tasks), self._threads)
         return as_told(head, params, told), told
 
     def encode(

@@ -108,14 +108,14 @@ def test_it_lies_beside_the_weights_that_it_was_fitted_for(tmp_path: Path, caplo
     folder.mkdir()
     for file in ("model.json", "weights.safetensors"):
         (folder / file).write_bytes((ZOO / "vectors" / file).read_bytes())
-    assert load(folder).appraisal is None
+    assert not load(folder).appraisals
     write_appraisal(folder, Appraisal("classification"), {"data": "none"})
     checkpoint = load(folder)
-    assert checkpoint.appraisal is not None
+    assert [*checkpoint.appraisals] == ["classification"]
     assert checkpoint.digest == load(ZOO / "vectors").digest  # which the appraisal does not move
     text = (folder / "model.json").read_text("utf-8")
     (folder / "model.json").write_text(text.replace('"name": "vectors"', '"name": "other"'), "utf-8")
-    assert load(folder).appraisal is None and "other weights" in caplog.text
+    assert not load(folder).appraisals and "other weights" in caplog.text
     (folder / APPRAISAL).write_bytes(b"nothing")
     with pytest.raises(DamagedCheckpoint, match="appraisal"):
         load(folder)

@@ -79,6 +79,6 @@ def test_sets_of_labels_hold_the_right_one_as_often_as_they_say_on_other_groups(
 
 def test_appraisals_of_before_have_no_temperature() -> None:
     signs = torch.randn(5, NUM_CLASS_SIGNS, generator=torch.Generator().manual_seed(0))
-    of_before = load(ZOO / "glyphs").appraisal
+    of_before = load(ZOO / "glyphs").appraisals["classification"]
     for appraisal in (Appraisal("classification"), of_before):
-        assert appraisal is not None and torch.equal(appraisal.temperature(signs), torch.ones(5))
+        assert torch.equal(appraisal.temperature(signs), torch.ones(5))

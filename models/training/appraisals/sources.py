@@ -21,6 +21,7 @@ from models.training.appraisals.cells import tables as rows_of_tables
 from models.training.appraisals.fitting import APART, MADE
 from models.training.appraisals.judging import Asked, Source
 from models.training.appraisals.mixed import universal
+from models.training.appraisals.numbers import universal as universal_numbers
 from models.training.appraisals.photographs import photos
 from models.training.appraisals.pools import SEED, Fitting, Pool, encoded, mistaken, positions_of, shot_counts
 from models.training.appraisals.sentences import text
@@ -150,3 +151,4 @@ SOURCES: Mapping[str, Callable[[Checkpoint, Path, Path | None], Fitting]] = {
     "tables": rows_of_tables,
     "universal": universal,
 }
+OF_NUMBERS: Mapping[str, Callable[[Checkpoint, Path, Path | None], Fitting]] = {"universal": universal_numbers}

@@ -31,7 +31,7 @@ def adapted(warmth: float, tasks: list[LabelledArrays]) -> tuple[list[Adapted], 
     torch.manual_seed(0)
     vectors, appraisal = load(ZOO / "vectors"), Appraisal("classification")
     appraisal.warmth.fill_(log(warmth))
-    checkpoint = replace(vectors, appraisal=appraisal.eval().requires_grad_(False))
+    checkpoint = replace(vectors, appraisals={"classification": appraisal.eval().requires_grad_(False)})
     compute = Compute({vectors.digest: checkpoint}, torch.device("cpu"), torch.float32, Metrics())
     with torch.inference_mode():
         found = at_once(compute.adapt(vectors.digest, tasks))
