@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from models.heads.head import Head, classes_of, mask_absent
+from models.heads.with_leaves import with_leaves
 from models.inner import Rule, Shapes, descend
 from models.types import Logits, Rows, Support, TaskParams
 
@@ -89,8 +90,7 @@ def through(body: nn.Module, params: TaskParams, rows: Rows) -> Float[Tensor, "T
     """Each task's rows through its own body, whose leaves are those of the params that begin with "body."."""
 
     def features(own: TaskParams, values: Shaped[Tensor, "R *F"]) -> Float[Tensor, "R D"]:
-        out: Tensor = functional_call(body, own, (values,))
-        return out
+        return with_leaves(body, own, values)
 
     own = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
     each: Tensor = vmap(features)(own, rows.values)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from models.heads.with_leaves import with_leaves
 from models.types import TaskParams
 
 
@@ -53,8 +53,7 @@ def make_adaptable(body: nn.Module, rank: int) -> dict[str, tuple[int, int]]:
 
 def through(body: nn.Module, leaves: TaskParams, rows: Shaped[Tensor, "B *F"]) -> Float[Tensor, "B D"]:
     """Rows through the body, each by its own leaves [B, ...]."""
-    features: Tensor = functional_call(body, leaves, (rows,))
-    return features.float()
+    return with_leaves(body, leaves, rows).float()
 
 
 def _is_linear(module: nn.Module, weight: Tensor) -> bool:

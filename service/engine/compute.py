@@ -39,7 +39,7 @@ Query: TypeAlias = tuple[Packed, Array]  # one task's params, and its inputs [Q 
 
 
 class Compute:
-    """The learners on their device. One thread runs the generators; a yield is only a chance to pause."""
+    """The learners on their device. One thread runs a generator; a yield is only a chance to pause."""
 
     def __init__(
         self,

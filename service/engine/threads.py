@@ -20,15 +20,15 @@ MOST = 4  # pieces at once: each takes memory of its own
 class Threads:
     """A few pieces at once, the thread that asks does one of them; in a pause none goes on.
 
-    So many threads, and no more, compute at any time: the pieces share them, a lone one has all of them, by torch. A
-    process that ends does not wait for them, as an executor's would make it: an operation may never return.
+    So many threads, and no more, compute at any time for one that asks: the pieces share them, a lone one has all of
+    them, by torch. Whoever asks has others of its own, which have its priority and end with it. A process that ends
+    does not wait for them, as an executor's would make it: an operation may never return.
     """
 
     def __init__(self, num_threads: int) -> None:
         self._num_threads = num_threads
         self._num = min(num_threads, MOST)
-        self._calls: Calls = SimpleQueue()
-        self._has_started = False
+        self._own = threading.local()
 
     def abreast(self, works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
         """What each comes to; they go on side by side, from pause to pause, and the next as soon as one has ended."""
@@ -59,18 +59,22 @@ class Threads:
 
     def _submitted(self, call: Callable[[], Result]) -> Future[Result]:
         """What will have been returned or raised by another thread."""
-        if not self._has_started:
-            self._start()
+        others: _Others | None = getattr(self._own, "others", None)
+        if others is None:
+            others = self._own.others = _Others(self._num - 1)
         future = Future[Result]()
-        self._calls.put(partial(_keep, future, call))
+        others.calls.put(partial(_keep, future, call))
         return future
 
-    def _start(self) -> None:
-        """The other threads, which end when nobody can ask for them any more."""
-        self._has_started = True
-        for _ in range(self._num - 1):
-            threading.Thread(target=_serve, args=(self._calls,), name="kshot-beside", daemon=True).start()
-            weakref.finalize(self, self._calls.put, None)
+
+class _Others:
+    """The threads that help one thread; they end when it has, or when nobody can ask for them any more."""
+
+    def __init__(self, num: int) -> None:
+        self.calls: Calls = SimpleQueue()
+        for _ in range(num):
+            threading.Thread(target=_serve, args=(self.calls,), name="kshot-beside", daemon=True).start()
+            weakref.finalize(self, self.calls.put, None)
 
 
 def _serve(calls: Calls) -> None:

@@ -67,7 +67,7 @@ async def test_a_thread_that_dies_is_replaced_and_what_it_had_is_answered(
         if not is_idle:
             asked.append(asyncio.ensure_future(engine.adapt("t", "fragile", slow, soon())))
         await asyncio.sleep(0.1)
-        kill(engine._device.worker._thread)
+        kill(engine._device.worker._threads[-1])
         asked.append(asyncio.ensure_future(adapted(engine, 1)))  # wakes the thread, if it was idle
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert isinstance(answers[0], NotReady)
@@ -81,7 +81,7 @@ async def test_who_stops_while_a_device_is_tried_leaves_no_thread(monkeypatch: p
     is_tried = threading.Event()
 
     def prove() -> None:
-        if threading.current_thread() is first:
+        if threading.current_thread() in first:
             raise RuntimeError("injected: the device is gone")
         is_tried.set()
         time.sleep(0.3)
@@ -90,13 +90,13 @@ async def test_who_stops_while_a_device_is_tried_leaves_no_thread(monkeypatch: p
     support.rows[0, 0] = POISON
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     async with running(Store()) as engine:
-        first = engine._device.worker._thread
+        first = engine._device.worker._threads
         monkeypatch.setattr(engine._compute, "prove", prove)
         with pytest.raises(NotReady):
             await engine.adapt("t", "fragile", support, soon())
         assert await asyncio.to_thread(is_tried.wait, 60)
-        tried = engine._device._tried._thread
-    assert tried is not first and not tried.is_alive()
+        tried = engine._device._tried._threads
+    assert not {*tried} & {*first} and not any(thread.is_alive() for thread in tried)
 
 
 async def test_a_device_that_does_not_get_on_is_not_healthy() -> None:

@@ -123,6 +123,23 @@ def test_the_threads_end_with_what_asks_for_them() -> None:
     assert not any(each.is_alive() for each in own)
 
 
+def test_whoever_asks_has_threads_of_its_own_which_end_with_it() -> None:
+    before, seen, threads = set(threading.enumerate()), Seen(2), Threads(2)
+
+    def others() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each.name == NAME and each not in before]
+
+    list(threads.abreast([seen.work(number, 1) for number in range(2)]))
+    second = Seen(2)
+    asking = threading.Thread(target=lambda: list(threads.abreast([second.work(n, 1) for n in range(2)])))
+    first = others()
+    asking.start()
+    asking.join(WAIT_S)
+    for each in {*others()} - {*first}:
+        each.join(WAIT_S)
+    assert others() == first != []
+
+
 def test_a_piece_that_never_ends_does_not_keep_the_process() -> None:
     asked = [sys.executable, "-c", STUCK]
     assert subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout == "ends\n"

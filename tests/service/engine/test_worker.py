@@ -1,12 +1,79 @@
-"""The device's thread: it runs every batch to its end, a slice at a time, and says when one begins and is over."""
+"""The device's threads: they run every batch to its end, a slice at a time, and say when one begins and is over."""
 
+import os
+import sys
 import threading
 from collections.abc import Generator
 
 import pytest
 
 from service.engine.turns import Batch, Lane
-from service.engine.worker import Worker, advance
+from service.engine.worker import APART, NICENESS, Work, Worker, advance
+
+WAIT_S = 10
+BULK, QUICK = Batch("bulk", {"a": 1.0}), Batch("interactive", {"b": 1.0})
+
+
+def apart(ends: list[str]) -> Worker:
+    """With a thread for predictions."""
+    return Worker(
+        apart=APART,
+        num_threads=1,
+        slice_ms=1,
+        on_begin=lambda _: None,
+        on_over=lambda batch: ends.append(batch.lane),
+        on_end=lambda: ends.append("end"),
+    )
+
+
+def test_a_prediction_does_not_wait_for_the_slice_of_an_adaptation() -> None:
+    ends, is_answered, niceness = list[str](), threading.Event(), dict[str, int]()
+
+    def work(name: str, *, waits: bool) -> Work:
+        niceness[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        assert not waits or is_answered.wait(WAIT_S)
+        is_answered.set()
+        yield
+
+    worker = apart(ends)
+    worker.start()
+    worker.put(BULK, work("bulk", waits=True))
+    worker.put(QUICK, work("quick", waits=False))
+    worker.stop(WAIT_S)
+    assert ends == ["interactive", "bulk", "end"]
+    if sys.platform == "linux":
+        assert niceness["quick"] == os.getpriority(os.PRIO_PROCESS, 0)
+        assert niceness["bulk"] == min(19, niceness["quick"] + NICENESS)
+
+
+@pytest.mark.parametrize("broken", [BULK, QUICK])
+def test_a_thread_that_breaks_takes_the_other_with_it_and_tells_once(
+    monkeypatch: pytest.MonkeyPatch, broken: Batch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    ends, has_broken, other = list[str](), threading.Event(), QUICK if broken is BULK else BULK
+
+    def breaks() -> Work:
+        yield
+        raise SystemExit
+
+    def goes_on() -> Work:
+        assert has_broken.wait(WAIT_S)
+        yield
+
+    def on_end() -> None:
+        ends.append("end")
+        has_broken.set()
+
+    worker = apart(ends)
+    worker._on_end = on_end
+    worker.start()
+    worker.put(other, goes_on())
+    worker.put(broken, breaks())
+    assert has_broken.wait(WAIT_S)
+    worker.stop(WAIT_S)
+    assert ends == ["end"] and not worker.is_alive
+    assert {*worker.left()} == {BULK, QUICK}
 
 
 def test_batches_of_all_lanes_run_to_their_end_and_what_began_is_over() -> None:

@@ -1,0 +1,19 @@
+"""A module that runs with leaves of others in the place of its own, which are there for all to see while it runs."""
+
+import threading
+from weakref import WeakKeyDictionary
+
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from models.types import TaskParams
+
+_LOCKS: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
+
+
+def with_leaves(body: nn.Module, leaves: TaskParams, rows: Shaped[Tensor, "B *F"]) -> Float[Tensor, "B D"]:
+    """What `body` with these leaves makes of the rows; of several threads one at a time, as they share the module."""
+    with _LOCKS.setdefault(body, threading.Lock()):
+        features: Tensor = functional_call(body, leaves, (rows,))
+    return features
