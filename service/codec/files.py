@@ -21,6 +21,7 @@ from service.settings import Settings
 
 FORMAT = 1
 SEAL = "sha256"
+TEMPERATURES = Field(ge=0.1, le=100)  # far beyond those that tasks have
 
 Digest: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -61,6 +62,7 @@ class TaskFile(Request):
     model_digest: Digest
     preprocessing: Metadata
     prior: Prior | None = None
+    temperature: Annotated[float, TEMPERATURES] = 1.0
     provenance: Provenance
     sha256: Digest
 

@@ -65,6 +65,7 @@ class Adapted:
     """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any.
 
     `chosen` are the positions of the others that it learned from too; if there are any, `own` is without them.
+    Each of the two was divided by a temperature.
     """
 
     params: dict[str, Array]
@@ -72,6 +73,8 @@ class Adapted:
     chosen: tuple[int, ...] = ()
     own: dict[str, Array] | None = None
     forecast: Forecast | None = None
+    temperature: float = 1.0
+    own_temperature: float = 1.0
 
 
 @dataclass(frozen=True)

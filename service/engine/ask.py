@@ -46,6 +46,7 @@ class Answer(Generic[Result]):
     slots: list[str] | None = None
     prior: Prior | None = None
     thresholds: Thresholds | None = None
+    temperature: float = 1.0  # that the scores were divided by
 
 
 @dataclass(eq=False)

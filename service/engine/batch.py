@@ -146,7 +146,8 @@ def _load(compute: Compute, digest: str, query: Query) -> CachedTask | KshotErro
             stored.params, stored.params_digest, compute.layout(digest), compute.own_sizes[digest]
         )
         params = pack(arrays)
-        texts = texts_of(stored.labels, header.get("slots"), header.get("thresholds"))
+        told = header.get("slots"), header.get("thresholds"), header.get("temperature", 1.0)
+        texts = texts_of(stored.labels, *told)
     except TypeError as error:  # half of a surrogate pair, which is no text
         log.error("texts of %s, version %d, are damaged: %s", query.key, stored.version, error)
         return TaskDamaged(f"The stored labels of version {stored.version} are damaged: {error}. {REPAIR}")
@@ -174,8 +175,9 @@ def _answer(
         return ComputationFailed(f"The {ask.kind} made numbers that are not finite.")
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
-        labels, slots, thresholds = found.told
-        return Answer(result, queue_ms, compute_ms, found.version, labels, slots, found.prior, thresholds)
+        labels, slots, thresholds, temperature = found.told
+        told = labels, slots, found.prior, thresholds, temperature
+        return Answer(result, queue_ms, compute_ms, found.version, *told)
     return Answer(result, queue_ms, compute_ms)
 
 

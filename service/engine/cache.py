@@ -25,14 +25,14 @@ class CachedTask:
     model_digest: str
     params: Packed
     checked_at: float
-    texts: bytes = b"[null,null,null]"  # what `told` tells
+    texts: bytes = b"[null,null,null,1]"  # what `told` tells
     prior: Prior | None = None
 
     @property
-    def told(self) -> tuple[list[str] | None, list[str] | None, Thresholds | None]:
-        """Labels, slots and thresholds: kept as JSON, since as objects they would take more than some tasks' params."""
-        labels, slots, thresholds = orjson.loads(self.texts)
-        return labels, slots, thresholds
+    def told(self) -> tuple[list[str] | None, list[str] | None, Thresholds | None, float]:
+        """Labels, slots, thresholds and temperature: as JSON, since objects would take more than some tasks' params."""
+        labels, slots, thresholds, temperature = orjson.loads(self.texts)
+        return labels, slots, thresholds, temperature
 
     @property
     def num_bytes(self) -> int:
@@ -44,10 +44,15 @@ class CachedTask:
 
 
 def texts_of(
-    labels: Sequence[str] | None, slots: Sequence[str] | None = None, thresholds: Thresholds | None = None
+    labels: Sequence[str] | None,
+    slots: Sequence[str] | None = None,
+    thresholds: Thresholds | None = None,
+    temperature: float = 1.0,
 ) -> bytes:
     """What a task is to tell."""
-    return memoryview(orjson.dumps([labels, slots, thresholds])).tobytes()  # orjson's own keep room for more
+    return memoryview(
+        orjson.dumps([labels, slots, thresholds, temperature])
+    ).tobytes()  # orjson's own keep room for more
 
 
 class Cache:

@@ -21,7 +21,7 @@ from models.types import Classes, MultiHot, Support, Tags, Target, TaskParams, V
 from service.codec import width
 from service.engine.arrays import Adapted, Array, Encoded, Forecast, LabelledArrays, ScoreArrays
 from service.engine.collate import rows_of, to_device, trim, ways_of
-from service.engine.forecasting import as_told, forecasts
+from service.engine.forecasting import as_told, forecasts, temperature_of
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
 from service.engine.scores import host_scores, joined, own_scores
@@ -146,6 +146,7 @@ class Compute:
                 trim(on_host, learner.head.layout, row, _own_sizes(task, columns)),
                 None if rows is None else rows.contiguous().numpy(),
                 forecast=told[row],
+                temperature=temperature_of(told[row]),
             )
             for row, (task, rows, columns) in enumerate(zip(tasks, own_features, widths, strict=True))
         ]

@@ -44,11 +44,16 @@ def forecasts(
 
 def as_told(head: Head, params: TaskParams, told: Sequence[Forecast | None]) -> TaskParams:
     """The params that are stored, by which probabilities are true: of each task divided by its temperature."""
-    divisors = [1.0 if each is None else each.temperature for each in told]
+    divisors = [temperature_of(each) for each in told]
     if all(each == 1 for each in divisors):
         return params
     device = next(iter(params.values())).device
     return tempered(head, params, torch.tensor(divisors, device=device))
+
+
+def temperature_of(told: Forecast | None) -> float:
+    """What the logits of a task are divided by."""
+    return 1.0 if told is None else told.temperature
 
 
 def _forecasts(

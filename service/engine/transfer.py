@@ -12,6 +12,7 @@ from models.types import TaskParams
 from service.engine.arrays import Adapted, Array, LabelledArrays, OtherArrays
 from service.engine.collate import to_device, trim
 from service.engine.compute import Compute
+from service.engine.forecasting import temperature_of
 
 
 def transfer(compute: Compute, digest: str, tasks: Sequence[LabelledArrays]) -> Generator[None, None, list[Adapted]]:
@@ -31,13 +32,13 @@ def _one(compute: Compute, digest: str, task: LabelledArrays) -> Generator[None,
         _lesson(other.rows, other.classes if other.values is None else other.values, device) for other in task.others
     ]
     chosen = yield from choose(head, own, others, task.num_ways)
-    alone = yield from _adapted(compute, digest, own, task)
+    alone, temperature = yield from _adapted(compute, digest, own, task)
     if not chosen:
-        return Adapted(alone, None)
+        return Adapted(alone, None, temperature=temperature)
     joined = own.with_others([others[place] for place in chosen])
     learned = [task.others[place] for place in chosen]
-    params = yield from _adapted(compute, digest, joined, _with_others(task, learned))
-    return Adapted(params, None, tuple(chosen), alone)
+    params, joint_temperature = yield from _adapted(compute, digest, joined, _with_others(task, learned))
+    return Adapted(params, None, tuple(chosen), alone, temperature=joint_temperature, own_temperature=temperature)
 
 
 def _lesson(rows: Array, target: Array | None, device: torch.device) -> Lesson:
@@ -61,12 +62,12 @@ def _joined(own: Array | None, others: Sequence[Array | None]) -> Array | None:
 
 def _adapted(
     compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays
-) -> Generator[None, None, dict[str, Array]]:
-    """What a task with these examples would be that did not ask for others."""
+) -> Generator[None, None, tuple[dict[str, Array], float]]:
+    """What a task with these examples would be that did not ask for others, and its temperature."""
     head, params = compute.learners[digest].head, dict[str, Tensor]()
     support = support_of(lesson, task.num_ways)
     for params in head.steps(support, head.start(support)):  # noqa: B007 - the last is the answer
         yield
-    params, _ = yield from compute.appraised(digest, support, params, [task])
+    params, told = yield from compute.appraised(digest, support, params, [task])
     on_host: TaskParams = {leaf: value.to("cpu") for leaf, value in params.items()}
-    return trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)})
+    return trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)}), temperature_of(told[0])

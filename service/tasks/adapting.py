@@ -137,12 +137,14 @@ class Adapting:
         num_bytes = rows.nbytes + sum(leaf.nbytes for leaf in adapted.params.values())
         version = await self._decoding.in_thread(
             tenant,
-            partial(make, params=adapted.params, forecast=adapted.forecast),
+            partial(make, params=adapted.params, forecast=adapted.forecast, temperature=adapted.temperature),
             about_us=PACKED_US * num_bytes,
         )
         if adapted.own is None:
             return version
-        own = await self._decoding.in_thread(tenant, partial(make, params=adapted.own))
+        own = await self._decoding.in_thread(
+            tenant, partial(make, params=adapted.own, temperature=adapted.own_temperature)
+        )
         sources = [others[place].source for place in adapted.chosen]
         return replace(version, sources=sources, own_params=own.params)
 
@@ -194,13 +196,16 @@ def version_of(
     params: codec.Params,
     dtype: str,
     forecast: Forecast | None = None,
+    temperature: float = 1.0,
 ) -> NewVersion:
-    """A version with these params, which were computed here."""
+    """A version with these params, which were computed here, and divided by this temperature."""
     header: dict[str, object] = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
     if isinstance(targets, codec.Framed):
         header["slots"] = targets.slots
     if forecast is not None and forecast.thresholds:
         header["thresholds"] = forecast.thresholds
+    if temperature != 1:
+        header["temperature"] = temperature
     return NewVersion(
         number=number,
         model_digest=model.digest,

@@ -123,6 +123,8 @@ def _task(
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
     arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version, engine).items()}
+    if version.params is not None and (found := codec.read_header(version.params).get("temperature")):
+        content["temperature"] = found
     arrays[INPUTS] = stored_rows(examples, model)
     features = stored_features(examples, engine.blank_features(model.digest))
     data, digest = codec.pack_task(content, arrays if features is None else arrays | {FEATURES: features})

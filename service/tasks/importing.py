@@ -170,7 +170,9 @@ class Importing:
         _refuse_unless(bool(is_several), "params/independent", f"expected what a {kind} has")
         features = self._features(sent, model)
         told = sent.file.provenance
-        made = version_of(model, 1, "import", sent.rows, sent.targets, params, told.dtype)
+        made = version_of(
+            model, 1, "import", sent.rows, sent.targets, params, told.dtype, temperature=sent.file.temperature
+        )
         return replace(made, libraries=told.libraries, seed=told.seed), features
 
     async def _try_out(self, tenant: str, version: NewVersion, rows: Array, deadline: float) -> None:

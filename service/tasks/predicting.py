@@ -103,7 +103,8 @@ class Predicting:
         if prior is None or not isinstance(scores, ClassScores):
             return answer
         shots = await self._shots_of(tenant, task_id, answer.version, labels)
-        shared = codec.expecting(scores.probabilities, labels, prior, shots, self._engine.balance_of(digest))
+        balance = self._engine.balance_of(digest) / answer.temperature
+        shared = codec.expecting(scores.probabilities, labels, prior, shots, balance)
         return replace(answer, result=replace(scores, probabilities=shared))
 
     async def model_of(self, tenant: str, task_id: str) -> Served:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import log
 
 import numpy as np
+import pytest
 import torch
 
 from models.appraisal import Appraisal
@@ -46,6 +47,8 @@ def test_a_temperature_is_stored_with_the_params_and_changes_no_label_and_no_sus
     (plain, before), (cooled, after) = adapted(1.0, tasks), adapted(2.0, tasks)
     for one, other, hard, soft in zip(plain, cooled, before, after, strict=True):
         assert one.forecast is not None and other.forecast is not None
+        assert one.temperature == 1
+        assert other.temperature == pytest.approx(2)
         assert one.forecast.doubts == other.forecast.doubts != ()
         assert one.forecast.ends == other.forecast.ends
         powers = np.sqrt(hard.probabilities.astype(np.float64))

@@ -10,6 +10,7 @@ import pytest_asyncio
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.serving import assert_problem, client_of, input_dim
+from tests.service.tasks.forging import content_of
 from tests.service.tasks.life import Life
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,6 +87,24 @@ async def test_it_is_read_with_the_params_and_kept_by_every_write(life: Life) ->
     assert (await life.client.post(f"{task}/rollback", json={"version": 1})).status_code == 200
     await expect(life, task, None)
     assert await rare() == as_it_was
+
+
+async def test_what_was_divided_by_a_temperature_is_undone_at_the_strength_that_is_left(life: Life) -> None:
+    task, query = await skewed(life), {"inputs": [[0.1] * life.dim]}
+
+    async def odds(path: str) -> float:
+        scores = (await life.client.post(f"{path}/predictions", json=query)).json()["predictions"][0]["scores"]
+        return float(scores["rare"] / scores["common"])
+
+    temperature = content_of((await life.client.get(f"{task}/export")).content)["temperature"]
+    balance = life.service.engine.balance_of((await life.client.get(task)).json()["model_digest"])
+    assert abs(temperature - 1) > 0.05
+    raw = await odds(task)
+    await expect(life, task, "uniform")
+    wanted = raw * (NUM_COMMON / 2) ** (balance / temperature)
+    assert await odds(task) == pytest.approx(wanted, rel=1e-2)
+    made = await imported(life, task)
+    assert await odds(f"/v1/tasks/{made['id']}") == pytest.approx(wanted, rel=1e-2)
 
 
 async def test_it_goes_along_to_another_service(life: Life) -> None:
