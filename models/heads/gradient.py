@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from models.heads.head import Head, classes_of, mask_absent
-from models.heads.with_leaves import with_leaves
+from models.heads.with_leaves import own_leaves, with_leaves
 from models.inner import Rule, Shapes, descend
 from models.types import Logits, Rows, Support, TaskParams
 
@@ -51,7 +51,7 @@ class Gradient(Head):
         ways = classes_of(support).ways
         body = {
             f"body.{name}": leaf.contiguous().expand(len(ways), *leaf.shape)  # vmap knows no other memory format
-            for name, leaf in self.body.named_parameters()
+            for name, leaf in own_leaves(self.body).items()
         }
         weight = ways.new_zeros((*ways.shape, self.width), dtype=torch.float32)
         if self.prototypes:
@@ -78,7 +78,8 @@ class Gradient(Head):
     def _prototypes(self, support: Support) -> Float[Tensor, "T N D"]:
         """The mean of each class's features, by the body that all tasks start from: one flat pass."""
         members = classes_of(support).one_hot(support.rows.mask)
-        features = support.rows.with_values(self.body(support.rows.flat()[0])).values
+        made = with_leaves(self.body, own_leaves(self.body), support.rows.flat()[0])
+        features = support.rows.with_values(made).values
         return members.mT @ features / members.sum(1).clamp(min=1).unsqueeze(-1)
 
     def _logits(self, params: TaskParams, rows: Rows) -> Float[Tensor, "T R N"]:

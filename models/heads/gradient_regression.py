@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.heads.gradient import through
 from models.heads.head import Head, values_of
+from models.heads.with_leaves import own_leaves
 from models.inner import Rule, Shapes, descend
 from models.types import Gaussian, Rows, Support, TaskParams
 
@@ -43,7 +44,8 @@ class GradientRegression(Head):
     def start(self, support: Support) -> TaskParams:
         """The learned body and layer, the same for every task."""
         T, _, O = values_of(support).values.shape  # noqa: E741
-        body = {f"body.{name}": leaf.contiguous().expand(T, *leaf.shape) for name, leaf in self.body.named_parameters()}
+        leaves = own_leaves(self.body).items()
+        body = {f"body.{name}": leaf.contiguous().expand(T, *leaf.shape) for name, leaf in leaves}
         return {**body, "weight": self.weight.expand(T, O, -1), "bias": self.bias.expand(T, O)}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:

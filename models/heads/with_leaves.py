@@ -14,6 +14,16 @@ _LOCKS: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
 
 def with_leaves(body: nn.Module, leaves: TaskParams, rows: Shaped[Tensor, "B *F"]) -> Float[Tensor, "B D"]:
     """What `body` with these leaves makes of the rows; of several threads one at a time, as they share the module."""
-    with _LOCKS.setdefault(body, threading.Lock()):
+    with _lock(body):
         features: Tensor = functional_call(body, leaves, (rows,))
     return features
+
+
+def own_leaves(body: nn.Module) -> TaskParams:
+    """Those of `body` itself, whatever leaves another thread runs it with."""
+    with _lock(body):
+        return dict(body.named_parameters())
+
+
+def _lock(body: nn.Module) -> threading.Lock:
+    return _LOCKS.setdefault(body, threading.Lock())

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor, nn
 
-from models.heads.with_leaves import with_leaves
+from models.heads.with_leaves import own_leaves, with_leaves
 
 
 class Slow(nn.Module):
@@ -25,6 +25,9 @@ class Slow(nn.Module):
 def test_two_threads_do_not_see_each_others_leaves() -> None:
     body, rows = Slow(), torch.zeros(1, 1)
     with ThreadPoolExecutor(4) as threads:
+        running = threads.submit(with_leaves, body, {"leaf": torch.ones(1)}, rows)
+        while not running.done():
+            assert own_leaves(body)["leaf"].item() == 0
         made = list(threads.map(lambda value: with_leaves(body, {"leaf": torch.full((1,), value)}, rows), range(8)))
     for value, each in enumerate(made):
         assert each.tolist() == [[value] * 20]
