@@ -48,7 +48,7 @@ class Metrics:
         self.padding_rows = self._counter("kshot_padding_rows", told, KIND)
         told = "Requests that failed alone on the device, or made numbers that are not finite."
         self.failed_computations = self._counter("kshot_failed_computations", told, KIND)
-        told = "Times that the device's thread was started anew."
+        told = "Times that the device's threads were started anew."
         self.worker_restarts = self._counter("kshot_worker_restarts", told)
         told = "Tasks that could learn from earlier ones, by whether any of those was surely of use."
         self.transfers = self._counter("kshot_transfers", told, ["outcome"])

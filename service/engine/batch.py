@@ -1,4 +1,4 @@
-"""One batch on the device's thread: load what was fetched, compute, and keep a task that fails from the others."""
+"""One batch on a thread of the device: load what was fetched, compute, and keep a task that fails from the others."""
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence

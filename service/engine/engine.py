@@ -60,7 +60,7 @@ class Engine:
     """One device and all that is asked of it. Every method is called on the event loop that called `start`.
 
     Two stages: a feeder a lane prepares batch n+1 (who is next, which params are stale) on the event loop, while the
-    device's thread computes batch n. Nothing waits for a timer: a batch is what waits when the device is nearly free.
+    device computes batch n. Nothing waits for a timer: a batch is what waits when the device is nearly free.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Engine:
         self._show_queues()
 
     async def start(self) -> None:
-        """Start the device's thread, run each model once to warm it and to measure its pace, then take work."""
+        """Start the device's threads, run each model once to warm it and to measure its pace, then take work."""
         self._loop = asyncio.get_running_loop()
         await self._device.start(self._compute.warm_up())
         self._feeders = [self._loop.create_task(self._feed(lane)) for lane in self._queues]
@@ -130,7 +130,7 @@ class Engine:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the device's thread is alive and gets on with its work, and the feeders are alive."""
+        """Whether the device's threads are alive and get on with their work, and the feeders are alive."""
         worker = self._device.worker
         gets_on = worker.is_alive and worker.slice_s < self._settings.request_timeout_s
         return gets_on and bool(self._feeders) and not any(feeder.done() for feeder in self._feeders)
@@ -308,7 +308,7 @@ class Engine:
             return []
 
     def _deliver(self, outcomes: Sequence[Outcome]) -> None:
-        """Called from the device's thread when a batch, or a part of it, is done."""
+        """Called from a thread of the device when a batch, or a part of it, is done."""
         self._loop.call_soon_threadsafe(self._settle, outcomes)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -333,7 +333,7 @@ class Engine:
                 future.set_exception(NotReady("The service stopped before it could answer.", retry_after_s=1))
 
     def _lose(self, batches: Sequence[Batch]) -> None:
-        """The device's thread has ended and left these: answer all that is open."""
+        """A thread of the device has ended and left these: answer all that is open."""
         self._give_up()
         for batch in batches:
             self._end(batch)

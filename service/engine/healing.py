@@ -1,4 +1,4 @@
-"""The device's thread, and another in its place when it ends without having been told to."""
+"""The device's threads, and others in their place when one ends without having been told to."""
 
 import asyncio
 import logging

@@ -15,7 +15,7 @@ Key = tuple[str, str, bytes]  # tenant, model digest, the row
 
 
 class Texts:
-    """The last features by tenant, model and row, bounded in bytes; read by the device's thread, cleared elsewhere."""
+    """The last features by tenant, model and row, bounded in bytes; read by the device's threads, cleared elsewhere."""
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         self._max_bytes = max_bytes
