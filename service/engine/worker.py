@@ -48,8 +48,8 @@ class Worker:
     ) -> None:
         self._num_threads = num_threads
         self._slice_s = slice_ms / 1000
-        self._on_begin = on_begin  # called from a thread, before the first slice of a batch
-        self._on_over = on_over  # called from a thread, after its last
+        self._on_begin = on_begin  # called from a thread, before the first slice of a batch; must not wait
+        self._on_over = on_over  # called from a thread, after its last; must not wait
         self._on_end = on_end  # called once, from the last thread that ends by `stop`, or the first that is broken
         self._works: dict[Batch, Work] = {}
         self._lock = threading.Lock()
@@ -137,12 +137,10 @@ class Worker:
             ms = 1000 * (perf_counter() - began)
             with self._lock:
                 hand.turns.charge(batch, ms)
-                if is_over:
+                if is_over and not self._is_broken:  # then it is told as left
                     hand.turns.remove(batch)
-                    if not self._is_broken:  # then it is told as left
-                        del self._works[batch]
-            if is_over and not self._is_broken:
-                self._on_over(batch)
+                    del self._works[batch]
+                    self._on_over(batch)
 
     def _next(self, hand: _Hand) -> Batch | None:
         """Whose slice is next, waiting until there is one; nothing when stopping."""
@@ -151,9 +149,9 @@ class Worker:
             if self._is_broken or not hand.turns:
                 return None
             batch, is_first = hand.turns.next()
-        if is_first:
-            self._on_begin(batch)
-        return batch
+            if is_first:
+                self._on_begin(batch)
+            return batch
 
 
 def step_back() -> None:

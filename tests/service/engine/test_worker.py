@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -14,15 +14,15 @@ WAIT_S = 10
 BULK, QUICK = Batch("bulk", {"a": 1.0}), Batch("interactive", {"b": 1.0})
 
 
-def apart(ends: list[str]) -> Worker:
+def apart(on_over: Callable[[Batch], object], on_end: Callable[[], object]) -> Worker:
     """With a thread for predictions."""
     return Worker(
         apart=APART,
         num_threads=1,
         slice_ms=1,
         on_begin=lambda _: None,
-        on_over=lambda batch: ends.append(batch.lane),
-        on_end=lambda: ends.append("end"),
+        on_over=on_over,
+        on_end=on_end,
     )
 
 
@@ -35,7 +35,7 @@ def test_a_prediction_does_not_wait_for_the_slice_of_an_adaptation() -> None:
         is_answered.set()
         yield
 
-    worker = apart(ends)
+    worker = apart(lambda batch: ends.append(batch.lane), lambda: ends.append("end"))
     worker.start()
     worker.put(BULK, work("bulk", waits=True))
     worker.put(QUICK, work("quick", waits=False))
@@ -65,8 +65,7 @@ def test_a_thread_that_breaks_takes_the_other_with_it_and_tells_once(
         ends.append("end")
         has_broken.set()
 
-    worker = apart(ends)
-    worker._on_end = on_end
+    worker = apart(lambda batch: ends.append(batch.lane), on_end)
     worker.start()
     worker.put(other, goes_on())
     worker.put(broken, breaks())
@@ -74,6 +73,32 @@ def test_a_thread_that_breaks_takes_the_other_with_it_and_tells_once(
     worker.stop(WAIT_S)
     assert ends == ["end"] and not worker.is_alive
     assert {*worker.left()} == {BULK, QUICK}
+
+
+def test_what_is_over_is_told_before_the_end_and_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    ends, has_ended, breaks_now = list[str](), threading.Event(), threading.Event()
+
+    def breaks() -> Work:
+        assert breaks_now.wait(WAIT_S)
+        raise SystemExit
+        yield
+
+    def on_over(batch: Batch) -> None:
+        breaks_now.set()
+        has_ended.wait(0.2)  # time enough to break in, if that were possible
+        ends.append(batch.lane)
+
+    def on_end() -> None:
+        ends.append("end")
+        has_ended.set()
+
+    worker = apart(on_over, on_end)
+    worker.start()
+    worker.put(BULK, breaks())
+    worker.put(QUICK, iter(()))  # type: ignore[arg-type]
+    assert has_ended.wait(WAIT_S)
+    assert ends == ["interactive", "end"] and worker.left() == [BULK]
 
 
 def test_batches_of_all_lanes_run_to_their_end_and_what_began_is_over() -> None:
