@@ -78,7 +78,7 @@ class Gradient(Head):
     def _prototypes(self, support: Support) -> Float[Tensor, "T N D"]:
         """The mean of each class's features, by the body that all tasks start from: one flat pass."""
         members = classes_of(support).one_hot(support.rows.mask)
-        made = with_leaves(self.body, own_leaves(self.body), support.rows.flat()[0])
+        made = with_leaves(self.body, {}, support.rows.flat()[0])
         features = support.rows.with_values(made).values
         return members.mT @ features / members.sum(1).clamp(min=1).unsqueeze(-1)
 

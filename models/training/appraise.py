@@ -28,9 +28,8 @@ def appraise(
     fitting = sources[model](checkpoint, data, twin)
     kind = "regression" if numbers else checkpoint.card.kinds[0]
     found = appraised(checkpoint.learner.head, kind, fitting.source, fitting.num_tasks, _show)
-    command = (
-        f"python -m models.training.appraise {model}{' --twin FOLDER' if twin else ''}{' --numbers' if numbers else ''}"
-    )
+    options = [*(["--twin FOLDER"] if twin else []), *(["--numbers"] if numbers else [])]
+    command = " ".join(["python -m models.training.appraise", model, *options])
     write_appraisal(models / model, found, {"command": command, "tasks": str(fitting.num_tasks), "data": fitting.told})
     typer.echo(f"{model}: {fitting.num_tasks} tasks, {fitting.told}; beside {models / model / WEIGHTS}")
 

@@ -64,17 +64,16 @@ class Forecast:
 class Adapted:
     """One task's params by leaf, trimmed to its sizes; and its support's features, if the encoder made any.
 
-    `chosen` are the positions of the others that it learned from too; if there are any, `own` is without them.
-    Each of the two was divided by a temperature.
+    The params were divided by the temperature. `chosen` are the positions of the others that it learned from too; if
+    there are any, `own` is without them.
     """
 
     params: dict[str, Array]
     features: Array | None
     chosen: tuple[int, ...] = ()
-    own: dict[str, Array] | None = None
+    own: "Adapted | None" = None
     forecast: Forecast | None = None
     temperature: float = 1.0
-    own_temperature: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -176,10 +176,9 @@ def _answer(
     if isinstance(ask.work, Query) and isinstance(ask.work.found, CachedTask):
         found = ask.work.found
         labels, slots, thresholds, temperature = found.told
-        told = labels, slots, found.prior, thresholds, temperature
-        return Answer(result, queue_ms, compute_ms, found.version, *told)
+        return Answer(result, queue_ms, compute_ms, found.version, labels, slots, found.prior, thresholds, temperature)
     return Answer(result, queue_ms, compute_ms)
 
 
 def _params(adapted: Adapted) -> list[Array]:
-    return [*adapted.params.values(), *(adapted.own or {}).values()]
+    return [*adapted.params.values(), *(adapted.own.params.values() if adapted.own else ())]

@@ -50,9 +50,8 @@ def texts_of(
     temperature: float = 1.0,
 ) -> bytes:
     """What a task is to tell."""
-    return memoryview(
-        orjson.dumps([labels, slots, thresholds, temperature])
-    ).tobytes()  # orjson's own keep room for more
+    told = orjson.dumps([labels, slots, thresholds, temperature])
+    return memoryview(told).tobytes()  # orjson's own keep room for more
 
 
 class Cache:

@@ -32,13 +32,13 @@ def _one(compute: Compute, digest: str, task: LabelledArrays) -> Generator[None,
         _lesson(other.rows, other.classes if other.values is None else other.values, device) for other in task.others
     ]
     chosen = yield from choose(head, own, others, task.num_ways)
-    alone, temperature = yield from _adapted(compute, digest, own, task)
+    alone = yield from _adapted(compute, digest, own, task)
     if not chosen:
-        return Adapted(alone, None, temperature=temperature)
+        return alone
     joined = own.with_others([others[place] for place in chosen])
     learned = [task.others[place] for place in chosen]
-    params, joint_temperature = yield from _adapted(compute, digest, joined, _with_others(task, learned))
-    return Adapted(params, None, tuple(chosen), alone, temperature=joint_temperature, own_temperature=temperature)
+    both = yield from _adapted(compute, digest, joined, _with_others(task, learned))
+    return replace(both, chosen=tuple(chosen), own=alone)
 
 
 def _lesson(rows: Array, target: Array | None, device: torch.device) -> Lesson:
@@ -60,14 +60,13 @@ def _joined(own: Array | None, others: Sequence[Array | None]) -> Array | None:
     return None if own is None else np.concatenate([own, *(each for each in others if each is not None)])
 
 
-def _adapted(
-    compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays
-) -> Generator[None, None, tuple[dict[str, Array], float]]:
-    """What a task with these examples would be that did not ask for others, and its temperature."""
+def _adapted(compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays) -> Generator[None, None, Adapted]:
+    """What a task with these examples would be that did not ask for others; but it tells nothing of how good it is."""
     head, params = compute.learners[digest].head, dict[str, Tensor]()
     support = support_of(lesson, task.num_ways)
     for params in head.steps(support, head.start(support)):  # noqa: B007 - the last is the answer
         yield
     params, told = yield from compute.appraised(digest, support, params, [task])
     on_host: TaskParams = {leaf: value.to("cpu") for leaf, value in params.items()}
-    return trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)}), temperature_of(told[0])
+    own_params = trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)})
+    return Adapted(own_params, None, temperature=temperature_of(told[0]))

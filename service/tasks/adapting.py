@@ -143,7 +143,7 @@ class Adapting:
         if adapted.own is None:
             return version
         own = await self._decoding.in_thread(
-            tenant, partial(make, params=adapted.own, temperature=adapted.own_temperature)
+            tenant, partial(make, params=adapted.own.params, temperature=adapted.own.temperature)
         )
         sources = [others[place].source for place in adapted.chosen]
         return replace(version, sources=sources, own_params=own.params)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +17,8 @@ from service.storage.readable import damaged_example
 from service.storage.records import ExampleRecord, WholeVersion
 
 
-def params_of(version: WholeVersion, engine: Engine) -> codec.Params:
-    """The params of a version, as they were stored. Raises VersionErased or TaskDamaged.
+def params_of(version: WholeVersion, engine: Engine) -> tuple[codec.Params, dict[str, Any]]:
+    """The params of a version and their header, as they were stored. Raises VersionErased or TaskDamaged.
 
     Of a model that is not loaded here only the digest can tell; else their shapes can too.
     """
@@ -26,10 +27,9 @@ def params_of(version: WholeVersion, engine: Engine) -> codec.Params:
     model = version.model_digest
     shapes = (engine.layout(model), engine.own_sizes(model)) if engine.holds(model) else ()
     try:
-        params, _ = codec.stored_params(version.params, version.params_digest, *shapes)
+        return codec.stored_params(version.params, version.params_digest, *shapes)
     except codec.DamagedParams as error:
         raise TaskDamaged(f"The stored params of version {version.number} are damaged: {error}.") from None
-    return params
 
 
 async def is_damaged(session: AsyncSession, engine: Engine, tenant: str, task_id: str, number: int) -> bool:

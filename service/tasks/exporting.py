@@ -122,9 +122,10 @@ def _task(
     }
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
-    arrays = {f"{PARAMS}{name}": leaf for name, leaf in params_of(version, engine).items()}
-    if version.params is not None and (found := codec.read_header(version.params).get("temperature")):
-        content["temperature"] = found
+    params, header = params_of(version, engine)
+    if "temperature" in header:
+        content["temperature"] = header["temperature"]
+    arrays = {f"{PARAMS}{name}": leaf for name, leaf in params.items()}
     arrays[INPUTS] = stored_rows(examples, model)
     features = stored_features(examples, engine.blank_features(model.digest))
     data, digest = codec.pack_task(content, arrays if features is None else arrays | {FEATURES: features})
@@ -139,7 +140,7 @@ def _example(example: ExampleRecord) -> dict[str, Any]:
 
 
 def _weights(task_id: str, version: WholeVersion, engine: Engine) -> File:
-    params = params_of(version, engine)
+    params, _ = params_of(version, engine)
     header = {
         "format": WEIGHTS_FORMAT,
         "task": task_id,
