@@ -16,7 +16,7 @@ Work: TypeAlias = Generator[None, None, None]  # delivers its own results; a yie
 
 ALL: Final[Sequence[Lane]] = ("interactive", "bulk", "background")
 APART: Final[Sequence[Sequence[Lane]]] = (("interactive",), ("bulk", "background"))
-NICENESS: Final = 5  # of what nobody waits a moment for: beside predictions without an end it gets a quarter of a core
+NICENESS: Final = 5  # of what nobody waits a moment for: beside predictions without an end it gets a tenth of a core
 
 
 @dataclass(eq=False)
