@@ -58,6 +58,11 @@ class Served:
         return self.inputs.traits.max_ways
 
     @property
+    def in_own_units(self) -> bool:
+        """Whether inputs are one number each, in units of the support's own spread alone: all hangs on that spread."""
+        return bool(self.card.head.get("alone", False))
+
+    @property
     def widest(self) -> int:
         """The longest list of numbers that it takes as an input."""
         return self.inputs.traits.widest

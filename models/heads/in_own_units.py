@@ -13,7 +13,6 @@ from models.types import Gaussian, Rows, Scores, Support, TaskParams
 
 CENTRE, SPREAD = "unit_centre", "unit_spread"
 CONSTANT = 1e-3  # a column is believed to vary by this share of its size, also where its rows do not show it
-TINY = 1e-20
 LEAST = 1e-37  # of a variance, in single precision
 RESOLUTION = 1e-6  # what single precision tells apart, as a share of a number's size
 FARTHEST = 6.0  # spreads from the centre: beyond, numbers only say that they are far
@@ -56,9 +55,8 @@ class InOwnUnits(Head):
         if self.alone:
             size = torch.where(centre == 0, 1, centre)
             variance = torch.where(variance > (RESOLUTION * centre).square(), variance, size.square())
-        tiny = LEAST if self.alone else TINY
-        varies = (variance > tiny).sum(-1, keepdim=True).clamp(min=1)
-        own = {CENTRE: centre, SPREAD: ((variance + tiny) * varies).sqrt()}
+        varies = (variance > LEAST).sum(-1, keepdim=True).clamp(min=1)
+        own = {CENTRE: centre, SPREAD: ((variance + LEAST) * varies).sqrt()}
         return {**own, **self.head.start(replace(support, rows=self._seen(own, support.rows)))}
 
     def steps(self, support: Support, start: TaskParams) -> Iterator[TaskParams]:

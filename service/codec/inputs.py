@@ -20,6 +20,7 @@ from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
 NO_NUMBERS = frozenset((str, NoneType))  # of what a row of a table may hold
+FINEST = 2e-6  # spread of a column, as a share of its size, below which single precision keeps too little of it
 
 
 class ImageLimits(NamedTuple):
@@ -99,6 +100,23 @@ def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError
             yield FieldError(path.format(position), "holds numbers that no model can use")
         elif form != wanted:
             yield FieldError(path.format(position), f"expected {wanted}, as the task's other inputs are, got {form}")
+
+
+def blurred(inputs: Sequence[Input], path: str) -> list[FieldError]:
+    """Columns of lists of numbers that vary by less than single precision tells apart; none of other inputs."""
+    if len(inputs) < 2 or not all(isinstance(value, list) for value in inputs):
+        return []
+    sent = np.array(inputs, np.float64)
+    spread, size = sent.std(0), np.abs(sent).max(0)
+    columns = np.flatnonzero((sent != sent[0]).any(0) & (spread < FINEST * size)).tolist()
+    return [
+        FieldError(
+            path.format(0, column),
+            f"column {column} varies by {spread[column]:.1g} around {sent[:, column].mean():.10g}, less than single "
+            "precision keeps: subtract the same origin from it everywhere, in queries too",
+        )
+        for column in columns
+    ]
 
 
 def _reader(modalities: Sequence[str], limits: ImageLimits, preprocess: Preprocess) -> Callable[[Input], Any]:

@@ -83,6 +83,10 @@ class Decoding:
             raise InvalidRequest.at(
                 [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
             ) from None
+        if model.in_own_units:
+            sent = [example.input for example in examples]
+            work = partial(codec.blurred, sent, "support.{}.input.{}")
+            codec.refuse(await self.in_thread(tenant, work, about_us=decoding_us(sent, [], model.inputs.shape)))
         if any(example.slots for example in examples):
             find = partial(codec.misplaced_slots, examples, rows, "support")
             codec.refuse(await self.in_thread(tenant, lambda: list(find())))

@@ -8,7 +8,7 @@ import torch
 from models import zoo
 from models.checkpoint import load
 from models.learner import Learner
-from models.types import Gaussian, Support, Values, full_rows
+from models.types import Classes, Gaussian, Logits, Support, Values, full_rows
 
 X = torch.tensor([-4.0, -2.5, 0.0, 1.0, 4.5])
 Y = torch.tensor([0.8, -0.6, 0.1, 0.9, -0.9])
@@ -65,3 +65,23 @@ def test_inputs_that_never_vary_tell_of_themselves_alone(curves: Learner, x: lis
 def test_large_targets_asked_far_away_have_a_deviation(curves: Learner) -> None:
     _, deviation = answer(curves, X, Y * 1e15, torch.tensor([1e9]))
     assert torch.isfinite(deviation).all()
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e-6, 1e14])
+def test_labels_do_not_depend_on_the_unit_of_vectors(unit: float) -> None:
+    universal = load(Path(next(iter(zoo.__path__))) / "universal").learner
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(3, 8, generator=generator)
+    index = torch.arange(12) % 3
+    rows = centres[index] + 0.3 * torch.randn(12, 8, generator=generator)
+    target = Classes(index[None], torch.ones(1, 3, dtype=torch.bool))
+
+    def scores(scale: float) -> torch.Tensor:
+        support = Support(full_rows(rows[None] * scale), target)
+        with torch.no_grad():
+            found = universal.predict(universal.adapt(support), full_rows(centres[None] * scale))
+        assert isinstance(found, Logits)
+        return found.values.softmax(-1)
+
+    torch.testing.assert_close(scores(unit), scores(1.0), rtol=0, atol=1e-2)
+    assert scores(unit)[0].diagonal().min() > 0.9

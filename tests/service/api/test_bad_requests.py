@@ -164,6 +164,12 @@ ADAPT = [
     Case("infinity in a target", put("support.0.target", [float("inf")]), ("support.0.target.0",), "curves"),
     Case("empty target", put("support.0.target", []), ("support.0.target",), "curves"),
     Case("targets of two shapes", put("support.1.target", [1.0]), ("support.1.target",), "curves"),
+    Case(
+        "seconds since 1970",
+        lambda body, dim: [row.update(input=[row["input"][0] + 1.7e9]) for row in body["support"]],
+        ("support.0.input.0",),
+        "curves",
+    ),
     Case("target too large to square", put("support.1.target", 1e200), ("support.1.target",), "curves"),
     # images
     Case("a text for images", put(INPUT, "hello"), (INPUT,), "glyphs"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.inputs import Input as Preprocess
 from models.inputs.image import GlyphInput
 from models.inputs.vector import VectorInput
-from service.codec import ImageLimits, decode_inputs, refuse
+from service.codec import ImageLimits, blurred, decode_inputs, refuse
 from service.errors import DeadlineExceeded, InvalidRequest
 from service.schemas import Image, Input
 from tests.service.codec.pictures import SVG, png_of_size, saved, stroke
@@ -105,6 +105,22 @@ def test_vectors_that_do_not_fit_are_refused(vector: list[float]) -> None:
 
 def test_at_most_twenty_bad_inputs_are_told() -> None:
     assert len(fault(["a text"] * 50)) == 20
+
+
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        ([[1.7e9, 1.7e9 + 60, 1.7e9 + 90]], [0]),  # one and the same in single precision
+        ([[0.0, 1.0, 2.0], [1e6, 1e6 + 1, 1e6 - 1]], [1]),
+        ([[1.7e9, 1.7e9, 1.7e9], [1e5, 1e5 + 1, 1e5 - 1], [273.15, 274.15, 280.0]], []),
+        ([[1.7e9]], []),
+    ],
+)
+def test_columns_that_vary_less_than_single_precision_keeps(columns: list[list[float]], wrong: list[int]) -> None:
+    rows: list[Input] = [list(row) for row in zip(*columns, strict=True)]
+    found = blurred(rows, "support.{}.input.{}")
+    assert [each.path for each in found] == [f"support.0.input.{column}" for column in wrong]
+    assert all("subtract" in each.message for each in found)
 
 
 def test_decoding_stops_at_the_deadline() -> None:
