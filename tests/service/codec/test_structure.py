@@ -70,6 +70,18 @@ def test_more_numbers_than_models_take_are_refused(body: bytes) -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b',""' * 140_000 + b"1[" * 8_000_000, b",1]" * 140_000 + b"xx]" * 5_000_000, b',""' * 600_000 + b"1]" * 8_000_000],
+    ids=["lists that open", "lists that close", "texts and lists that close"],
+)
+def test_what_is_no_json_takes_no_longer(body: bytes) -> None:
+    began = time.process_time()
+    with contextlib.suppress(BodyTooLarge):
+        check_structure(body, Settings(), widest=8_192)
+    assert time.process_time() - began < 1
+
+
 def test_how_many_numbers_depends_on_the_models() -> None:
     body = b"[" + b",".join([b"[" + b"1," * 139_999 + b"1]"] * 10) + b"]"
     with pytest.raises(BodyTooLarge):
