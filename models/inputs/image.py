@@ -14,6 +14,10 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 DRAFT_PX = 512  # a JPEG is decoded at the smallest of its built-in scales that is still this large
 MAX_SCANS = 100  # of a JPEG: programs write ten, and each costs a pass over the whole picture
 START_OF_SCAN = b"\xff\xda"
+MAX_READS = 10_000  # Pillow walks segments and chunks in Python, two to four reads each, and padding a byte a read;
+READ_BYTES = 256  # and one more for so many bytes of a file
+MAX_DEFLATED = 16  # notes of a PNG, each of which may be a thousand times as long as it looks
+DEFLATED = (b"zTXt", b"iTXt", b"iCCP")
 
 PIXEL_BYTES = 12  # of memory that a decoded pixel takes, turned upright or opaque, with what it is made of
 WEBP_BYTES = 20  # libwebp has a canvas, the one before it and its own planes beside these
@@ -32,6 +36,20 @@ class InvalidImage(ValueError):
     """These bytes are not an image that can be used; the message is a sentence for the sender."""
 
 
+class _File(io.BytesIO):
+    """A picture's bytes, read in so many pieces at most. Raises InvalidImage for one more."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._num_left = MAX_READS + len(data) // READ_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._num_left -= 1
+        if self._num_left < 0:
+            raise InvalidImage("the image is in too many pieces: save it again without what is not shown")
+        return super().read(size)
+
+
 def decode_image(
     data: bytes, max_pixels: int, *, max_whole_pixels: int | None = None, draft_px: int = DRAFT_PX
 ) -> Image.Image:
@@ -44,6 +62,8 @@ def decode_image(
         image.draft(None, (draft_px, draft_px))
         image.load()
         return plain(image)
+    except InvalidImage:
+        raise
     except Exception:
         raise InvalidImage("the image is truncated or damaged") from None
 
@@ -64,8 +84,12 @@ def decoding_bytes(
 
 def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:
     """The header alone is read."""
+    if sum(map(data.count, DEFLATED)) > MAX_DEFLATED:
+        raise InvalidImage(f"the image holds more than {MAX_DEFLATED} compressed notes")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(_File(data), formats=FORMATS)
+    except InvalidImage:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidImage(f"the image has more than {max_pixels} pixels") from None
     except Exception:  # Pillow's parsers raise many types on hostile bytes

@@ -21,6 +21,7 @@ from service.tracing import span
 # inputs a thread decodes before another request has its turn; images, also by what they take
 TURN = {"image": 64, "text": 256, "vector": 1_024, "table": 512}
 TURN_BYTES = 48 * MIB
+LOOKED = 16  # pictures whose heads a thread reads before another request has its turn
 
 ON_DECODED: ContextVar[Callable[[int], None]] = ContextVar("on_decoded", default=lambda num_inputs: None)
 
@@ -147,7 +148,7 @@ class Decoding:
     async def _decoded(
         self, tenant: str, inputs: Sequence[Input], model: Served, decode: Decode, deadline: float
     ) -> Array:
-        weights = await self._weights(tenant, inputs, model)
+        weights = await self._weights(tenant, inputs, model, deadline)
         if decoding_us(inputs, weights, model.inputs.shape) <= AT_ONCE_US:
             rows, wrong = decode(inputs)
             ON_DECODED.get()(len(inputs))
@@ -178,11 +179,16 @@ class Decoding:
         codec.refuse(wrong)
         return rows
 
-    async def _weights(self, tenant: str, inputs: Sequence[Input], model: Served) -> list[int]:
+    async def _weights(self, tenant: str, inputs: Sequence[Input], model: Served, deadline: float) -> list[int]:
+        """What decoding each input takes of memory; heads of pictures may be long, so they are read in turns too."""
         if "image" not in model.card.modalities:
             return [0] * len(inputs)
-        look = partial(codec.image_bytes, inputs, model.inputs, self._limits)
-        return await self.in_thread(tenant, look, about_us=looking_us(inputs))
+        look = partial(codec.image_bytes, preprocess=model.inputs, limits=self._limits)
+        if looking_us(inputs) <= AT_ONCE_US:
+            return look(inputs)
+        groups = [inputs[first : first + LOOKED] for first in range(0, len(inputs), LOOKED)]
+        found = [await self._pictures.do(tenant, partial(look, group), deadline=deadline) for group in groups]
+        return [weight for weights in found for weight in weights]
 
 
 def turns_of(weights: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:

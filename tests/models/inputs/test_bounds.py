@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,9 @@ import pytest
 from PIL import Image
 
 from models.inputs import image as under_test
-from models.inputs.image import MAX_SCANS, InvalidImage, decode_image, decoding_bytes, plain
+from models.inputs.image import MAX_DEFLATED, MAX_SCANS, InvalidImage, decode_image, decoding_bytes, plain
 from tests.models.inputs.test_image import LIMIT, drawn, encoded, png_header
+from tests.service.codec.pictures import chunk
 
 SIDE = 1_500
 CHILD = """
@@ -71,6 +75,42 @@ def test_jpegs_of_too_many_scans_are_refused_by_their_header() -> None:
     bomb = data[:-2] + data[last:-2] * MAX_SCANS + data[-2:]
     with pytest.raises(InvalidImage, match="scans"):
         decode_image(bomb, LIMIT)
+
+
+@pytest.mark.parametrize(
+    "padding", [b"\xff", b"\xff\xef\x00\x02", b"\xff\xfe\x00\x02"], ids=["fill", "segments", "comments"]
+)
+def test_long_heads_of_a_jpeg_are_not_walked_through(padding: bytes) -> None:
+    data = encoded(drawn(), "JPEG")
+    long = data[:2] + padding * (8_000_000 // len(padding)) + data[2:]
+    assert_refused_soon(long, "too many pieces", decode_image, decoding_bytes)
+
+
+@pytest.mark.parametrize(("place", "name"), [(33, b"aaAa"), (33, b"IDAT"), (-12, b"aaAa")], ids=str)
+def test_nor_are_the_chunks_of_a_png(place: int, name: bytes) -> None:
+    data = encoded(drawn())
+    assert_refused_soon(data[:place] + chunk(name, b"") * 600_000 + data[place:], "too many pieces", decode_image)
+
+
+def test_notes_of_a_png_are_not_all_inflated() -> None:
+    data, note = encoded(drawn()), chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000), 9))
+    assert decode_image(data[:33] + note * MAX_DEFLATED + data[33:], LIMIT).size == drawn().size
+    assert_refused_soon(data[:33] + note * (MAX_DEFLATED + 1) + data[33:], "notes", decode_image, decoding_bytes)
+
+
+def assert_refused_soon(data: bytes, why: str, *readers: Callable[[bytes, int], object]) -> None:
+    for read in readers:
+        begun = time.thread_time()
+        with pytest.raises(InvalidImage, match=why):
+            read(data, LIMIT)
+        assert time.thread_time() - begun < 1
+
+
+def test_a_photograph_with_all_its_notes_is_read() -> None:
+    photo = Image.effect_noise((2_000, 1_500), 80).convert("RGB")
+    data = encoded(photo, "JPEG", icc_profile=bytes(3_000_000), exif=b"Exif\0\0" + bytes(60_000), quality=95)
+    assert decode_image(data, LIMIT, draft_px=4_000).size == photo.size
+    assert decode_image(encoded(photo, "PNG"), LIMIT).size == photo.size
 
 
 def test_a_header_alone_tells_what_a_picture_takes() -> None:

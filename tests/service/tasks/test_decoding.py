@@ -1,20 +1,25 @@
 """Pictures of one tenant hold up nobody else: bounded turns, and threads of their own."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from models.card import read_card
+from models.inputs import Input as Preprocess
 from models.inputs.image import GlyphInput
+from service import codec
 from service.catalog import Served
 from service.codec import Labelled
-from service.schemas import Example
+from service.errors import DeadlineExceeded
+from service.schemas import Example, Input
 from service.settings import Settings
-from service.tasks.decoding import ON_DECODED, TURN_BYTES, Decoding, turns_of
-from tests.service.codec.pictures import saved, stroke
+from service.tasks.decoding import LOOKED, ON_DECODED, TURN_BYTES, Decoding, turns_of
+from tests.service.codec.pictures import padded, saved, stroke
 
 GLYPHS = Path(__file__).parents[3] / "models/zoo/glyphs"
 
@@ -55,6 +60,26 @@ async def test_checks_of_labels_do_not_wait_for_pictures(decoding: Decoding) -> 
         await decoding.targets("a", [Example(input=large, label=label) for label in "xy"], model, "classification")
     assert not many.done()
     many.cancel()
+    decoding.close()
+
+
+async def test_heads_of_pictures_are_read_in_turns(decoding: Decoding, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[tuple[str, int]] = []
+    look = codec.image_bytes
+
+    def noted(inputs: Sequence[Input], preprocess: Preprocess, limits: codec.ImageLimits) -> list[int]:
+        looks.append((threading.current_thread().name, len(inputs)))
+        return look(inputs, preprocess, limits)
+
+    monkeypatch.setattr(codec, "image_bytes", noted)
+    long, deadline = padded(b"\xff" * 2_000), time.monotonic() + 60
+    rows = await decoding.inputs("a", [long] * 40, served(), deadline, "inputs.{}")
+    assert len(rows) == 40 and [num for _, num in looks] == [LOOKED, LOOKED, 40 - 2 * LOOKED]
+    assert all(name.startswith("kshot-picture") for name, _ in looks)  # texts and labels do not wait for them
+    looks.clear()
+    with pytest.raises(DeadlineExceeded):
+        await decoding.inputs("a", [long] * 1_000, served(), time.monotonic() + 0.3, "inputs.{}")
+    assert 0 < len(looks) < 20
     decoding.close()
 
 
