@@ -13,7 +13,7 @@ from service.api.door import ENTERED, Door, Place
 from service.api.pacing import paced
 from service.api.paths import route_path
 from service.api.problems import answer
-from service.errors import BodyTooLarge, KshotError, Overloaded
+from service.errors import BodyTooLarge, KshotError, NotFound, Overloaded
 from service.metrics import Metrics
 from service.settings import MIB, Settings
 
@@ -69,7 +69,9 @@ class Admission:
                 leave()
 
     def _enter(self, scope: Scope, at_end: list[Callable[[], object]]) -> Place | None:
-        """Take a place, unless the server has asked for one already."""
+        """Take a place, unless the server has asked for one already. Raises NotFound, Overloaded."""
+        if scope["path"].endswith("\n"):  # patterns of routes end before it, the door's suffixes do not
+            raise NotFound(f"There is nothing at {scope['path'][:200]!r}.")
         if ENTERED in scope.setdefault("state", {}) or (place := self._door.enter(scope)) is None:
             return None
         at_end.append(place.leave)

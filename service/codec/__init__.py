@@ -11,7 +11,7 @@ from service.codec.answers import (
 )
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
-from service.codec.inputs import ImageLimits, blurred, decode_inputs, image_bytes, misfits, width
+from service.codec.inputs import ImageLimits, blurred, decode_inputs, has_large, image_bytes, misfits, width
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
 from service.codec.params import (
     DamagedParams,
@@ -66,6 +66,7 @@ __all__ = [
     "expecting",
     "fitted",
     "frames",
+    "has_large",
     "image_bytes",
     "labels_of",
     "least_for",

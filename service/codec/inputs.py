@@ -174,6 +174,11 @@ def _cells(value: Input) -> list[float | str | None]:
     return [*value]
 
 
+def has_large(cells: Sequence[float | str | None]) -> bool:
+    """Whether a number of these is larger than any model takes."""
+    return any(not isinstance(cell, str | NoneType) and abs(cell) > LARGEST for cell in cells)
+
+
 def _refuse_large(numbers: Sequence[float]) -> None:
     if numbers and max(max(numbers), -min(numbers)) > LARGEST:
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")

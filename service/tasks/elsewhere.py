@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from service import codec
 from service.catalog import Catalog
 from service.errors import FieldError, InvalidRequest
 from service.schemas import Example
@@ -16,7 +17,7 @@ def told_elsewhere(error: InvalidRequest, support: Sequence[Example], kind: str,
 
     def told(bad: FieldError) -> FieldError:
         given = places.get(bad.path)
-        names = takers(given) if isinstance(given, list) else []
+        names = takers(given) if isinstance(given, list) and not codec.has_large(given) else []
         return replace(bad, message=f"{bad.message}; served models that take it: {', '.join(names)}") if names else bad
 
     found = [told(each) for each in error.errors]

@@ -354,6 +354,13 @@ async def test_unknown_tasks(service: Service, method: str, tail: str, task: str
     assert_problem(answer, 404, "not_found" if "%2f" in task else "task_not_found")
 
 
+@pytest.mark.parametrize("path", ["/v1/tasks%0A", "/v1/tasks/{task}/predictions%0A", "/v1/tasks/{task}/support%0a"])
+async def test_a_newline_behind_a_path_is_no_way_round_the_door(service: Service, path: str) -> None:
+    body = {"model": "vectors", "support": vectors(service.dim), "inputs": [[0.0] * service.dim]}
+    assert_problem(await service.client.post(path.format(task=service.task), json=body), 404, "not_found")
+    await assert_unchanged(service)
+
+
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nope", "/v1/tasks/", "/v2/tasks", "/favicon.ico"])
 async def test_unknown_paths(service: Service, path: str) -> None:
     assert_problem(await service.client.get(path), 404, "not_found")

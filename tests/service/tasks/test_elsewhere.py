@@ -29,3 +29,9 @@ async def test_what_no_other_model_takes_is_told_as_before(sqlite_url: str, wron
     body = [{**each, "input": wrong} for each in vectors(64, shots=1)]
     async with serving(sqlite_url, "vectors", "curves") as client:
         assert not any("that take it" in message for message in await refused(client, "vectors", body))
+
+
+async def test_numbers_that_no_model_takes_are_sent_nowhere_else(sqlite_url: str) -> None:
+    large = [{"input": [x * 1e16], "target": x} for x in (1.0, 2.0, 3.0)]
+    async with serving(sqlite_url, "curves", "vectors", "tables") as client:
+        assert await refused(client, "curves", large) == ["numbers must not be larger than 1e+15 in size"] * 3
