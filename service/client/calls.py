@@ -24,6 +24,7 @@ class Calls:
     patience_s: float
     shrink_px: int | None
     _known_limits: Limits | None = None
+    _was_there = False
 
     def _ask(self, answer: type[M], *request: Any, **options: Any) -> Steps[M]:
         """What a GET or a POST without effect answers, and a PATCH or a DELETE, which must not be done twice."""
@@ -55,7 +56,10 @@ class Calls:
 
     def _send(self, *request: Any, **options: Any) -> Steps[httpx.Response]:
         """The answer to a request of `request_of`, as it is."""
-        return trying(request_of(*request, **options), self.url, self.patience_s)
+        asked = request_of(*request, **options)
+        response = yield from trying(asked, self.url, self.patience_s, was_there=self._was_there)
+        self._was_there = True
+        return response
 
     def _limits(self) -> Steps[Limits]:
         """The limits of the service, asked for once."""

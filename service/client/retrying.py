@@ -13,9 +13,12 @@ LOST = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtoco
 UNDONE = (Overloaded, NotReady, Conflict)  # with these the service says that it has not done what was asked
 
 
-def trying(request: Request, url: str, patience_s: float) -> Steps[httpx.Response]:
-    """The answer to a request, asked for again after pauses of `patience_s` in all. Raises a KshotError."""
-    wait_s, was_sent = FIRST_WAIT_S, False
+def trying(request: Request, url: str, patience_s: float, *, was_there: bool = False) -> Steps[httpx.Response]:
+    """The answer to a request, asked for again after pauses of `patience_s` in all. Raises a KshotError.
+
+    `was_there` says that the service has answered before: where nobody listens, it may just be restarting.
+    """
+    wait_s = FIRST_WAIT_S
     while True:
         try:
             response: httpx.Response = yield request
@@ -26,8 +29,8 @@ def trying(request: Request, url: str, patience_s: float) -> Steps[httpx.Respons
         except httpx.TransportError as cause:
             error = Unavailable(f"{url} does not answer: {cause}")
             error.__cause__ = cause
-            was_sent = was_sent or isinstance(cause, LOST)  # a service that was never there will not come
-            may_help = was_sent and request.is_repeatable and not isinstance(cause, httpx.TimeoutException)
+            was_there = was_there or isinstance(cause, LOST)  # one that was never there will not come
+            may_help = was_there and request.is_repeatable and not isinstance(cause, httpx.TimeoutException)
         pause_s = max(error.retry_after_s or 0, wait_s) * random.uniform(1, 1.25)
         if not may_help or pause_s > patience_s:
             raise error

@@ -17,7 +17,7 @@ from service.errors import (
     Overloaded,
     Unavailable,
 )
-from tests.service.client.both import Make, Script, opened, refusal, told
+from tests.service.client.both import Make, Script, all_of, opened, refusal, told
 
 NONE = Quota(limit=None, used=0)
 LIMITS = TenantLimits(
@@ -31,6 +31,7 @@ LIMITS = TenantLimits(
     quotas=Quotas(tasks=NONE, examples=NONE, bytes=NONE, in_flight=NONE, requests=Rate(per_s=1, burst=1, available=1)),
 )
 GOOD = httpx.Response(200, json=LIMITS.model_dump())
+NO_TASKS = httpx.Response(200, json={"items": [], "next_cursor": None})
 LOST = httpx.ReadError("connection lost")
 
 
@@ -122,6 +123,14 @@ async def test_a_service_that_is_not_there_is_not_waited_for(make: Make) -> None
 
 async def test_a_service_that_went_away_is_waited_for(make: Make) -> None:
     assert await ask(make, Script(LOST, httpx.ConnectError("refused"), GOOD), "limits") == LIMITS
+
+
+async def test_who_has_been_answered_waits_for_a_restart(make: Make) -> None:
+    script = Script(GOOD, httpx.ConnectError("refused"), httpx.ConnectError("refused"), NO_TASKS)
+    async with opened(make, transport=script.transport) as kshot:
+        await told(kshot.limits())
+        assert await all_of(kshot.tasks()) == []
+    assert len(script.requests) == 4
 
 
 async def test_a_request_that_took_too_long_is_not_made_longer(make: Make) -> None:
