@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 from pydantic_core import from_json
 from safetensors.numpy import save
 
@@ -22,8 +23,17 @@ from service.settings import Settings
 FORMAT = 1
 SEAL = "sha256"
 TEMPERATURES = Field(ge=0.1, le=100)  # far beyond those that tasks have
+Threshold: TypeAlias = tuple[  # of label sets: their coverage, and the least log-probability of labels in them
+    Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(allow_inf_nan=False)]
+]
 
 Digest: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _rising(thresholds: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
+    if any(before >= after for (before, _), (after, _) in pairwise(thresholds)):
+        raise ValueError("expected coverages that rise")
+    return thresholds
 
 
 class FileExample(Request):
@@ -63,6 +73,7 @@ class TaskFile(Request):
     preprocessing: Metadata
     prior: Prior | None = None
     temperature: Annotated[float, TEMPERATURES] = 1.0
+    thresholds: Annotated[tuple[Threshold, ...], Field(max_length=20), AfterValidator(_rising)] = ()
     provenance: Provenance
     sha256: Digest
 

@@ -134,10 +134,11 @@ class Adapting:
         others: Sequence[Other] = (),
     ) -> NewVersion:
         make = partial(version_of, model, number, origin, rows, targets, dtype=self._engine.dtype_of(model.digest))
+        thresholds = adapted.forecast.thresholds if adapted.forecast else ()
         num_bytes = rows.nbytes + sum(leaf.nbytes for leaf in adapted.params.values())
         version = await self._decoding.in_thread(
             tenant,
-            partial(make, params=adapted.params, forecast=adapted.forecast, temperature=adapted.temperature),
+            partial(make, params=adapted.params, temperature=adapted.temperature, thresholds=thresholds),
             about_us=PACKED_US * num_bytes,
         )
         if adapted.own is None:
@@ -195,15 +196,15 @@ def version_of(
     targets: Targets,
     params: codec.Params,
     dtype: str,
-    forecast: Forecast | None = None,
     temperature: float = 1.0,
+    thresholds: Sequence[tuple[float, float]] = (),
 ) -> NewVersion:
-    """A version with these params, which were computed here, and divided by this temperature."""
+    """A version with these params, divided by this temperature, whose label sets have these thresholds."""
     header: dict[str, object] = {"model": model.card.name, "model_digest": model.digest, "version": str(number)}
     if isinstance(targets, codec.Framed):
         header["slots"] = targets.slots
-    if forecast is not None and forecast.thresholds:
-        header["thresholds"] = forecast.thresholds
+    if thresholds:
+        header["thresholds"] = thresholds
     if temperature != 1:
         header["temperature"] = temperature
     return NewVersion(

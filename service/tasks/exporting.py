@@ -123,8 +123,7 @@ def _task(
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
     params, header = params_of(version, engine)
-    if "temperature" in header:
-        content["temperature"] = header["temperature"]
+    content |= {field: header[field] for field in ("temperature", "thresholds") if field in header}
     arrays = {f"{PARAMS}{name}": leaf for name, leaf in params.items()}
     arrays[INPUTS] = stored_rows(examples, model)
     features = stored_features(examples, engine.blank_features(model.digest))

@@ -169,9 +169,9 @@ class Importing:
         is_several = "independent" not in params or params["independent"].view(np.uint8) == (kind == "multilabel")
         _refuse_unless(bool(is_several), "params/independent", f"expected what a {kind} has")
         features = self._features(sent, model)
-        told = sent.file.provenance
+        file, told = sent.file, sent.file.provenance
         made = version_of(
-            model, 1, "import", sent.rows, sent.targets, params, told.dtype, temperature=sent.file.temperature
+            model, 1, "import", sent.rows, sent.targets, params, told.dtype, file.temperature, file.thresholds
         )
         return replace(made, libraries=told.libraries, seed=told.seed), features
 

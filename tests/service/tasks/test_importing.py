@@ -61,7 +61,7 @@ async def test_from_sqlite_to_postgresql(sqlite_url: str, postgresql_url: str) -
             assert {field: shown[field] for field in same} == {field: given[field] for field in same}
             assert (shown["version"], (await there.versions(new))[0]["origin"]) == (1, "import")
             assert_equal(await there.params(new), await here.params(task))
-            asked = {"inputs": [example["input"]] * 2}
+            asked = {"inputs": [example["input"]] * 2} | ({} if model == "curves" else {"coverage": 0.9})
             answers = [
                 (await life.client.post(f"{path}/predictions", json=asked)).json()["predictions"]
                 for life, path in ((here, task), (there, new))
@@ -229,6 +229,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another kind": (told("kind", "regression"), "kind"),
     "an unknown kind": (told("kind", "magic"), "kind"),
     "a digest of letters": (told("model_digest", "x"), "model_digest"),
+    "coverages that fall": (told("thresholds", [[0.9, -1.0], [0.8, -2.0]]), "thresholds"),
+    "a coverage of one": (told("thresholds", [[1.0, -1.0]]), "thresholds"),
+    "a temperature of nothing": (told("temperature", 0.0), "temperature"),
     "metadata of NUL": (told("metadata", {"a": "\0"}), "metadata"),
     "deep metadata": (told("metadata", {"a": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}), "metadata"),
     "a number for a name": (told("name", 3), "name"),
