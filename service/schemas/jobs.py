@@ -17,7 +17,8 @@ class Progress(Response):
 class Job(Response):
     """Work that was accepted. `task` is the task that it makes or changes, from the start.
 
-    `result` is what the request would have been answered without a job; it goes when the task goes, or forgets.
+    `result` is what the request would have been answered without a job; it goes when the task goes, or forgets. Pages
+    of jobs come without.
     """
 
     id: str

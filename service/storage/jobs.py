@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import JSON, Text, and_, bindparam, column, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import JSON, Text, and_, bindparam, column, delete, exists, func, insert, null, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.json_rows import json_rows
@@ -116,8 +116,8 @@ async def get_jobs(session: AsyncSession, wanted: Sequence[tuple[str, str]]) -> 
 async def list_jobs(
     session: AsyncSession, tenant: str, *, limit: int, after: str | None, state: State | None
 ) -> list[JobRecord]:
-    """A page of a tenant's jobs, newest first, from behind the id `after`."""
-    statement = _JOBS.where(Job.tenant == tenant).order_by(Job.id.desc()).limit(limit)
+    """A page of a tenant's jobs, newest first, from behind the id `after`; without answers, which may be long."""
+    statement = _LISTED.where(Job.tenant == tenant).order_by(Job.id.desc()).limit(limit)
     if after is not None:
         statement = statement.where(Job.id < after)
     if state is not None:
@@ -161,6 +161,7 @@ _COLUMNS = (
 )
 _ANSWER = and_(Job.state == "succeeded", JobBody.tenant == Job.tenant, JobBody.job_id == Job.id)
 _JOBS = select(*_COLUMNS).outerjoin(JobBody, _ANSWER)
+_LISTED = select(*_COLUMNS[:-1], null())
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
 _WATCHED = (
