@@ -42,7 +42,6 @@ from service.engine.loading import Checkpoints, load_checkpoints, model_folders
 from service.jobs import Jobs, Runner
 from service.jobs.sweeping import LOOKS, Reaper, expire_jobs
 from service.keyring import Keyring
-from service.leaving import ending_within
 from service.logs import on_lost
 from service.metrics import Metrics
 from service.once import sweep
@@ -55,6 +54,7 @@ from service.sweeps import repeating
 from service.tasks import Tasks
 from service.tasks.rollout import tell_of_rollout
 from service.tasks.sweeping import expire_tasks, measure_tasks, sweep_cache
+from service.timeouts import ending_within
 from service.tracing import Tracing
 
 SWEEP_EVERY_S = 60.0

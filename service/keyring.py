@@ -10,10 +10,10 @@ from time import monotonic
 
 from service.errors import DatabaseUnavailable, Overloaded
 from service.keys import Scope, Token, check_right, check_secret, read_token
-from service.leaving import within
 from service.storage import api_keys
 from service.storage.api_keys import StoredKey
 from service.storage.database import Database
+from service.timeouts import within
 
 FRESH_S = 5.0  # a key that was revoked is refused by every process after so long
 MAX_KNOWN = 10_000

@@ -6,7 +6,7 @@ from typing import Protocol
 from starlette.types import Message, Receive, Scope
 
 from service.errors import BodyTimeout
-from service.leaving import limited
+from service.timeouts import limited
 
 LEAST_BYTES_PER_S = 64 * 1024  # each so many that have come are worth another second
 MAX_DIGITS = 19  # of a length; more say nothing but that it is too large

@@ -9,8 +9,8 @@ from prometheus_client.exposition import choose_encoder
 from service.api.deps import Running, Service
 from service.api.problems import documented
 from service.errors import DatabaseUnavailable, FieldError, NotReady
-from service.leaving import within
 from service.schemas import Health
+from service.timeouts import within
 
 router = APIRouter(tags=["health"])
 

@@ -3,7 +3,7 @@
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
-from service.leaving import limited
+from service.timeouts import limited
 
 PIECE_BYTES = 64 * 1024
 PATIENCE_S = 20.0  # before the first piece must have been taken

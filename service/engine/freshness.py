@@ -11,8 +11,8 @@ from service.engine.apart import Apart
 from service.engine.ask import Ask, Fetched, Key, Query
 from service.engine.cache import Cache, CachedTask
 from service.errors import ComputationFailed, DatabaseUnavailable, TaskDamaged, TaskNotFound
-from service.leaving import within
 from service.metrics import Metrics
+from service.timeouts import within
 
 log = logging.getLogger(__name__)
 

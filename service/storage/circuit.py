@@ -9,8 +9,8 @@ from time import monotonic
 from typing import Any
 
 from service.errors import DatabaseUnavailable
-from service.leaving import within
 from service.storage.failures import is_full, reason, unavailable
+from service.timeouts import within
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from service.leaving import ending_within, limited
+from service.timeouts import ending_within, limited
 
 
 @asynccontextmanager
