@@ -10,9 +10,9 @@ from sqlalchemy import create_engine, make_url
 from service.storage import changes, claims, jobs, queries
 from service.storage.database import Database
 from service.storage.jobs import NewJob
-from service.storage.records import NewTask
+from service.storage.records import NewTask, Source
 from tests.conftest import administer
-from tests.service.storage.samples import NOW, new_examples, new_task, new_version
+from tests.service.storage.samples import NOW, new_examples, new_task, new_version, storing
 
 PIECE = 64  # bytes that surely lie together, whatever the pages of the database cut apart
 SIZE = 9_000  # of a value: over several pages
@@ -63,11 +63,14 @@ def relation_files(url: str) -> list[Path]:
 
 
 async def store_two(database: Database) -> NewTask:
+    """A task of two examples that learned from another; the second secret is of the first example, and so on."""
     task = new_task()
     kept, forgotten = new_examples(2)
     kept = replace(kept, input=secret(1), features=secret(2))
     forgotten = replace(forgotten, input=secret(3), features=secret(4))
-    version = new_version(params=secret(5))
+    other = new_task()
+    await database.write(storing(other))
+    version = replace(new_version(params=secret(5)), sources=[Source(other.id, 1, 2)], own_params=secret(6))
     await database.write(lambda session: queries.insert_task(session, task, version, [kept, forgotten], NOW))
     return task
 
@@ -75,18 +78,18 @@ async def store_two(database: Database) -> NewTask:
 async def test_bytes_of_the_forgotten_are_in_no_file(database: Database, database_url: str) -> None:
     task = await store_two(database)
     before = files_of(database_url)
-    assert all(traces(before, secret(seed)) > 100 for seed in range(1, 6))
+    assert all(traces(before, secret(seed)) > 100 for seed in range(1, 7))
     await database.write(lambda session: changes.forget_example(session, task.tenant, task.id, "e1"))
     files = vacuumed(database_url)
     assert all(traces(files, secret(seed)) > 100 for seed in (1, 2))
-    assert [traces(files, secret(seed)) for seed in (3, 4, 5)] == [0, 0, 0]
+    assert [traces(files, secret(seed)) for seed in (3, 4, 5, 6)] == [0, 0, 0, 0]
 
 
 async def test_bytes_of_a_deleted_task_are_in_no_file(database: Database, database_url: str) -> None:
     task = await store_two(database)
     await database.write(lambda session: queries.delete_task(session, task.tenant, task.id))
     files = vacuumed(database_url)
-    assert [traces(files, secret(seed)) for seed in range(1, 6)] == [0] * 5
+    assert [traces(files, secret(seed)) for seed in range(1, 7)] == [0] * 6
 
 
 async def test_bytes_of_what_a_job_was_asked_are_in_no_file(database: Database, database_url: str) -> None:

@@ -1,11 +1,12 @@
 """A task that learns from earlier ones, and what becomes of that when those forget."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.schemas import CreateTask
 from service.storage import audit, transfers
@@ -17,6 +18,8 @@ from tests.service.tasks.life import Life, assert_equal
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LABELS = "pqrs"
+Made: TypeAlias = Params | OwnParams | Transfer
+MADE: tuple[type[Made], ...] = (Params, OwnParams, Transfer)  # what a version that learned from others has
 
 
 def taught(life: Life, shots: int, seed: int, of: int = 0) -> list[dict[str, Any]]:
@@ -58,6 +61,11 @@ async def assert_sound(life: Life) -> None:
         assert [each async for each in audit.broken(session)] == []
 
 
+async def stored_of(session: AsyncSession, table: type[Made], task: dict[str, Any]) -> list[int]:
+    """Of which versions of a task such rows are stored."""
+    return list(await session.scalars(select(table.number).where(table.task_id == task["id"]).order_by(table.number)))
+
+
 async def assert_alone(life: Life, task: dict[str, Any], version: int) -> None:
     """It is what its own examples make it, and nothing is left of what it learned from others."""
     now = (await life.client.get(path(task))).json()
@@ -65,11 +73,7 @@ async def assert_alone(life: Life, task: dict[str, Any], version: int) -> None:
     alone = await create(life, taught(life, 1, 2, await of(life, task)))
     assert_equal(await life.params(path(task)), await life.params(path(alone)))
     async with life.service.database.read() as session:
-        for table in (Transfer, OwnParams):
-            left = select(func.count()).select_from(table).where(table.task_id == task["id"])
-            assert (await session.execute(left)).scalar_one() == 0
-        kept = select(Params.number).where(Params.task_id == task["id"])
-        assert (await session.scalars(kept)).all() == [version]
+        assert [await stored_of(session, table, task) for table in MADE] == [[version], [], []]
     await assert_sound(life)
 
 
@@ -123,6 +127,31 @@ async def test_what_a_source_forgets_is_gone_from_what_learned_from_it(life: Lif
     assert answer.json()["version"] == 2
 
 
+async def test_what_a_learner_forgets_is_gone_from_all_that_was_made_of_it(life: Life) -> None:
+    source, derived = await family(life, 11)
+    more = taught(life, 1, 11, 11)[0] | {"id": "more"}
+    assert (await life.extend(path(derived), more)).status_code == 201
+    async with life.service.database.read() as session:
+        assert [await stored_of(session, table, derived) for table in MADE] == [[1, 2]] * 3
+    assert (await life.client.delete(f"{path(derived)}/support/e00")).status_code == 200
+    async with life.service.database.read() as session:
+        assert [await stored_of(session, table, derived) for table in MADE] == [[3]] * 3
+    assert (await life.client.get(path(derived))).json()["transferred_from"] == [source["id"]]
+    await assert_sound(life)
+
+
+async def test_an_example_lost_with_an_old_version_is_forgotten_by_what_learned_from_it(life: Life) -> None:
+    source = await create(life, taught(life, 2, 1, 12))
+    assert (await life.extend(path(source), taught(life, 1, 11, 12)[0] | {"id": "more"})).status_code == 201
+    derived = await create(life, taught(life, 1, 2, 12), transfer=True, metadata={"of": 12})
+    assert derived["transferred_from"] == [source["id"]]
+    for version in range(3, 7):  # four are kept: with the sixth goes the second, and its example
+        assert (await life.client.get(path(derived))).json()["version"] == 1
+        back = await life.client.post(f"{path(source)}/rollback", json={"version": 1 if version == 3 else version - 1})
+        assert back.json()["version"] == version
+    await assert_alone(life, derived, 2)
+
+
 async def test_deleting_a_source_is_forgetting_it(life: Life) -> None:
     source, derived = await family(life, 4)
     await life.client.patch(path(derived), json={"metadata": {"of": 4}})
@@ -174,6 +203,29 @@ async def test_what_is_forgotten_meanwhile_is_not_learned_from(life: Life) -> No
     assert not await life.service.database.write(lambda session: transfers.hold_sources(session, "default", [read]))
     await life.client.delete(path(source))
     assert not await life.service.database.write(lambda session: transfers.hold_sources(session, "default", [read]))
+
+
+@pytest.mark.parametrize("tail", ["", "/support/e10"], ids=["a task", "an example"])
+async def test_a_task_is_made_without_what_is_forgotten_while_it_is_computed(
+    life: Life, monkeypatch: pytest.MonkeyPatch, tail: str
+) -> None:
+    number, adapt = 13 if tail else 14, life.service.engine.adapt
+    source = await create(life, taught(life, 2, 1, number))
+
+    async def forget_first(*asked: Any) -> Any:
+        monkeypatch.undo()
+        assert (await life.client.delete(path(source) + tail)).is_success
+        return await adapt(*asked)
+
+    monkeypatch.setattr(life.service.engine, "adapt", forget_first)
+    derived = await create(life, taught(life, 1, 2, number), transfer=True)
+    assert derived["transferred_from"] == ([source["id"]] if tail else [])
+    own = taught(life, 1, 2, number)
+    left = [each for each in taught(life, 2, 1, number) if each["id"] != "e10"] if tail else []
+    together = await create(life, [*own, *({**each, "id": f"s{each['id']}"} for each in left)])
+    for leaf, learned in (await life.params(path(derived))).items():
+        np.testing.assert_allclose(learned, (await life.params(path(together)))[leaf], rtol=1e-4, atol=1e-5)
+    await assert_sound(life)
 
 
 async def test_no_tenant_learns_from_another(life: Life) -> None:

@@ -11,10 +11,10 @@ import pytest
 from service.errors import Conflict, DeadlineExceeded, PreconditionFailed, TaskNotFound
 from service.metrics import Metrics
 from service.settings import Settings
-from service.storage import changes, queries
+from service.storage import changes, queries, transfers
 from service.storage.database import Database
 from service.storage.matching import Match
-from service.storage.records import NewTask
+from service.storage.records import NewTask, Source
 from service.tasks.answers import task_of
 from service.tasks.retrying import MAX_TRIES
 from service.tasks.writing import Change, Make, State, Writing
@@ -119,6 +119,25 @@ async def test_a_task_deleted_meanwhile_stays_deleted(database: Database, writin
         await advance(writing, task, delete_first)
     async with database.read() as session:
         assert await queries.get_support(session, task.tenant, task.id, 2) == []
+
+
+async def test_what_was_learned_from_what_is_forgotten_meanwhile_is_computed_again(
+    database: Database, writing: Writing, task: NewTask, metrics: Metrics
+) -> None:
+    other = new_task()
+    await database.write(storing(other))
+
+    async def learn_first(state: State) -> Change:
+        change = await make(state)
+        if lost(metrics):
+            return change
+        await database.write(lambda session: changes.forget_example(session, other.tenant, other.id, "e0"))
+        return replace(change, version=replace(change.version, sources=[Source(other.id, 1, 2)], own_params=b"own"))
+
+    assert await advance(writing, task, learn_first) == (2, 2)
+    assert lost(metrics) == 1
+    async with database.read() as session:
+        assert await transfers.own_params(session, task.tenant, task.id, 2) is None
 
 
 async def test_writers_of_one_process_take_turns(writing: Writing, task: NewTask, metrics: Metrics) -> None:
