@@ -123,7 +123,8 @@ async def _attempt(connection: AsyncConnection, driver: Connection, insert: Inse
                     raise RuntimeError("a work writes by statements: what it adds to its session is lost")
     except Exception as error:
         result = error
-    # On a full disk and the like SQLite rolls back everything at once, and a COMMIT would then succeed with nothing.
+    # On a full disk and the like SQLite rolls back everything at once: the savepoint is gone, and a COMMIT would then
+    # succeed with nothing. Why is told by the error of the work, if it let that through.
     if not driver.in_transaction:
         raise unavailable() from (result if isinstance(result, Exception) else None)
     if isinstance(result, Exception):

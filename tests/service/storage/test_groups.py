@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import DatabaseUnavailable
 from service.storage import queries
 from service.storage.database import Database
+from service.storage.failures import reason
 from service.storage.groups import Work
 from service.storage.records import TaskRecord
 from service.storage.tables import Once
@@ -139,8 +140,9 @@ async def test_a_full_disk_is_an_outage_and_heals(database: Database) -> None:
 
     await database.write(limit_pages)
     big = new_version(params=bytes(10**6))
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable) as refused:
         await database.write(lambda session: queries.insert_task(session, lost, big, new_examples(), NOW))
+    assert reason(refused.value) == "database or disk is full"  # and not that the savepoint went with it
     assert await stored(database) == {kept.id}
     await database.write(lift)
     await database.write(storing(lost))
