@@ -3,10 +3,13 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from threading import Thread
 
 HUB = "https://huggingface.co"
 OWN = "KSHOT_BASES"  # a folder with a folder a base; read here, because commands that train know no service's settings
@@ -58,8 +61,7 @@ def find(name: str, file: str, sha256: str | None = None, download: bool = False
     """
     base = BASES.get(name)
     expected = {digest for digest in (base.files[file] if base else None, sha256) if digest}
-    path = next((path for path in _places(name, base, file) if path.is_file()), None)
-    path = path or _downloaded(name, file, download)
+    path = _place(name, base, file) or _downloaded(name, file, download)
     found = sha256_of(path)
     if expected - {found}:
         raise MissingBase(f"{path} is not the file that the base {name!r} needs: its SHA-256 is {found}.")
@@ -71,11 +73,32 @@ def get(name: str) -> list[Path]:
     return [find(name, file, download=True) for file in BASES[name].files]
 
 
+def look_ahead() -> Thread:
+    """Begin to hash the bases that are here, in a thread: that takes no lock of Python's, which goes on importing."""
+    thread = Thread(target=_look, name="hashing bases", daemon=True)
+    thread.start()
+    return thread
+
+
 @cache
 def sha256_of(path: Path) -> str:
     """Of a file's content; read once a process, since a base is large."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.stat().st_size:  # which cannot be mapped
+        return hashlib.sha256().hexdigest()
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
+
+
+def _look() -> None:
+    for name, base in BASES.items():
+        for path in (_place(name, base, file) for file in base.files):
+            with suppress(OSError):  # of which `find` will tell
+                if path:
+                    sha256_of(path)
+
+
+def _place(name: str, base: Base | None, file: str) -> Path | None:
+    return next((path for path in _places(name, base, file) if path.is_file()), None)
 
 
 def _places(name: str, base: Base | None, file: str) -> Iterator[Path]:

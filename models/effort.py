@@ -11,7 +11,6 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from torch import nn
 
 from models.card import DamagedCheckpoint
@@ -25,6 +24,10 @@ EFFORT, HIGH, OF = "effort", "high", "companion_of"  # keys of cards
 @runtime_checkable
 class Divisible(Protocol):
     """An encoder of two parts: what `tail(stem(inputs))` answers is what the encoder does."""
+
+    @property
+    def num_features(self) -> int:
+        """That it makes of an input."""
 
     def split(self) -> tuple[nn.Module, nn.Module]:
         """The stem, which shares the encoder's weights, and the tail."""
@@ -41,15 +44,15 @@ def with_companions(checkpoints: Iterator[Checkpoint]) -> Iterator[Checkpoint]:
 
 def companion(base: Checkpoint, options: Mapping[str, Any]) -> Checkpoint:
     """The model whose head is a `Tail` with these options. Raises DamagedCheckpoint."""
-    encoder, inputs = base.learner.encoder, base.inputs
+    encoder = base.learner.encoder
     if not isinstance(encoder, Divisible):
         raise DamagedCheckpoint(f"The encoder of {base.card.name} cannot be divided for more effort.")
     stem, tail = encoder.split()
-    with torch.inference_mode():
-        width = encoder(torch.ones(1, *inputs.shape, dtype=getattr(torch, inputs.dtype))).shape[-1]
     try:
         settled = {name: option for name, option in options.items() if name != "rule"}
-        head = Tail(deepcopy(tail).float(), base.learner.head, width, build_rule(options["rule"]), **settled)
+        head = Tail(
+            deepcopy(tail).float(), base.learner.head, encoder.num_features, build_rule(options["rule"]), **settled
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedCheckpoint(f"The card of {base.card.name} asks for no effort that can be made: {error}") from None
     told = {name: entry for name, entry in base.card.card.items() if name != EFFORT}
@@ -62,4 +65,4 @@ def companion(base: Checkpoint, options: Mapping[str, Any]) -> Checkpoint:
     )
     canonical = json.dumps(options, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(f"{base.digest}\0{canonical}".encode()).hexdigest()
-    return Checkpoint(digest, card, inputs, Learner(stem, head).eval().requires_grad_(False))
+    return Checkpoint(digest, card, base.inputs, Learner(stem, head).eval().requires_grad_(False))

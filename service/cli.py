@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from models.bases import look_ahead
 from service import (
     data_sets,
     job_commands,
@@ -75,6 +76,7 @@ def serve(
         typer.echo(AUTHENTICATION[auth])
         typer.echo(where_stored(settings_in_force().database_url))
 
+        look_ahead()
         gc.disable()  # until all is loaded: it would look through what stays again and again, an eighth of the start
         try:
             from service.process import run

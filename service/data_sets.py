@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from service import screen
 from service.terminal import fail
@@ -89,6 +88,8 @@ def _base(name: str) -> Path:
 
 def download(name: str, cache: Path) -> Path:
     """The folder of the set, downloaded with a progress bar if need be; a clear sentence and exit 1 on failure."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     from models.data.sources import get
     from models.fetch import NotDownloaded
 

@@ -64,6 +64,7 @@ def serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], connection),
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

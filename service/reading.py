@@ -10,7 +10,6 @@ from threading import Timer
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import Progress
 
 from models.files import BadFile, Columns, Row
 from service import files
@@ -128,6 +127,8 @@ def placed(rows: Sequence[Row], text: str) -> str:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar, if it takes longer than a second and somebody sees it."""
+    from rich.progress import Progress
+
     console = screen(stderr=True)
     bar = Progress(console=console, transient=True)
     task = bar.add_task(what, total=None)

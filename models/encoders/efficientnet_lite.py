@@ -118,6 +118,7 @@ class EfficientNetLite(nn.Module):
         self.closing = Convolution(weights, "_conv_head", "_bn1") if output != "maps" else None
         width_in = WIDTH + sum(CHANNELS[place] for place in taps)
         self.projection = Projection(width_in, width) if width else None
+        self.num_features = width or (WIDTH if output == "features" else width_in)
 
     def forward(self, pictures: Shaped[Tensor, "B *X"]) -> Float[Tensor, "B *F"]:
         """Features [B D] of pictures [B H W 3] of 0..255, or maps [B C H W]."""

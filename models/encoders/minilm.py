@@ -167,6 +167,11 @@ class MiniLM(nn.Module):
             for part in self.modules():
                 part._non_persistent_buffers_set.clear()
 
+    @property
+    def num_features(self) -> int:
+        """Of a sentence."""
+        return self.width * (1 + len(self.also))
+
     def _take_embeddings(self, weights: Mapping[str, Tensor]) -> None:
         """A token's vector, plus its place's and that of a lone text."""
         self.register_buffer("words", weights[WORDS], persistent=False)

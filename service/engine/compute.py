@@ -30,7 +30,7 @@ from service.engine.texts import Texts, keys_of
 from service.engine.threads import Threads
 from service.metrics import Metrics
 
-MOST_WARM = 8  # rows of the largest run before a start has ended, which must not wait for an encoder that is dear
+FEW_WARM, MOST_WARM = 2, 4  # rows of the runs before a start has ended, which must not wait for a dear encoder
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
@@ -82,8 +82,7 @@ class Compute:
             if self.is_slow(digest):
                 yield from self._warm_slow(digest)
                 continue
-            most = min(MOST_WARM, max(4, self.slice_rows[digest]))
-            for is_measured, num_rows in ((False, most), (True, 2), (True, most)):
+            for is_measured, num_rows in ((False, MOST_WARM), (True, FEW_WARM), (True, MOST_WARM)):
                 task = _made_up(checkpoint.inputs.made_up(num_rows), checkpoint.card.kinds[0])
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
                 if encoded.features is not None:
@@ -101,20 +100,22 @@ class Compute:
                         self.paces[digest, kind].observe(num_rows, ms)
 
     def _warm_slow(self, digest: str) -> Generator[None, None, None]:
-        """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones."""
-        head, inputs = self.learners[digest].head, self.checkpoints[digest].inputs
-        for num_rows in (2, min(MOST_WARM, max(4, self.slice_rows[digest]))):
-            task = _made_up(inputs.made_up(num_rows), self.checkpoints[digest].card.kinds[0])
-            features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
-            params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
-            query = (pack({leaf: value[0].cpu().numpy() for leaf, value in params.items()}), task.rows)
-            _, scores_ms = yield from timed(self._scored(digest, [query], features))
-            self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
-            self.blank_features[digest] = task.rows[:0]
-            predict_ms = encode_ms + scores_ms
-            times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
-            for kind, ms in times.items():
-                self.paces[digest, kind].observe(num_rows, ms)
+        """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones.
+
+        One run will do: its kernels are those of its model, which came before.
+        """
+        head, checkpoint = self.learners[digest].head, self.checkpoints[digest]
+        task = _made_up(checkpoint.inputs.made_up(FEW_WARM), checkpoint.card.kinds[0])
+        features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
+        params = head.start(Support(rows_of(features, [FEW_WARM]), self._target([task])))
+        query = (pack({leaf: value[0].cpu().numpy() for leaf, value in params.items()}), task.rows)
+        _, scores_ms = yield from timed(self._scored(digest, [query], features))
+        self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
+        self.blank_features[digest] = task.rows[:0]
+        predict_ms = encode_ms + scores_ms
+        times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
+        for kind, ms in times.items():
+            self.paces[digest, kind].observe(FEW_WARM, ms)
 
     def adapt(
         self, digest: str, tasks: Sequence[LabelledArrays], tenants: Sequence[str] = ()

@@ -31,6 +31,7 @@ class Divided(nn.Module):
         super().__init__()
         self.lower = nn.Sequential(nn.Linear(DIM, WIDTH), nn.Tanh())
         self.upper = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh())
+        self.num_features = WIDTH
 
     def forward(self, rows: Float[Tensor, "B X"]) -> Float[Tensor, "B D"]:
         features: Tensor = self.upper(self.lower(rows))

@@ -41,6 +41,24 @@ def test_the_operators_folder_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert find("small", "weights") == path
 
 
+def test_what_is_here_is_hashed_ahead_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KSHOT_BASES", str(tmp_path))
+    path = in_folder(tmp_path, CONTENT)
+    before = bases.sha256_of.cache_info().misses
+    bases.look_ahead().join()
+    assert bases.sha256_of.cache_info().misses == before + 1
+    assert find("small", "weights") == path
+    assert bases.sha256_of.cache_info().misses == before + 1
+
+
+def test_an_empty_file_is_not_the_one_that_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KSHOT_BASES", str(tmp_path))
+    in_folder(tmp_path, b"")
+    bases.look_ahead().join()
+    with pytest.raises(MissingBase, match="its SHA-256 is e3b0c442"):
+        find("small", "weights")
+
+
 def test_an_installed_package_is_found_without_being_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = in_folder(tmp_path / "a_package", CONTENT, "in")
     (tmp_path / "a_package/__init__.py").write_text("raise RuntimeError('imported')")

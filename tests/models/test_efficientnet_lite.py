@@ -63,6 +63,7 @@ def test_a_stem_and_its_tail_are_the_same(pictures: Tensor) -> None:
         encoder = EfficientNetLite(**options)  # type: ignore[arg-type]
         stem, tail = encoder.split()
         assert stem(pictures).shape == (3, 112, 4, 6)
+        assert encoder(pictures).shape[1] == encoder.num_features
         torch.testing.assert_close(tail(stem(pictures)), encoder(pictures), atol=1e-5, rtol=1e-5)
 
 

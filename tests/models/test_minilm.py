@@ -58,6 +58,7 @@ def test_a_stem_and_its_tail_are_the_same(tokens: Tensor, whole: MiniLM) -> None
 
 def test_features_hold_the_means_of_other_layers_too_however_it_is_cut(tokens: Tensor) -> None:
     encoder = MiniLM(also=[0, 3, 5])
+    assert encoder(tokens).shape[1] == encoder.num_features
     last, *others = encoder(tokens).split(384, -1)
     torch.testing.assert_close(last, torch.nn.functional.normalize(MiniLM()(tokens), dim=-1), atol=1e-5, rtol=0)
     entering = torch.nn.functional.normalize(MiniLM(last=3)(tokens), dim=-1)
