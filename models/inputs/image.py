@@ -16,8 +16,13 @@ MAX_SCANS = 100  # of a JPEG: programs write ten, and each costs a pass over the
 START_OF_SCAN = b"\xff\xda"
 MAX_READS = 10_000  # Pillow walks segments and chunks in Python, two to four reads each, and padding a byte a read;
 READ_BYTES = 256  # and one more for so many bytes of a file
-MAX_DEFLATED = 16  # notes of a PNG, each of which may be a thousand times as long as it looks
-DEFLATED = (b"zTXt", b"iTXt", b"iCCP")
+MAX_HEAD_BYTES = (
+    4_000_000  # before the pixels: a camera's notes and a colour profile; Pillow reads tables in Python too
+)
+MAX_NOTES = (
+    16  # of a PNG, each of which may be a thousand times as long as it looks; of a JPEG, each copied with those before
+)
+NOTES = (b"zTXt", b"iTXt", b"iCCP", b"Exif\0\0")
 
 PIXEL_BYTES = 12  # of memory that a decoded pixel takes, turned upright or opaque, with what it is made of
 WEBP_BYTES = 20  # libwebp has a canvas, the one before it and its own planes beside these
@@ -37,16 +42,19 @@ class InvalidImage(ValueError):
 
 
 class _File(io.BytesIO):
-    """A picture's bytes, read in so many pieces at most. Raises InvalidImage for one more."""
+    """A picture's bytes, read in so many pieces at most, and its head no further than so far. Raises InvalidImage."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._num_left = MAX_READS + len(data) // READ_BYTES
+        self.is_head = True
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._num_left -= 1
         if self._num_left < 0:
             raise InvalidImage("the image is in too many pieces: save it again without what is not shown")
+        if self.is_head and self.tell() > MAX_HEAD_BYTES:
+            raise InvalidImage(f"the image's pixels begin behind {MAX_HEAD_BYTES} bytes of notes: save it without them")
         return super().read(size)
 
 
@@ -84,16 +92,18 @@ def decoding_bytes(
 
 def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:
     """The header alone is read."""
-    if sum(map(data.count, DEFLATED)) > MAX_DEFLATED:
-        raise InvalidImage(f"the image holds more than {MAX_DEFLATED} compressed notes")
+    if sum(map(data.count, NOTES)) > MAX_NOTES:
+        raise InvalidImage(f"the image holds more than {MAX_NOTES} notes of a camera, or compressed ones")
+    file = _File(data)
     try:
-        image = Image.open(_File(data), formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except InvalidImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidImage(f"the image has more than {max_pixels} pixels") from None
     except Exception:  # Pillow's parsers raise many types on hostile bytes
         raise InvalidImage("the bytes are not a PNG, JPEG or WebP image") from None
+    file.is_head = False
     size, num_pixels = f"the image is {image.width} x {image.height}", image.width * image.height
     if num_pixels > max_pixels:
         raise InvalidImage(f"{size}; at most {max_pixels} pixels are allowed")

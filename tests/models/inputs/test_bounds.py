@@ -1,6 +1,7 @@
 """What pictures may take while they are decoded, and that it is told before."""
 
 import json
+import struct
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from models.inputs import image as under_test
-from models.inputs.image import MAX_DEFLATED, MAX_SCANS, InvalidImage, decode_image, decoding_bytes, plain
+from models.inputs.image import MAX_NOTES, MAX_SCANS, InvalidImage, decode_image, decoding_bytes, plain
 from tests.models.inputs.test_image import LIMIT, drawn, encoded, png_header
 from tests.service.codec.pictures import chunk
 
@@ -92,10 +93,28 @@ def test_nor_are_the_chunks_of_a_png(place: int, name: bytes) -> None:
     assert_refused_soon(data[:place] + chunk(name, b"") * 600_000 + data[place:], "too many pieces", decode_image)
 
 
+def segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+@pytest.mark.parametrize(
+    ("long", "why"),
+    [
+        (segment(0xE1, b"Exif\0\0" + bytes(500)) * 30_000, "notes of a camera"),
+        (segment(0xED, b"Photoshop 3.0\0" + (b"8BIM" + bytes(8)) * 5_000) * 300, "pixels begin behind"),
+        (segment(0xDB, (b"\0" + b"\1" * 64) * 1_000) * 300, "pixels begin behind"),
+    ],
+    ids=["Exif", "resources", "tables"],
+)
+def test_nor_is_what_its_segments_hold(long: bytes, why: str) -> None:
+    data = encoded(drawn(), "JPEG")
+    assert_refused_soon(data[:2] + long + data[2:], why, decode_image, decoding_bytes)
+
+
 def test_notes_of_a_png_are_not_all_inflated() -> None:
     data, note = encoded(drawn()), chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000), 9))
-    assert decode_image(data[:33] + note * MAX_DEFLATED + data[33:], LIMIT).size == drawn().size
-    assert_refused_soon(data[:33] + note * (MAX_DEFLATED + 1) + data[33:], "notes", decode_image, decoding_bytes)
+    assert decode_image(data[:33] + note * MAX_NOTES + data[33:], LIMIT).size == drawn().size
+    assert_refused_soon(data[:33] + note * (MAX_NOTES + 1) + data[33:], "notes", decode_image, decoding_bytes)
 
 
 def assert_refused_soon(data: bytes, why: str, *readers: Callable[[bytes, int], object]) -> None:
@@ -110,7 +129,8 @@ def test_a_photograph_with_all_its_notes_is_read() -> None:
     photo = Image.effect_noise((2_000, 1_500), 80).convert("RGB")
     data = encoded(photo, "JPEG", icc_profile=bytes(3_000_000), exif=b"Exif\0\0" + bytes(60_000), quality=95)
     assert decode_image(data, LIMIT, draft_px=4_000).size == photo.size
-    assert decode_image(encoded(photo, "PNG"), LIMIT).size == photo.size
+    for large in (encoded(photo, "PNG", compress_level=0), encoded(photo, "MPO", save_all=True, append_images=[photo])):
+        assert decode_image(large, LIMIT, draft_px=4_000).size == photo.size
 
 
 def test_a_header_alone_tells_what_a_picture_takes() -> None:
