@@ -35,7 +35,7 @@ Expected: TypeAlias = ExpectedAccuracy | ExpectedR2
 class Suspect(Told):
     """An example whose label the others contradict: which label they say instead, and how probable that is.
 
-    `index` is its place in this request, null if the task had it before.
+    `index` is its place in the request that made the version, null if the task had it before.
     """
 
     id: str
@@ -43,3 +43,10 @@ class Suspect(Told):
     label: str
     instead: str
     probability: float
+
+
+class Outlook(Told):
+    """What is told of a version when it is made; it is kept with the version's params, and goes with them."""
+
+    expected: Expected | None
+    suspects: list[Suspect]

@@ -1,7 +1,6 @@
-"""Ends side by side: from here on only code that knows transfers can write versions.
+"""Where deployments were ended before there was more to add behind it; what it did is done by `2026_11_23_settled`.
 
-What code from before them does to a task (forget, roll back, prune) would leave in the weights of others what is to be
-forgotten. All of that makes a version, which it cannot any more.
+Databases that stood here then have no default of `versions.generation` any more, so going back gives it to them too.
 """
 
 import sqlalchemy as sa
@@ -10,17 +9,11 @@ from alembic import op
 revision = "2026_11_22_closed"
 down_revision = "2026_11_22_encoded"
 
-finishes = True  # run by `kshot migrate --finish`, see docs/operations.md
-
 
 def upgrade() -> None:
-    set_default(None)
+    pass
 
 
 def downgrade() -> None:
-    set_default("0")
-
-
-def set_default(default: str | None) -> None:
     with op.batch_alter_table("versions") as versions:
-        versions.alter_column("generation", existing_type=sa.Integer(), existing_nullable=False, server_default=default)
+        versions.alter_column("generation", existing_type=sa.Integer(), existing_nullable=False, server_default="0")

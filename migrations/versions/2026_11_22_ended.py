@@ -1,4 +1,4 @@
-"""Where deployments were ended before there was more to add behind it; what it did is done by `2026_11_22_closed`.
+"""Where deployments were ended before there was more to add behind it; what it did is done by `2026_11_23_settled`.
 
 Databases that stood here then have no default of `versions.generation` any more, so going back gives it to them too.
 """

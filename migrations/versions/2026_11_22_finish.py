@@ -1,4 +1,4 @@
-"""Where deployments were ended before there was anything to add behind it; what it did is done by `2026_11_22_closed`.
+"""Where deployments were ended before there was anything to add behind it; what it did is done by `2026_11_23_settled`.
 
 Only databases stand here that were ended: some have the checksums that come next, some have not.
 """

@@ -12,7 +12,10 @@ from service.schemas.wire import Kind, Origin, Response, Timing
 
 
 class Task(Response):
-    """A task: a model adapted to a support set. `revision` moves with every write to it, as its ETag does."""
+    """A task: a model adapted to a support set. `revision` moves with every write to it, as its ETag does.
+
+    `expected` says how good it will be, null where nobody knows; `suspects` are null where they were not kept.
+    """
 
     id: str
     model: str
@@ -28,16 +31,17 @@ class Task(Response):
     created_at: datetime
     updated_at: datetime
     transferred_from: list[str]
+    expected: Expected | None
+    suspects: list[Suspect] | None
 
 
 class CreatedTask(Task):
-    """A task just adapted, and how good it will be (null where the model cannot say).
+    """A task just adapted.
 
     Of what was sent: ids of the examples, in their order; positions of those, and labels of names, that were cut.
     `forgotten`: ids of what a request to forget has erased, of damaged examples too, from which nothing can be learned.
     """
 
-    expected: Expected | None
     suspects: list[Suspect]
     timing: Timing
     truncated: list[int]
@@ -66,7 +70,10 @@ class SupportPage(Response):
 
 
 class TaskVersion(Response):
-    """A version of a task. One that used an example forgotten since is not available, and tells less of itself."""
+    """A version of a task. One that used an example forgotten since is not available, and tells less of itself.
+
+    `expected` and `suspects` are as they were told when it was made.
+    """
 
     version: int
     model_digest: str
@@ -77,6 +84,8 @@ class TaskVersion(Response):
     origin: Origin | str
     available: bool
     transferred_from: list[str]
+    expected: Expected | None
+    suspects: list[Suspect] | None
 
 
 class VersionList(Response):

@@ -11,7 +11,7 @@ from sqlalchemy.types import JSON
 
 from service.storage.json_rows import json_rows
 from service.storage.readable import damaged_example, read_apart
-from service.storage.records import Fetched, Member, VersionRecord, WholeVersion, read_slots
+from service.storage.records import Fetched, Member, VersionRecord, WholeVersion, read_outlook, read_slots
 from service.storage.tables import Example, Membership, Params, Task, Version
 
 
@@ -102,9 +102,9 @@ async def fetch_versions(
 
 
 def _version(*row: Any) -> VersionRecord:
-    """Of a row that ends with the tasks that the version learned from, if there are any."""
-    *columns, transferred_from = row
-    return VersionRecord(*[*columns, transferred_from or []])
+    """Of a row that ends with the tasks that the version learned from, and what was told of it, if there are any."""
+    *columns, transferred_from, outlook = row
+    return VersionRecord(*[*columns, transferred_from or [], read_outlook(outlook)])
 
 
 def _member(*row: Any) -> Member:
@@ -114,9 +114,7 @@ def _member(*row: Any) -> Member:
     return member if labels is None else replace(member, label=labels)
 
 
-_has_params = (
-    select(Params.number).where(Params.task_id == Version.task_id, Params.number == Version.number).scalar_subquery()
-)
+_its_params = and_(Params.task_id == Version.task_id, Params.number == Version.number)
 
 _VERSIONS = select(
     Version.number,
@@ -126,9 +124,10 @@ _VERSIONS = select(
     Version.support_digest,
     Version.created_at,
     Version.origin,
-    _has_params.is_not(None),
+    Params.number.is_not(None),
     Version.transferred_from,
-)
+    Params.outlook,
+).outerjoin(Params, _its_params)
 
 _WHOLE = (
     select(

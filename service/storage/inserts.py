@@ -36,19 +36,12 @@ async def insert_version(session: AsyncSession, keys: dict[str, Any], version: N
         "generation": GENERATION,
     }
     await insert_rows(session, Version, [keys | row])
-    await insert_params(session, Params, keys, version.number, version.params)
+    outlook = None if version.outlook is None else version.outlook.model_dump()
+    await insert_rows(session, Params, [keys | _params(version.number, version.params) | {"outlook": outlook}])
     if version.own_params is not None:
-        await insert_params(session, OwnParams, keys, version.number, version.own_params)
+        await insert_rows(session, OwnParams, [keys | _params(version.number, version.own_params)])
         made = [{"source_id": source.task_id, "source_version": source.version} for source in version.sources]
         await insert_rows(session, Transfer, [keys | {"number": version.number} | row for row in made])
-
-
-async def insert_params(
-    session: AsyncSession, table: type[Table], keys: dict[str, Any], number: int, params: bytes
-) -> None:
-    """The params of a version, in one of the two tables that have such."""
-    row = {"number": number, "digest": sha256(params).hexdigest(), "data": params}
-    await insert_rows(session, table, [keys | row])
 
 
 async def insert_examples(
@@ -102,6 +95,10 @@ async def insert_rows(session: AsyncSession, table: type[Table], rows: Sequence[
     # the driver sends them one after another under one statement, so no limit on variables applies
     straight = session.info.get(STRAIGHT, session.execute)
     await straight(_insert_into(table), list(rows))
+
+
+def _params(number: int, params: bytes) -> dict[str, Any]:
+    return {"number": number, "digest": sha256(params).hexdigest(), "data": params}
 
 
 @cache

@@ -19,10 +19,10 @@ from service.storage.engines import database_url
 from service.storage.failures import translated
 
 SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
-TRANSFERS_KNOWN = "2026_11_22_closed"  # to all code that can write from there on
+TRANSFERS_KNOWN = "2026_11_23_settled"  # to all code that can write from there on
 # where nobody is whom finishing would stop: new databases, and those ended when these were the last revisions; what is
 # killed on its way stands before an index, never there
-ENDED = {None, "2026_11_22_finish", "2026_11_22_ended"}
+ENDED = {None, "2026_11_22_finish", "2026_11_22_ended", "2026_11_22_closed"}
 
 
 def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> None:

@@ -7,14 +7,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Text, and_, bindparam, case, column, delete, null, or_, select
+from sqlalchemy import JSON, Select, Text, and_, bindparam, case, column, delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.storage.inserts import insert_examples, insert_rows, insert_version
 from service.storage.json_rows import json_rows
 from service.storage.matching import Match, is_match
 from service.storage.readable import damaged_example, is_as_stored, read_apart
-from service.storage.records import ExampleRecord, Fetched, NewTask, NewVersion, TaskRecord, Wanted, read_slots
+from service.storage.records import (
+    ExampleRecord,
+    Fetched,
+    NewTask,
+    NewVersion,
+    TaskRecord,
+    Wanted,
+    read_outlook,
+    read_slots,
+)
 from service.storage.straight import Straight
 from service.storage.tables import Example, Features, Membership, Params, Task, Version
 from service.storage.transfers import forget_source
@@ -66,18 +75,29 @@ async def insert_task(
         None if version.preprocessing is None else dict(version.preprocessing),
         task.prior,
         [source.task_id for source in version.sources],
+        version.outlook,
     )
 
 
 async def get_task(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord | None:
     """The task, if this tenant has it."""
-    row = (await session.execute(_TASKS.where(Task.tenant == tenant, Task.id == task_id))).one_or_none()
-    return None if row is None else _record(row)
+    return await _one_task(session, _TASKS, tenant, task_id)
+
+
+async def get_asked_task(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord | None:
+    """The task without what was told of it, which who asks it need not know."""
+    return await _one_task(session, _ASKED, tenant, task_id)
 
 
 async def get_bare_task(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord | None:
     """The task without what is kept of its version as JSON, which cannot be read: as if none of it were known."""
-    row = (await session.execute(_BARE.where(Task.tenant == tenant, Task.id == task_id))).one_or_none()
+    return await _one_task(session, _BARE, tenant, task_id)
+
+
+async def _one_task(
+    session: AsyncSession, tasks: Select[*tuple[Any, ...]], tenant: str, task_id: str
+) -> TaskRecord | None:
+    row = (await session.execute(tasks.where(Task.tenant == tenant, Task.id == task_id))).one_or_none()
     return None if row is None else _record(row)
 
 
@@ -151,6 +171,13 @@ async def get_readable_support(
 
 _CURRENT = and_(Version.task_id == Task.id, Version.number == Task.version)
 
+_outlook = (
+    select(Params.outlook)
+    .where(Params.task_id == Version.task_id, Params.number == Version.number)
+    .scalar_subquery()
+    .label("outlook")
+)
+
 _TASKS = select(
     Task.tenant,
     Task.id,
@@ -169,15 +196,18 @@ _TASKS = select(
     Version.preprocessing,
     Task.prior,
     Version.transferred_from,
+    _outlook,
 ).join(Version, _CURRENT)
-_of_version = (Version.labels, Version.preprocessing, Version.transferred_from)
-_BARE = _TASKS.with_only_columns(
-    *(
-        null() if any(column is each.expression for each in _of_version) else column
-        for column in _TASKS.selected_columns
-    ),
-    maintain_column_froms=True,
-)
+
+
+def _without(*names: str) -> Select[*tuple[Any, ...]]:
+    """Tasks with nothing in the place of these columns."""
+    columns = (null() if each.name in names else each for each in _TASKS.selected_columns)
+    return _TASKS.with_only_columns(*columns, maintain_column_froms=True)
+
+
+_ASKED = _without("outlook")
+_BARE = _without("labels", "preprocessing", "transferred_from", "outlook")
 
 _wanted = json_rows(bindparam("wanted", type_=Text())).table_valued(column("value", JSON), name="wanted")
 _cached = _wanted.c.value[2].as_integer()
@@ -269,5 +299,5 @@ def _example(*row: Any) -> ExampleRecord:
 
 
 def _record(row: Sequence[Any]) -> TaskRecord:
-    *columns, transferred_from = row
-    return TaskRecord(*[*columns, transferred_from or []])
+    *columns, transferred_from, outlook = row
+    return TaskRecord(*[*columns, transferred_from or [], read_outlook(outlook)])

@@ -48,6 +48,24 @@ class StoredJson(TypeDecorator[Any]):
         return TaskDamaged(f"What is stored of the task's {self.what} cannot be read.")
 
 
+class SpareJson(StoredJson):
+    """Such a column that a task can do without: what cannot be read of it is nothing."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """That of the database, or nothing."""
+        read = super().result_processor(dialect, coltype)
+
+        def process(stored: Any) -> Any:
+            try:
+                return read(stored)
+            except TaskDamaged:
+                return None
+
+        return process
+
+
 async def read_apart(
     session: AsyncSession,
     statement: Select[*tuple[Any, ...]],

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.errors import TaskDamaged
 from service.fields import Prior
+from service.forecasts import Outlook
 from service.schemas import Slot
 
 
@@ -16,6 +17,14 @@ def read_slots(stored: list[dict[str, Any]] | None) -> list[Slot] | None:
         return None if stored is None else [Slot(**slot) for slot in stored]
     except (ValueError, TypeError):
         raise TaskDamaged("What is stored of the task's slots cannot be read.") from None
+
+
+def read_outlook(stored: dict[str, Any] | None) -> Outlook | None:
+    """What was told of a version, as it lies in its column; of another form, as a later release may have, nothing."""
+    try:
+        return None if stored is None else Outlook.model_validate(stored)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class NewVersion:
     preprocessing: Mapping[str, Any] | None = None  # what made the inputs ready
     sources: Sequence[Source] = ()  # other tasks that it learned from, and
     own_params: bytes | None = None  # what it would be without them
+    outlook: Outlook | None = None  # what is told of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ class TaskRecord:
     preprocessing: dict[str, Any] | None  # what made the inputs ready, where that is known
     prior: Prior | None
     transferred_from: list[str]
+    outlook: Outlook | None  # what was told of the version, where that is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,7 @@ class VersionRecord:
     origin: str
     is_available: bool
     transferred_from: list[str]
+    outlook: Outlook | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from service.storage.readable import StoredJson
+from service.storage.readable import SpareJson, StoredJson
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -125,7 +125,10 @@ class Version(Table):
 
 
 class Params(Table):
-    """What adapting made: safetensors bytes and their SHA-256. Apart from versions, so that listings read no blob."""
+    """What adapting made: safetensors bytes and their SHA-256. Apart from versions, so that listings read no blob.
+
+    What was told of the version is here, so that whatever erases the params, code of the release before too, erases it.
+    """
 
     __tablename__ = "params"
     __table_args__ = (
@@ -137,6 +140,8 @@ class Params(Table):
     number: Mapped[PrimaryNumber]
     digest: Mapped[str]
     data: Mapped[bytes]
+    # behind what predictions read; unknown of old rows
+    outlook: Mapped[dict[str, Any] | None] = mapped_column(SpareJson("outlook", dict))
 
 
 class Transfer(Table):

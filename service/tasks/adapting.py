@@ -16,10 +16,9 @@ from service.errors import CannotReadapt, FieldError
 from service.ids import new_ids
 from service.schemas import CreatedTask, CreateTask, Kind, Origin, Timing
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
-from service.tasks.answers import expected_of, task_of
+from service.tasks.answers import task_of
 from service.tasks.damage import refuse_cut, row_bytes, rows_of
 from service.tasks.decoding import Decoding, Targets
-from service.tasks.suspects import suspects_of
 from service.tasks.transferring import Other
 
 LEAST_SLOTS = 2  # with the outside, also where a task has none: heads need not know of empty axes
@@ -169,17 +168,15 @@ def made_task(
     spent: Spent,
     sent: Sequence[ExampleRecord] = (),
     cut: Cut | None = None,
-    known: Sequence[ExampleRecord] = (),
     forgotten: Sequence[str] = (),
 ) -> CreatedTask:
     """The answer of a write that adapted: the task, and what is told of the examples that came with the request.
 
-    It was adapted to those that it has `known` before and to these, and not to those that were `forgotten`.
+    It was not adapted to those that were `forgotten`.
     """
+    task = task_of(record).model_dump()
     return CreatedTask(
-        **task_of(record).model_dump(),
-        expected=expected_of(record.kind, spent.forecast),
-        suspects=suspects_of(record.labels or (), spent.forecast, known, sent),
+        **task | {"suspects": task["suspects"] or []},
         timing=spent.timing(),
         truncated=cut.examples if cut else [],
         truncated_names=cut.names if cut else [],

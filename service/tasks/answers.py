@@ -3,8 +3,6 @@
 from typing import cast
 
 from service.codec import Role
-from service.engine.arrays import Forecast
-from service.forecasts import Expected, ExpectedAccuracy, ExpectedR2
 from service.schemas import SupportExample, Task, TaskVersion
 from service.storage.records import Member, TaskRecord, VersionRecord
 
@@ -26,17 +24,9 @@ def task_of(record: TaskRecord) -> Task:
         created_at=record.created_at,
         updated_at=record.updated_at,
         transferred_from=record.transferred_from,
+        expected=None if record.outlook is None else record.outlook.expected,
+        suspects=None if record.outlook is None else record.outlook.suspects,
     )
-
-
-def expected_of(kind: str, forecast: Forecast | None) -> Expected | None:
-    """How good the task will be."""
-    if forecast is None:
-        return None
-    low, middle, high = (round(end, 4) for end in forecast.ends)
-    if kind == "regression":
-        return ExpectedR2(r2=middle, low=low, high=high, level=forecast.level)
-    return ExpectedAccuracy(accuracy=middle, low=low, high=high, level=forecast.level)
 
 
 def version_of(record: VersionRecord) -> TaskVersion:
@@ -51,6 +41,8 @@ def version_of(record: VersionRecord) -> TaskVersion:
         origin=record.origin,
         available=record.is_available,
         transferred_from=record.transferred_from,
+        expected=None if record.outlook is None else record.outlook.expected,
+        suspects=None if record.outlook is None else record.outlook.suspects,
     )
 
 

@@ -18,6 +18,12 @@ async def find_task(session: AsyncSession, tenant: str, task_id: str, match: Mat
     return _checked(record, task_id, match)
 
 
+async def find_asked(session: AsyncSession, tenant: str, task_id: str) -> TaskRecord:
+    """The task without what was told of it. Raises TaskNotFound."""
+    record = await queries.get_asked_task(session, tenant, task_id) if is_id(task_id, "task") else None
+    return _checked(record, task_id, None)
+
+
 async def find_what_is_left(
     session: AsyncSession, tenant: str, task_id: str, match: Match, *, repairs: bool
 ) -> tuple[TaskRecord, bool]:

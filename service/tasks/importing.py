@@ -24,6 +24,7 @@ from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
 from service.tasks.adapting import Adapting, Spent, made_task, new_examples, num_slots, refuse_kind, version_of
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
+from service.tasks.outlook import foretold
 from service.tasks.rollout import Rollout
 from service.tasks.writing import Writing
 
@@ -85,6 +86,7 @@ class Importing:
             )
         task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata, sent.prior)
         examples = new_examples(file.support, 0, sent.rows, features)
+        version = foretold(version, file.kind, spent.forecast, examples)
 
         async def work(session: AsyncSession) -> TaskRecord:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))

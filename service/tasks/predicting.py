@@ -21,7 +21,7 @@ from service.storage import history
 from service.storage.database import Database
 from service.storage.records import TaskRecord
 from service.tasks.decoding import Decoding
-from service.tasks.finding import find_task, form_of
+from service.tasks.finding import find_asked, form_of
 
 MAX_PINNED = 100_000  # tasks whose model this process remembers
 MAX_COUNTED = 10_000  # versions of tasks with a prior, whose examples it has counted
@@ -147,7 +147,7 @@ class Predicting:
         if found is not None:
             return found
         async with self._database.read() as session:
-            return self.remember(await find_task(session, tenant, task_id))
+            return self.remember(await find_asked(session, tenant, task_id))
 
     async def _shots_of(self, tenant: str, task_id: str, version: int, labels: Sequence[str]) -> list[int]:
         """How many examples each label has, read once: what is taught or forgotten makes another version."""

@@ -18,6 +18,7 @@ from service.storage.readable import damaged_example
 from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Spent, made_task, refuse_kind, stored_rows
 from service.tasks.damage import cut_ids, is_damaged
+from service.tasks.outlook import foretold
 from service.tasks.writing import Change, State, Writing
 
 
@@ -49,11 +50,8 @@ class Readapting:
         damaged, or the features of some examples, they are made anew.
         """
         spent = Spent()
-        kept: list[ExampleRecord] = []
 
         async def make(state: State) -> Change | None:
-            nonlocal kept
-            kept = state.examples
             model = self._target(tenant, state.record.model, request.model_digest)
             if model.digest == state.record.model_digest and not await self._is_damaged(state):
                 return None
@@ -67,13 +65,14 @@ class Readapting:
             version, features = await self._adapting.first(
                 tenant, model, rows, targets, deadline, spent, number=state.record.version + 1, origin="readapt"
             )
+            version = foretold(version, kind, spent.forecast, known=state.examples)
             return Change(version, encoded=[] if features is None else _encoded(state.examples, features))
 
         return await self._writing.advance(
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, known=kept),
+            lambda record: made_task(record, spent),
             deadline=deadline,
             match=match,
             once=once,

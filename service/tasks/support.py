@@ -18,6 +18,7 @@ from service.tasks.answers import example_of
 from service.tasks.damage import cut_ids
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, form_of
+from service.tasks.outlook import foretold
 from service.tasks.transferring import Transferring
 from service.tasks.writing import Change, State, Writing
 
@@ -59,11 +60,9 @@ class SupportSets:
         encoded: dict[str, tuple[Array, Array | None]] = {}  # by digest: between two tries a task may move to another
         added: list[ExampleRecord] = []
         cut: Cut | None = None
-        kept: list[ExampleRecord] = []
 
         async def make(state: State) -> Change:
-            nonlocal added, cut, kept
-            kept = state.examples
+            nonlocal added, cut
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
             _refuse_known(request.support, names, state.examples)
             refuse_names(names, model)
@@ -81,13 +80,13 @@ class SupportSets:
             version = await self._adapting.next(
                 tenant, model, number, "extend", support, targets, deadline, spent, others=others
             )
-            return Change(version, added)
+            return Change(foretold(version, kind, spent.forecast, added, state.examples), added)
 
         return await self._writing.advance(
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, added, cut, kept),
+            lambda record: made_task(record, spent, added, cut),
             deadline=deadline,
             match=match,
             once=once,
@@ -109,11 +108,10 @@ class SupportSets:
         Others that are damaged go with it, as nothing can be learned from them, and the answer names them.
         """
         spent = Spent()
-        left: list[ExampleRecord] = []
         gone: set[str] = set()
 
         async def make(state: State) -> Change:
-            nonlocal left, gone
+            nonlocal gone
             if example_id not in {*state.damaged_ids, *(example.example_id for example in state.examples)}:
                 await self.find_example(tenant, task_id, example_id)  # an older version, which a rollback left behind
             model, kind = self._catalog.get(state.record.model_digest), cast(Kind, state.record.kind)
@@ -125,13 +123,13 @@ class SupportSets:
             version = await self._adapting.next(
                 tenant, model, number, "forget", left, targets, deadline, spent, others=others
             )
-            return Change(version, forgotten=sorted(gone))
+            return Change(foretold(version, kind, spent.forecast, known=left), forgotten=sorted(gone))
 
         return await self._writing.advance(
             tenant,
             task_id,
             make,
-            lambda record: made_task(record, spent, known=left, forgotten=sorted(gone)),
+            lambda record: made_task(record, spent, forgotten=sorted(gone)),
             deadline=deadline,
             match=match,
             once=once,

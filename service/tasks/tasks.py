@@ -44,6 +44,7 @@ from service.tasks.evaluating import Evaluating
 from service.tasks.exporting import Exporting
 from service.tasks.finding import find_task, find_what_is_left, why_not
 from service.tasks.importing import Importing
+from service.tasks.outlook import foretold
 from service.tasks.predicting import Predicting
 from service.tasks.readapting import Readapting
 from service.tasks.retrying import until_kept
@@ -122,6 +123,7 @@ class Tasks:
             others = await self._transferring.others(tenant, model, kind, targets, form) if request.transfer else []
             version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent, others=others)
             examples = new_examples([*request.support, *names], 0, rows, features)
+            version = foretold(version, kind, spent.forecast, examples)
 
             async def work(session: AsyncSession) -> TaskRecord:
                 await keep_sources(session, tenant, version)

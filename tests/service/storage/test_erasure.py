@@ -7,6 +7,7 @@ from random import Random
 
 from sqlalchemy import create_engine, make_url
 
+from service.forecasts import Outlook, Suspect
 from service.storage import changes, claims, jobs, queries
 from service.storage.database import Database
 from service.storage.jobs import NewJob
@@ -21,6 +22,16 @@ SIZE = 9_000  # of a value: over several pages
 def secret(seed: int) -> bytes:
     """Bytes that no database can compress, and that are nowhere else."""
     return Random(seed).randbytes(SIZE)
+
+
+def named(seed: int) -> str:
+    """An id of such bytes."""
+    return secret(seed).hex()[:PIECE]
+
+
+def lies_in(files: list[Path], name: str) -> bool:
+    """Whether a name is found in the files."""
+    return any(name.encode() in path.read_bytes() for path in files)
 
 
 def traces(files: list[Path], value: bytes) -> int:
@@ -70,7 +81,9 @@ async def store_two(database: Database) -> NewTask:
     forgotten = replace(forgotten, input=secret(3), features=secret(4))
     other = new_task()
     await database.write(storing(other))
+    suspect = Suspect(id=named(7), index=1, label="cat", instead="dog", probability=0.9)
     version = replace(new_version(params=secret(5)), sources=[Source(other.id, 1, 2)], own_params=secret(6))
+    version = replace(version, outlook=Outlook(expected=None, suspects=[suspect]))
     await database.write(lambda session: queries.insert_task(session, task, version, [kept, forgotten], NOW))
     return task
 
@@ -78,18 +91,18 @@ async def store_two(database: Database) -> NewTask:
 async def test_bytes_of_the_forgotten_are_in_no_file(database: Database, database_url: str) -> None:
     task = await store_two(database)
     before = files_of(database_url)
-    assert all(traces(before, secret(seed)) > 100 for seed in range(1, 7))
+    assert all(traces(before, secret(seed)) > 100 for seed in range(1, 7)) and lies_in(before, named(7))
     await database.write(lambda session: changes.forget_example(session, task.tenant, task.id, "e1"))
     files = vacuumed(database_url)
     assert all(traces(files, secret(seed)) > 100 for seed in (1, 2))
-    assert [traces(files, secret(seed)) for seed in (3, 4, 5, 6)] == [0, 0, 0, 0]
+    assert [traces(files, secret(seed)) for seed in (3, 4, 5, 6)] == [0, 0, 0, 0] and not lies_in(files, named(7))
 
 
 async def test_bytes_of_a_deleted_task_are_in_no_file(database: Database, database_url: str) -> None:
     task = await store_two(database)
     await database.write(lambda session: queries.delete_task(session, task.tenant, task.id))
     files = vacuumed(database_url)
-    assert [traces(files, secret(seed)) for seed in range(1, 7)] == [0] * 6
+    assert [traces(files, secret(seed)) for seed in range(1, 7)] == [0] * 6 and not lies_in(files, named(7))
 
 
 async def test_bytes_of_what_a_job_was_asked_are_in_no_file(database: Database, database_url: str) -> None:

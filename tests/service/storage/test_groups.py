@@ -119,7 +119,7 @@ async def test_a_failed_commit_fails_all(database: Database) -> None:
 
     async def orphan(session: AsyncSession) -> None:
         await session.execute(text("PRAGMA defer_foreign_keys = ON"))
-        await session.execute(text("INSERT INTO params VALUES ('default', 'task_none', 1, '', x'00')"))
+        await session.execute(text("INSERT INTO params VALUES ('default', 'task_none', 1, '', x'00', NULL)"))
 
     results = await together(database, storing(task), orphan)
     assert [type(result) for result in results] == [DatabaseUnavailable] * 2

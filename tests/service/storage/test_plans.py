@@ -71,7 +71,7 @@ async def assert_indexed(session: AsyncSession) -> None:
     page = queries._TASKS.where(Task.tenant == "default", Task.id < task.id).order_by(Task.id.desc()).limit(20)
     for statement in (page, page.where(Task.name == "digits"), page.where(Task.model == "glyphs")):
         found = await plan(session, statement)
-        assert_keyed(found, "versions")
+        assert_keyed(found, "versions", "params")
         assert "SCAN tasks" not in found and "TEMP B-TREE" not in found and "Sort" not in found, found
 
 

@@ -79,6 +79,19 @@ async def test_a_task_that_cannot_be_read_says_so_alone(life: Life, column: str,
     assert (await life.client.delete(tasks[3])).status_code == 204
 
 
+@pytest.mark.parametrize("value", [TORN, OTHER, "'{\"expected\": 1}'"])
+async def test_what_was_told_of_a_task_harms_it_nowhere(life: Life, value: str) -> None:
+    task = await life.create()
+    await change(life, task, "params.outlook", value)
+    for path in ("", "/support", "/versions", "/weights", "/export"):
+        assert (await life.client.get(task + path)).status_code == 200
+    assert (await predict(life, task)).status_code == 200
+    assert task in await listed(life, 50)
+    found = (await life.client.get(task)).json()
+    assert (found["expected"], found["suspects"]) == (None, None)
+    assert (await life.extend(task, life.vector(2.0))).json()["expected"] is not None
+
+
 async def test_a_label_that_is_no_text_harms_nobody_else(life: Life) -> None:
     task, other = await life.create(), await life.create()
     await change(life, task, "versions.labels", HALF)
