@@ -51,16 +51,16 @@ def decode_inputs(
     """The array [B *X] that a model takes, and what is wrong with the inputs that cannot be used.
 
     `path` says where the inputs came ("support.{}.input" or "inputs.{}"), `first` the position of the first of them.
-    Raises DeadlineExceeded between two inputs.
+    Raises DeadlineExceeded between two inputs; before vectors, which are decoded together.
     """
+    _look_at(deadline)
     if isinstance(preprocess, VectorInput) and (found := preprocess.together(inputs, LARGEST)) is not None:
         return found, []
     rows = np.zeros((len(inputs), *preprocess.shape), preprocess.dtype)
     read = _reader(modalities, limits, preprocess)
     wrong: list[FieldError] = []
     for position, value in enumerate(inputs):
-        if monotonic() > deadline:
-            raise DeadlineExceeded("The inputs took too long to decode.", retry_after_s=1)
+        _look_at(deadline)
         try:
             rows[position] = preprocess(read(value))
         except (InvalidInput, InvalidImage, InvalidTable, InvalidText, InvalidVector) as error:
@@ -68,6 +68,11 @@ def decode_inputs(
             element = error.element if isinstance(error, InvalidInput) else None
             wrong.append(FieldError(where if element is None else f"{where}.{element}", str(error)))
     return rows, wrong
+
+
+def _look_at(deadline: float) -> None:
+    if monotonic() > deadline:
+        raise DeadlineExceeded("The inputs took too long to decode.", retry_after_s=1)
 
 
 def image_bytes(inputs: Sequence[Input], preprocess: Preprocess, limits: ImageLimits) -> list[int]:

@@ -126,6 +126,8 @@ def test_columns_that_vary_less_than_single_precision_keeps(columns: list[list[f
 def test_decoding_stops_at_the_deadline() -> None:
     with pytest.raises(DeadlineExceeded):
         decoded([image(saved(stroke()))], timeout_s=-1)
+    with pytest.raises(DeadlineExceeded):
+        decoded([[1.0, 2.0, 3.0]], VectorInput(3), "vector", timeout_s=-1)
 
 
 @given(st.binary(max_size=300))
