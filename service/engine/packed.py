@@ -66,12 +66,17 @@ def stack(tasks: Sequence[Packed], device: torch.device) -> TaskParams:
     forms = [task.form for task in tasks]
     is_alike = all(form is forms[0] or form.leaves == forms[0].leaves for form in forms)  # or one that was made anew
     batch, room = _room(forms[0] if is_alike else _longest(forms), len(tasks), device)
-    (_join if is_alike else _pad)(tasks, batch, room)
+    held = room.numpy()
+    (_join if is_alike else _pad)(tasks, batch, held)
     made = {
-        name: torch.from_numpy(room[leaf.place].view(leaf.dtype).reshape(leaf.shape))
+        name: torch.from_numpy(held[leaf.place].view(leaf.dtype).reshape(leaf.shape))
         for name, leaf in batch.leaves.items()
     }
-    return made if device.type == "cpu" else {name: leaf.to(device, non_blocking=True) for name, leaf in made.items()}
+    if device.type == "cpu":
+        return made
+    # in one copy of the whole: torch keeps pinned memory until a copy is done, but knows it only by where it begins
+    there = room.to(device, non_blocking=True)
+    return {name: there[batch.leaves[name].place].view(leaf.dtype).view(leaf.shape) for name, leaf in made.items()}
 
 
 def _join(tasks: Sequence[Packed], batch: Form, room: Bytes) -> None:
@@ -91,10 +96,10 @@ def _pad(tasks: Sequence[Packed], batch: Form, room: Bytes) -> None:
             rows[where] = task.array(name)
 
 
-def _room(form: Form, num_tasks: int, device: torch.device) -> tuple[Form, Bytes]:
+def _room(form: Form, num_tasks: int, device: torch.device) -> tuple[Form, torch.Tensor]:
     """The form of so many tasks, and memory for it, in one piece; pinned for a GPU, not to wait for it."""
     batch = _batch(form, num_tasks)
-    return batch, torch.empty(batch.num_bytes, dtype=torch.uint8, pin_memory=device.type == "cuda").numpy()
+    return batch, torch.empty(batch.num_bytes, dtype=torch.uint8, pin_memory=device.type == "cuda")
 
 
 @lru_cache(MAX_FORMS)

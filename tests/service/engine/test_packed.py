@@ -36,6 +36,14 @@ def test_tasks_of_the_same_sizes_are_stacked(num_tasks: int) -> None:
         assert batch[leaf].is_contiguous()
 
 
+def test_a_batch_goes_to_another_device_in_one_piece() -> None:
+    here, there = (stack([pack(params(5)), pack(params(2))], torch.device(name)) for name in ("cpu", "meta"))
+    assert {leaf: (held.shape, held.dtype) for leaf, held in there.items()} == {
+        leaf: (held.shape, held.dtype) for leaf, held in here.items()
+    }
+    assert len({held.untyped_storage()._cdata for held in there.values()}) == 1
+
+
 def test_forms_that_were_made_anew_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, packs = [params(5, seed) for seed in range(2)], []
     for task in tasks:
