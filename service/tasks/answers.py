@@ -8,8 +8,8 @@ from service.storage.records import Member, TaskRecord, VersionRecord
 
 
 def task_of(record: TaskRecord) -> Task:
-    """A task as of its current version."""
-    return Task(
+    """A task as of its current version. It was checked when it came: of a page it would be a second's work."""
+    return Task.model_construct(
         id=record.id,
         model=record.model,
         model_digest=record.model_digest,
