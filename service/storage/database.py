@@ -6,18 +6,17 @@ from contextlib import asynccontextmanager
 from contextvars import Context
 from time import monotonic
 
-from sqlalchemy import exc, text
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.metrics import Metrics
 from service.storage.circuit import Circuit
-from service.storage.engines import database_url, postgresql_engine, sqlite_engine
+from service.storage.engines import REVISION, database_url, postgresql_engine, sqlite_engine
 from service.storage.failures import is_no_table, translated
 from service.storage.groups import GroupCommit, R, Work
 from service.storage.measuring import measure_engine, measured
 from service.storage.straight import Straight
 
-REVISION = text("SELECT version_num FROM alembic_version")
 CHECK_S = 2.0  # for the database to say that it is there; one that takes two for each answer is, and slow
 ALONE = {"pool_size": 1, "pool_timeout": CHECK_S}  # past the others, which may all be at work
 

@@ -8,11 +8,12 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy import URL, Connection, TextClause, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.storage.one_trip import Connection as OneTrip
 
+REVISION: TextClause = text("SELECT version_num FROM alembic_version")
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -28,9 +29,9 @@ HANG_UP_AFTER_S = 1.0  # that a statement should have ended
 AGAIN_AFTER_S = 0.01
 
 
-def database_url(text: str) -> URL:
+def database_url(written: str) -> URL:
     """The URL with the driver that we use, or ValueError for a database that we do not know."""
-    url = make_url(text)
+    url = make_url(written)
     if url.drivername not in DRIVERS:
         raise ValueError(f"no driver for {url.drivername!r}: use sqlite+aiosqlite:/// or postgresql+psycopg://")
     if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):

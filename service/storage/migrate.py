@@ -1,22 +1,24 @@
 """Bring a database to the newest schema; safe when several processes try at once.
 
+Alembic is imported where there is something to do: a service that starts on a database as it should be need not wait.
+
 `python -m service.storage.migrate check` compares the migrations with the tables, on a database of its own.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, exc
 
 import migrations
-from service.storage.engines import database_url
-from service.storage.failures import translated
+from migrations.chain import chain
+from service.storage.engines import REVISION, database_url
+from service.storage.failures import is_no_table, translated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 TRANSFERS_KNOWN = "2026_11_23_settled"  # to all code that can write from there on
@@ -32,23 +34,26 @@ def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> N
     loop runs.
     """
     with translated():
+        found = revision_of(url)
         if revision is None:
-            revision = "head" if finish or revision_of(url) in ENDED else expanded()
-        command.upgrade(_config(url), revision)
+            revision = head() if finish or found in ENDED else expanded()
+        if found != revision:
+            from alembic import command
+
+            command.upgrade(_config(url), revision)
 
 
 def check(url: str) -> None:
     """Raise alembic's CommandError if a migrated database differs from the tables."""
+    from alembic import command
+
     with translated():
         command.check(_config(url))
 
 
 def head() -> str:
     """The revision that this code was written for."""
-    revision = ScriptDirectory.from_config(_config(None)).get_current_head()
-    if revision is None:
-        raise RuntimeError("no migrations are installed")
-    return revision
+    return chain()[0].name
 
 
 def expanded() -> str:
@@ -57,7 +62,7 @@ def expanded() -> str:
     So what is added later gets a new finishing revision behind it, and the one before finishes nothing any more: a
     database that stands at it must still be given what was added.
     """
-    return next(script.revision for script in _scripts() if not _finishes(script))
+    return next(each.name for each in chain() if not each.finishes)
 
 
 def old_revisions() -> frozenset[str | None]:
@@ -72,7 +77,8 @@ def before_transfers() -> frozenset[str | None]:
 
 def before(revision: str) -> frozenset[str | None]:
     """The revisions that come before this one; a revision that this code does not know is a later one."""
-    return frozenset({None, *(script.revision for script in _scripts(revision))} - {revision})
+    names = [each.name for each in chain()]
+    return frozenset({None, *names[names.index(revision) + 1 :]})
 
 
 def revision_of(url: str) -> str | None:
@@ -80,21 +86,18 @@ def revision_of(url: str) -> str | None:
     engine = create_engine(database_url(url).set(drivername=SYNCHRONOUS[database_url(url).get_backend_name()]))
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return connection.execute(REVISION).scalar_one_or_none()
+    except exc.DBAPIError as error:
+        if is_no_table(error):
+            return None
+        raise
     finally:
         engine.dispose()
 
 
-def _scripts(newest: str = "head") -> Iterator[Script]:
-    """Newest first."""
-    return ScriptDirectory.from_config(_config(None)).walk_revisions("base", newest)
+def _config(url: str | None) -> "Config":
+    from alembic.config import Config
 
-
-def _finishes(script: Script) -> bool:
-    return getattr(script.module, "finishes", False)
-
-
-def _config(url: str | None) -> Config:
     # found beside the installed package, whatever the working directory; a % would be taken for interpolation
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import create_engine, inspect, text
 
+from migrations.chain import chain
 from service.errors import DatabaseUnavailable
 from service.storage import migrate
 from service.storage.tables import Table
@@ -89,8 +91,8 @@ def test_the_command_of_make_check(tmp_path: Path) -> None:
 def test_a_later_deployment_takes_no_transfers_away(tmp_path: Path) -> None:
     """A release after this one, with a step of each kind."""
     folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations") / "versions"
-    (folder / "added.py").write_text(f'revision, down_revision = "added", "{migrate.head()}"')
-    (folder / "ended.py").write_text('revision, down_revision, finishes = "ended", "added", True')
+    (folder / "added.py").write_text(f'revision = "added"\ndown_revision = "{migrate.head()}"')
+    (folder / "ended.py").write_text('revision = "ended"\ndown_revision = "added"\nfinishes = True')
     code = "from service.storage.migrate import *; print(expanded(), head(), expanded() in before_transfers())"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     found = subprocess.run(
@@ -98,6 +100,34 @@ def test_a_later_deployment_takes_no_transfers_away(tmp_path: Path) -> None:
     )
     assert found.stdout.split() == [b"added", b"ended", b"False"]
     assert migrate.expanded() in migrate.before_transfers() and migrate.head() not in migrate.before_transfers()
+
+
+def test_the_chain_is_that_of_alembic() -> None:
+    walked = ScriptDirectory.from_config(migrate._config(None)).walk_revisions()
+    told = [(each.revision, getattr(each.module, "finishes", False)) for each in walked]
+    assert told == [(each.name, each.finishes) for each in chain()]
+
+
+def test_migrations_that_branch_are_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations") / "versions"
+    (folder / "beside.py").write_text(f'revision = "beside"\ndown_revision = "{chain()[1].name}"')
+    found = subprocess.run(
+        [sys.executable, "-c", "from migrations.chain import chain; chain()"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "the installed migrations are no chain" in found.stderr
+
+
+def test_a_database_as_it_should_be_needs_no_alembic(empty_url: str) -> None:
+    code = f"import sys; from service.storage.migrate import *; upgrade({empty_url!r}, finish=True); old_revisions()"
+    for is_imported in (True, False):
+        found = subprocess.run(
+            [sys.executable, "-c", f"{code}; print('alembic' in sys.modules)"], stdout=subprocess.PIPE
+        )
+        assert found.stdout.split() == [str(is_imported).encode()]
 
 
 def test_every_table_carries_the_tenant() -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pytest
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, Table, create_engine, func, select, types
 from sqlalchemy.exc import IntegrityError
 
+from migrations.chain import chain
 from service.storage import migrate
 
 OLDEST = "2026_11_22_life"  # from here on migrations were written for two releases at once
@@ -19,7 +19,7 @@ Columns: TypeAlias = Mapping[str, Sequence[str]]
 
 def revisions() -> list[str]:
     """Oldest first, those that code was written for which may still run."""
-    found = [script.revision for script in ScriptDirectory.from_config(migrate._config(None)).walk_revisions()][::-1]
+    found = [each.name for each in chain()][::-1]
     return found[found.index(OLDEST) : found.index(migrate.expanded()) + 1]
 
 
@@ -105,12 +105,11 @@ def test_nothing_goes_back_by_migrating_again(sqlite_url: str) -> None:
 
 def test_what_ends_a_deployment_comes_last() -> None:
     """Until the release that brings it is out: `kshot migrate` runs all that stands before the newest such step."""
-    scripts = [*migrate._scripts()]
-    assert [migrate._finishes(script) for script in scripts] == [True] + [False] * (len(scripts) - 1)
+    assert [each.finishes for each in chain()] == [True] + [False] * (len(chain()) - 1)
     assert migrate.before(migrate.head()) - migrate.old_revisions() == {migrate.expanded()}
 
 
-ALL = [script.revision for script in migrate._scripts() if script.revision not in migrate.ENDED]
+ALL = [each.name for each in chain() if each.name not in migrate.ENDED]
 # what commits with another order of the same steps left: where it stands, what it has, which columns it lacks
 LATER = ["features.checksum", "params.outlook"]
 OTHERS = {
