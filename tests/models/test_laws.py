@@ -189,6 +189,20 @@ def test_law(row: Row, law: Law) -> None:
     law(learner, [draw(seed=1), draw(seed=2, ways=2, shots=6), draw(seed=3, ways=4, shots=3)])
 
 
+TEMPERED = ("prototypical", "ridge", "linear_classes")  # whose logits are linear in their params
+
+
+def can_be_tempered(head: dict[str, Any]) -> bool:
+    """Law 10 asks the head itself, and would pass for one that never says so."""
+    within = {"both": "classes", "in_own_units": "head"}.get(head["name"])
+    return can_be_tempered(head[within]) if within else head["name"] in TEMPERED
+
+
+@pytest.mark.parametrize(("encoder", "head"), [row[:2] for row in ROWS.values()], ids=ROWS)
+def test_heads_of_linear_logits_can_be_tempered(encoder: dict[str, Any], head: dict[str, Any]) -> None:
+    assert bool(build(encoder, head).head.factors) == can_be_tempered(head)
+
+
 def test_every_head_and_encoder_and_rule_has_a_row() -> None:
     rows = [part for encoder, head, _ in ROWS.values() for part in (encoder, head)]
     parts = rows + [deeper for part in rows for deeper in part.values() if isinstance(deeper, dict)]

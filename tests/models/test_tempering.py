@@ -7,7 +7,7 @@ from models.appraisal import LEVELS, Appraisal
 from models.appraisal.signs import NUM_CLASS_SIGNS
 from models.checkpoint import load
 from models.heads.ridge import Ridge
-from models.training.appraisals.fitting import appraised
+from models.training.appraisals.fitting import appraised, appraised_by
 from models.training.appraisals.judging import Judged, judged, told_by
 from models.training.appraisals.tempering import Answered, temperatures
 from models.training.appraise import ZOO
@@ -54,6 +54,15 @@ def test_what_is_too_sure_is_cooled_by_as_much_as_its_signs_tell() -> None:
         for tasks in (found, served)
     )
     assert after < 0.01 < before
+
+
+def test_an_appraisal_makes_answers_as_sure_as_right() -> None:
+    found, _ = answered(3.0)
+    appraisal = appraised_by("classification", found, has_temperature=True)
+    with torch.no_grad():
+        told = appraisal.temperature(torch.stack([each.signs for each in found])).tolist()
+    served = [told_by(each, temperature) for each, temperature in zip(found, told, strict=True)]
+    assert abs(Answered.of(served, torch.ones(NUM_TASKS)).overconfidence(torch.zeros(NUM_TASKS))) < 0.002
 
 
 def test_what_is_as_sure_as_right_has_no_temperature() -> None:
