@@ -134,6 +134,10 @@ def _repeated_ids(examples: Sequence[Sent]) -> Iterator[FieldError]:
 def _misplaced(examples: Sequence[Taught], kind: Kind, path: str, *, may_be_none: bool = False) -> Iterator[FieldError]:
     wanted, other = ("target", "label") if kind == "regression" else ("label", "target")
     for position, example in enumerate(examples):
+        if kind == "regression" and isinstance(getattr(example, "input", None), bytes):
+            told = "is a file, which carries a label and no target: files are not taken here, send JSON"
+            yield FieldError(f"{path}.{position}.input", told)
+            continue
         is_none = may_be_none and wanted in getattr(example, "model_fields_set", ())
         if getattr(example, wanted) is None and not is_none:
             yield FieldError(f"{path}.{position}.{wanted}", f"is missing: each example of a {kind} task carries one")

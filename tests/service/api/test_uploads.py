@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.service.api.serving import assert_problem, input_dim, picture, serving, vectors
+from tests.service.api.serving import assert_problem, curve, input_dim, picture, serving, vectors
 from tests.service.api.test_forms import BOUNDARY, form, part
 from tests.service.codec.pictures import saved, stroke
 from tests.service.samples import make_key
@@ -140,7 +140,7 @@ BAD: list[tuple[str, Sequence[File], dict[str, Any], str, list[str]]] = [
     ("an unknown model", FILES, {"model": "nope"}, "model_not_found", []),
     ("two models", FILES, {"model": ["glyphs", "vectors"]}, INVALID, ["model"]),
     ("images for vectors", FILES, {"model": "vectors"}, INVALID, [f"support.{row}.input" for row in range(3)]),
-    ("images for curves", FILES[:1], {"model": "curves"}, INVALID, ["support.0.target", "support.0.label"]),
+    ("images for curves", FILES[:1], {"model": "curves"}, INVALID, ["support.0.input"]),
     ("an unknown field", FILES, {"colour": "red"}, INVALID, ["colour"]),
     ("a file without a name", FILES, {"tall": "@1.png"}, INVALID, ["tall"]),
     ("support as text", FILES, {"support": "[]"}, INVALID, ["support"]),
@@ -310,6 +310,13 @@ async def test_files_to_a_model_of_no_images_are_told_to_be_json(limited: httpx.
     assert "expected a list of numbers, got a file: only models of images take forms" in problem["detail"]
     named = assert_problem(await create(limited, [("file", ("mine.csv", b"1,2"))], "vectors"), 422, INVALID)
     assert "only models of images take files, to others send JSON" in named["detail"]
+    values = assert_problem(await create(limited, model="curves"), 422, INVALID)
+    assert [each["path"] for each in values["errors"]] == [f"support.{place}.input" for place in range(len(FILES))]
+    assert "is a file, which carries a label and no target: files are not taken here, send JSON" in values["detail"]
+    line = (await limited.post("/v1/tasks", json={"model": "curves", "support": curve()})).headers["location"]
+    for tail, place in (("support", "support.0.input"), ("evaluations", "examples.0.input")):
+        answer = await limited.post(f"{line}/{tail}", files=FILES[:1])
+        assert f"{place}: is a file" in assert_problem(answer, 422, INVALID)["detail"]
     made = await limited.post("/v1/tasks", json={"model": "vectors", "support": vectors(await input_dim(limited))})
     asked = await limited.post(f"/v1/tasks/{made.json()['id']}/predictions", files=[("inputs", ("1.png", TALL))])
     assert "inputs.0: expected a list of numbers, got a file" in assert_problem(asked, 422, INVALID)["detail"]
