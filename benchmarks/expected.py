@@ -11,11 +11,12 @@ import torch
 import typer
 
 from benchmarks.apart import READS, Read
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from models.appraisal import LEVELS, Appraisal
 from models.training.appraisals.judging import Asked, Judged, judged, told_by
 from models.training.appraisals.pools import Pool
 from models.training.evaluate import hardware
+from models.training.ledger import append
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()
 BINS = {"1": (0.0, 1.5), "2": (1.5, 2.5), "3-5": (2.5, 5.5), "6-20": (5.5, 20.5), "21-50": (20.5, 99.0)}

@@ -15,7 +15,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from benchmarks.pipeline import ABOUT as ABOUT_PIPELINE
 from benchmarks.pipeline import pipeline_table
 from benchmarks.rows import published
@@ -27,6 +27,7 @@ from models.data.shared import SharedRows, drawings, schools
 from models.training.compare import compared, folder_of
 from models.training.evaluate import hardware
 from models.training.glyphs import TRAINED
+from models.training.ledger import append
 from models.training.multitask import DRAWN, FRAME, PUPILS, Shape, joint_run
 from models.training.objectives.joint import Joint
 from models.training.pipeline import applied

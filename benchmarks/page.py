@@ -1,11 +1,10 @@
 """Tables in a page of Markdown, each between markers of its own: written again and again, the rest stays as it is."""
 
-import fcntl
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+from models.training.ledger import alone
 
 FOLDERS = ("--out", "--results", "--cache", "--folder", "--twin", "--kept")  # of one machine
 
@@ -23,15 +22,9 @@ def command(module: str = "accuracy", package: str = "benchmarks") -> str:
     return " ".join([f"python -m {package}.{module}", *kept])
 
 
-def append(page: Path, text: str) -> None:
-    """Add to the end of a page, as the ledger is."""
-    with _alone(page.parent), page.open("a", encoding="utf-8") as file:
-        file.write(text)
-
-
 def put(page: Path, name: str, text: str) -> None:
     """Replace what lies between the markers of `name`; without markers, put them before the page's first section."""
-    with _alone(page.parent):
+    with alone(page.parent):
         _put(page, name, text)
 
 
@@ -47,14 +40,3 @@ def _put(page: Path, name: str, text: str) -> None:
     beside = page.with_suffix(".partial")
     beside.write_text(f"{before}{first}\n{text}\n{last}{after.partition(last)[2]}", "utf-8")
     beside.replace(page)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One run at a time changes pages: of two that read, changed and wrote, one's change would be lost."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.episodes import generator
 from models.training.evaluate import hardware
+from models.training.ledger import append
 from models.training.transfer import FAMILIES, Drawn, Family, Trial, disordered, drawn, families, trial
 from models.transfer import Lesson
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 import torch
 import typer
 
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from models.checkpoint import load
 from models.data.streams import STREAMS
 from models.inputs.mixed import MixedInput
 from models.training.evaluate import STREAMS_READ, hardware
+from models.training.ledger import append
 from models.training.measure_streams import shares
 from models.training.objectives.blended import Blended
 from models.training.publish import publish

@@ -12,11 +12,12 @@ import typer
 from benchmarks.frames.methods import Methods, methods
 from benchmarks.frames.sets import SETS, Content
 from benchmarks.frames.tally import COLUMNS, Tally, shown, tally
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from models import zoo
 from models.checkpoint import load
 from models.training.evaluate import hardware
 from models.training.frames import figures_of
+from models.training.ledger import append
 
 SHOTS, FEW = (1, 5, 10), (1, 5)
 QUERIES = 20  # of each intent of SGD; of SNIPS all of the test split

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.page import append, put, table
+from benchmarks.page import put, table
 from benchmarks.regression import alone
 from benchmarks.regression import real as on_real
 from benchmarks.regression.runs import cpu_s, trained
@@ -18,6 +18,7 @@ from models.checkpoint import load
 from models.data.regressions import LinearTasks
 from models.training.appraise import ZOO
 from models.training.evaluate import hardware
+from models.training.ledger import append
 from models.training.linear import LEARNED
 from models.training.linear import linear as linear_run
 from models.training.sinusoid import WAYS

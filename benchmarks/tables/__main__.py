@@ -9,13 +9,14 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
 from benchmarks.tables.rivals import RIVALS, Labels, answered, designed
 from benchmarks.tables.sets import FOLDER, SHOTS, Drawn, read
 from models import zoo
 from models.checkpoint import Checkpoint, load
 from models.data.small_tables import names_of
 from models.training.evaluate import hardware
+from models.training.ledger import append
 from models.types import Classes, Logits, Support, full_rows
 
 PAGE, CACHE = Path("docs/results.md"), Path("~/.cache/kshot").expanduser()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.page import append, command, put
+from benchmarks.page import command, put
 from benchmarks.text import tables
 from benchmarks.text.asked import Asked
 from benchmarks.text.features import Features, features_of
@@ -25,6 +25,7 @@ from benchmarks.text.sets import LEFT_OUT, SETS, SHOTS, TextSet, cells, clinc150
 from benchmarks.text.unknown import DOUBTS, SIZES, Sized, accepted, auroc, subtasks, threshold
 from models.checkpoint import Checkpoint, load
 from models.encoders.minilm import MiniLM
+from models.training.ledger import append
 from models.training.publish import publish
 from models.training.text import text as text_run
 from models.training.train import train

@@ -14,6 +14,7 @@ import torch
 from models.card import DESCRIPTION, Card
 from models.checkpoint import Checkpoint, load
 from models.training.figures import Figure
+from models.training.ledger import append
 from models.training.measure import measure_glyphs
 from models.training.measure_methods import measure_method, measure_vinyals
 from models.training.measure_small import measure_curves, measure_maml, measure_vectors
@@ -88,8 +89,7 @@ def measured(checkpoint: Checkpoint, measure: Measure, data: Path, command: str,
 
 def _enter(read: Read, entry: str) -> None:
     if isinstance(read, Path):
-        with read.open("a", encoding="utf-8") as file:
-            file.write(entry)
+        append(read, entry)
 
 
 def _head(checkpoint: Checkpoint, measure: Measure, command: str) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import append, command, put, table
+from benchmarks.page import command, put, table
+from models.training.ledger import append
 
 PAGE = "# Results\n\nWords.\n\n## a section of the ledger\n\nnever edited\n"
 
