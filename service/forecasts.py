@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+MAX_SUSPECTS = 20
+
 
 class Told(BaseModel):
     """A part of an answer. Every field is always present, so no field has a default."""

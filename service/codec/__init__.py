@@ -13,6 +13,7 @@ from service.codec.files import FileExample, TaskFile, check_rows, pack_task, un
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
 from service.codec.inputs import ImageLimits, blurred, decode_inputs, has_large, image_bytes, misfits, width
 from service.codec.labels import Labelled, Name, Role, Tagged, Taught, clashing_names, labels_of, names_of, path_of_name
+from service.codec.outlooks import read_outlook, write_outlook, wrong_outlook
 from service.codec.params import (
     DamagedParams,
     OtherDigest,
@@ -81,6 +82,7 @@ __all__ = [
     "read_cursor",
     "read_header",
     "read_ordinal",
+    "read_outlook",
     "refuse",
     "regressions",
     "rounded",
@@ -94,5 +96,7 @@ __all__ = [
     "width",
     "without_others",
     "write_cursor",
+    "write_outlook",
+    "wrong_outlook",
     "wrong_prior",
 ]

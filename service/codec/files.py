@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from safetensors.numpy import save
 
 from service.codec.labels import Role
+from service.codec.outlooks import FileOutlook
 from service.codec.params import HEADER_KEY, LENGTH_BYTES, DamagedParams, Params, read_arrays
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
@@ -73,6 +74,7 @@ class TaskFile(Request):
     preprocessing: Metadata
     prior: Prior | None = None
     temperature: Annotated[float, TEMPERATURES] = 1.0
+    outlook: FileOutlook | None = None
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=20), AfterValidator(_rising)] = ()
     provenance: Provenance
     sha256: Digest

@@ -36,7 +36,7 @@ async def get_whole_version(
     wanted = Version.number == (Task.version if number is None else number)
     statement = _WHOLE.where(Task.tenant == tenant, Task.id == task_id, wanted)
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else WholeVersion(*row)
+    return None if row is None else WholeVersion(*[*row[:-1], read_outlook(row[-1])])
 
 
 async def list_members(
@@ -150,6 +150,7 @@ _WHOLE = (
         Params.digest,
         Task.prior,
         Version.transferred_from,
+        Params.outlook,
     )
     .select_from(Task)
     .join(Version, Version.task_id == Task.id)

@@ -187,3 +187,4 @@ class WholeVersion:
     params_digest: str | None
     prior: Prior | None
     transferred_from: list[str] | None
+    outlook: Outlook | None

@@ -13,6 +13,7 @@ from service import codec
 from service.catalog import Catalog, Served
 from service.engine.engine import Engine
 from service.errors import VersionNotFound
+from service.forecasts import Outlook
 from service.storage import history, queries, transfers
 from service.storage.database import Database
 from service.storage.records import ExampleRecord, WholeVersion
@@ -23,6 +24,8 @@ from service.tasks.finding import find_task
 from service.tasks.retrying import Lost, until_kept
 
 WEIGHTS_FORMAT = 1  # of the header of weights; a reader that knows another must refuse it
+
+NO_OUTLOOK = Outlook(expected=None, suspects=[])
 
 PARAMS = "params/"  # arrays of a whole task: its params by leaf, and
 INPUTS, FEATURES = "inputs", "features"  # the rows of its support, and what the encoder made of them
@@ -122,6 +125,8 @@ def _task(
     }
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
+    if version.outlook is not None and version.outlook != NO_OUTLOOK:  # nor this
+        content["outlook"] = codec.write_outlook(version.outlook, [example.example_id for example in examples])
     params, header = params_of(version, engine)
     content |= {field: header[field] for field in ("temperature", "thresholds") if field in header}
     arrays = {f"{PARAMS}{name}": leaf for name, leaf in params.items()}

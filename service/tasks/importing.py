@@ -86,7 +86,8 @@ class Importing:
             )
         task = NewTask(tenant, new_id("task"), file.name, model.card.name, file.kind, file.metadata, sent.prior)
         examples = new_examples(file.support, 0, sent.rows, features)
-        version = foretold(version, file.kind, spent.forecast, examples)
+        if version.outlook is None:
+            version = foretold(version, file.kind, spent.forecast, examples)
 
         async def work(session: AsyncSession) -> TaskRecord:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
@@ -134,6 +135,8 @@ class Importing:
         _refuse_unless(file.labels == labels, "labels", "expected the labels of the support, as they first appear")
         prior = codec.fitted(file.prior, labels or ())  # which may be of labels that the task had once
         codec.refuse(list(codec.wrong_prior(prior, file.kind, labels or ())))
+        if file.outlook is not None:
+            codec.refuse(list(codec.wrong_outlook(file.outlook, file.kind, _ids_and_labels(file)[1])))
         rows, shape = arrays[INPUTS], (len(file.support), *model.inputs.shape)
         await self._decoding.in_thread(
             tenant, partial(codec.check_rows, INPUTS, rows, model.inputs.dtype, shape, model.num_ids)
@@ -175,7 +178,10 @@ class Importing:
         made = version_of(
             model, 1, "import", sent.rows, sent.targets, params, told.dtype, file.temperature, file.thresholds
         )
-        return replace(made, libraries=told.libraries, seed=told.seed), features
+        made = replace(made, libraries=told.libraries, seed=told.seed)
+        if file.outlook is not None:
+            made = replace(made, outlook=codec.read_outlook(file.outlook, file.kind, *_ids_and_labels(file)))
+        return made, features
 
     async def _try_out(self, tenant: str, version: NewVersion, rows: Array, deadline: float) -> None:
         """Raise InvalidRequest where params that look right answer nothing that is a number, be it the first inputs."""
@@ -194,6 +200,10 @@ class Importing:
         blank = self._engine.blank_features(model.digest)
         codec.check_rows(FEATURES, features, str(blank.dtype), (len(sent.rows), *blank.shape[1:]))
         return features
+
+
+def _ids_and_labels(file: TaskFile) -> tuple[list[str], list[object]]:
+    return [row.id for row in file.support], [row.label for row in file.support]
 
 
 def _refuse_unless(condition: bool, path: str, message: str) -> None:

@@ -4,10 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from service.engine.arrays import Forecast
-from service.forecasts import Suspect
+from service.forecasts import MAX_SUSPECTS, Suspect
 from service.storage.records import ExampleRecord
 
-MAX_SUSPECTS = 20
 LEAST = 0.5  # of the examples with the same input have other labels
 SAMPLE_BYTES = 64  # of an input, by which it is told from most others
 

@@ -177,6 +177,15 @@ def relabelled(label: str) -> Change:
     return change
 
 
+def outlook(**changed: Any) -> Change:
+    """What is told of the task, changed in some fields of what is expected or of the only suspect."""
+    expected: dict[str, Any] = {"middle": 0.5, "low": 0.2, "high": 0.8, "level": 0.9}
+    suspect: dict[str, Any] = {"row": 0, "instead": "b", "probability": 0.9}
+    expected |= {name: changed[name] for name in expected.keys() & changed.keys()}
+    suspect |= {name: changed[name] for name in suspect.keys() & changed.keys()}
+    return told("outlook", {"expected": expected, "suspects": [suspect]})
+
+
 HOSTILE: dict[str, tuple[Change, str]] = {
     "no inputs": (without("inputs"), "inputs"),
     "too few inputs": (shrink("inputs"), "inputs"),
@@ -231,6 +240,13 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a digest of letters": (told("model_digest", "x"), "model_digest"),
     "coverages that fall": (told("thresholds", [[0.9, -1.0], [0.8, -2.0]]), "thresholds"),
     "a coverage of one": (told("thresholds", [[1.0, -1.0]]), "thresholds"),
+    "a suspect that is nowhere": (outlook(row=6), "outlook.suspects.0.row"),
+    "a suspect by a name": (outlook(row="a"), "outlook.suspects.0.row"),
+    "a label of nobody": (outlook(instead="c"), "outlook.suspects.0.instead"),
+    "a probability of two": (outlook(probability=2.0), "outlook.suspects.0.probability"),
+    "ends the wrong way": (outlook(low=0.9, high=0.1), "outlook.expected"),
+    "less than nothing": (outlook(low=-0.1), "outlook.expected"),
+    "more than all": (outlook(high=1.1), "outlook.expected.high"),
     "a temperature of nothing": (told("temperature", 0.0), "temperature"),
     "metadata of NUL": (told("metadata", {"a": "\0"}), "metadata"),
     "deep metadata": (told("metadata", {"a": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}), "metadata"),

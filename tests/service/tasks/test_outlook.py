@@ -9,12 +9,14 @@ from service.app import create_app
 from service.storage.tables import Table
 from tests.service.api.serving import client_of
 from tests.service.jobs.asking import accepted, until
+from tests.service.tasks.forging import forged
 from tests.service.tasks.life import Life
 from tests.service.tasks.test_counts import statements
 from tests.service.tasks.test_expected import labelled, made
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SAFETENSORS = {"Content-Type": "application/vnd.safetensors"}
 NOTHING = {"expected": None, "suspects": None}
 
 
@@ -101,6 +103,26 @@ async def test_versions_of_before_it_was_kept_tell_nothing(life: Life) -> None:
     assert told(same) == {"expected": None, "suspects": []}
     more = (await life.extend(path, *labelled(life, [4], "b"))).json()
     assert more["expected"] is not None and await shown(life, path) == told(more)
+
+
+async def test_a_task_takes_it_along_in_its_file(life: Life) -> None:
+    path, task = await doubtful(life)
+    file = (await life.client.get(f"{path}/export")).content
+    came = await take_in(life, file)
+    assert told(came) == told(task) == await shown(life, f"/v1/tasks/{came['id']}")
+    older = forged(file, lambda content, arrays: content.pop("outlook"))
+    assert told(await take_in(life, older)) == {"expected": None, "suspects": []}
+    line = [{"input": [x / 2], "target": x + 1.0} for x in range(-5, 5)]
+    curve = await made(life, line, "curves")
+    file = (await life.client.get(f"/v1/tasks/{curve['id']}/export")).content
+    assert told(await take_in(life, file)) == told(curve)
+
+
+async def take_in(life: Life, file: bytes) -> dict[str, Any]:
+    """The answer to a file of a task."""
+    answer = await life.client.post("/v1/tasks/import", content=file, headers=SAFETENSORS)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
 
 
 async def test_a_job_tells_it_too(life: Life) -> None:
