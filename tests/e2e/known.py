@@ -15,6 +15,7 @@ from service.errors import (
 )
 from service.schemas import Origin, Task, TaskVersion
 
+UNKNOWN = {"created_at", "updated_at", "support_digest", "expected", "suspects"}  # of what is told
 MAX_VERSIONS = 6  # that are kept; so few that some go in every day
 
 
@@ -206,17 +207,20 @@ def seen(kshot: Client, task_id: str) -> dict[str, Any] | None:
         task, versions = kshot.get(task_id), kshot.versions(task_id)
     except TaskNotFound:
         return None
+    assert (task.expected, task.suspects) == (versions[0].expected, versions[0].suspects)
     return {"task": told(task), "versions": [_seen_version(kshot, task_id, each) for each in versions]}
 
 
 def told(task: Task) -> dict[str, Any]:
     """The facts of an answer that tells of a task."""
     facts = task.model_dump(include=set(Task.model_fields))
-    return {name: value for name, value in facts.items() if name not in ("created_at", "updated_at")}
+    return {name: value for name, value in facts.items() if name not in UNKNOWN}
 
 
 def _seen_version(kshot: Client, task_id: str, version: TaskVersion) -> dict[str, Any]:
     assert (version.support_digest is not None) == version.available
-    facts = version.model_dump(exclude={"support_digest", "created_at"})
-    support = kshot.support(task_id, version=version.version)
+    facts = version.model_dump(exclude=UNKNOWN)
+    support = list(kshot.support(task_id, version=version.version))
+    assert version.available or (version.expected, version.suspects) == (None, None)
+    assert {each.id for each in version.suspects or ()} <= {each.id for each in support}
     return facts | {"support": [(each.id, each.label or each.target, each.since_version) for each in support]}
