@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
+from pydantic_core import to_json
 from sqlalchemy import JSON, Dialect, Row, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -36,6 +37,7 @@ class StoredJson(TypeDecorator[Any]):
         def process(stored: Any) -> Any:
             try:
                 value = stored if read is None else read(stored)
+                to_json(value)  # fails for half a pair of surrogates, which could be told to nobody
             except (ValueError, TypeError):
                 raise self._damaged() from None
             if value is not None and not isinstance(value, self.kinds):

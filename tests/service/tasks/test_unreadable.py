@@ -59,6 +59,7 @@ async def predict(life: Life, task: str) -> Any:
         ("versions.labels", TORN),
         ("versions.labels", OTHER),
         ("versions.labels", BYTES),
+        ("versions.labels", HALF),
     ],
 )
 async def test_a_task_that_cannot_be_read_says_so_alone(life: Life, column: str, value: str) -> None:
