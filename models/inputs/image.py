@@ -16,12 +16,8 @@ MAX_SCANS = 100  # of a JPEG: programs write ten, and each costs a pass over the
 START_OF_SCAN = b"\xff\xda"
 MAX_READS = 10_000  # Pillow walks segments and chunks in Python, two to four reads each, and padding a byte a read;
 READ_BYTES = 256  # and one more for so many bytes of a file
-MAX_HEAD_BYTES = (
-    4_000_000  # before the pixels: a camera's notes and a colour profile; Pillow reads tables in Python too
-)
-MAX_NOTES = (
-    16  # of a PNG, each of which may be a thousand times as long as it looks; of a JPEG, each copied with those before
-)
+MAX_HEAD_BYTES = 4_000_000  # before the pixels: a camera's notes, a colour profile; Pillow reads tables in Python too
+MAX_NOTES = 16  # of a PNG each may be a thousand times as long as it looks, of a JPEG each is copied with those before
 NOTES = (b"zTXt", b"iTXt", b"iCCP", b"Exif\0\0")
 
 PIXEL_BYTES = 12  # of memory that a decoded pixel takes, turned upright or opaque, with what it is made of
