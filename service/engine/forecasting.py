@@ -11,6 +11,7 @@ from torch import Tensor
 from models.appraisal import LEVEL, LEVELS, Appraisal, Appraised, signs_of, suspects_of
 from models.heads.crossed import Folds, answered, cross
 from models.heads.head import Head, tempered
+from models.heads.held_out import picked
 from models.types import Classes, Logits, Support, TaskParams, Values
 from service.engine.arrays import Doubt, Forecast, LabelledArrays
 from service.engine.threads import Threads
@@ -35,11 +36,7 @@ def forecasts(
     is_large = support.rows.mask.shape[1] > MAX_FORECAST_ROWS
     if appraisal is None or not isinstance(support.target, wanted) or is_large:
         return nothing
-    try:
-        return (yield from _forecasts(head, appraisal, support, params, tasks, threads))
-    except Exception:
-        log.warning("tasks could not be appraised", exc_info=True)
-        return nothing
+    return (yield from _tried(head, appraisal, support, params, tasks, threads))
 
 
 def as_told(head: Head, params: TaskParams, told: Sequence[Forecast | None]) -> TaskParams:
@@ -54,6 +51,31 @@ def as_told(head: Head, params: TaskParams, told: Sequence[Forecast | None]) -> 
 def temperature_of(told: Forecast | None) -> float:
     """What the logits of a task are divided by."""
     return 1.0 if told is None else told.temperature
+
+
+def _tried(
+    head: Head,
+    appraisal: Appraisal,
+    support: Support,
+    params: TaskParams,
+    tasks: list[LabelledArrays],
+    threads: Threads,
+) -> Generator[None, None, list[Forecast | None]]:
+    """If the batch raises, its halves are tried, down to the one task that cannot be appraised."""
+    try:
+        return (yield from _forecasts(head, appraisal, support, params, tasks, threads))
+    except Exception:
+        log.warning("%d tasks could not be appraised", len(tasks), exc_info=len(tasks) == 1)
+    if len(tasks) == 1:
+        return [None]
+    found, middle = [], len(tasks) // 2
+    for half in (range(middle), range(middle, len(tasks))):
+        own, most = [tasks[row] for row in half], max(len(tasks[row].rows) for row in half)
+        at = torch.tensor(half, device=support.rows.mask.device)
+        part = picked(support, at, support.rows.mask[at], most)
+        leaves = {name: leaf[at] for name, leaf in params.items()}
+        found += yield from _tried(head, appraisal, part, leaves, own, threads)
+    return found
 
 
 def _forecasts(

@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from math import log
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from models.appraisal import Appraisal
+from models.appraisal import Appraisal, signs_of
 from models.checkpoint import load
 from models.pauses import at_once
 from models.training.appraise import ZOO
+from models.types import Support
 from service.engine.arrays import Adapted, ClassScores, LabelledArrays
 from service.engine.compute import Compute
 from service.engine.packed import pack
@@ -63,3 +65,26 @@ def test_what_cannot_be_appraised_has_no_temperature() -> None:
     (plain, before), (cooled, after) = adapted(1.0, [large]), adapted(2.0, [large])
     assert plain[0].forecast is None and cooled[0].forecast is None
     np.testing.assert_array_equal(before[0].probabilities, after[0].probabilities)
+
+
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_only_the_task_whose_appraisal_raises_goes_without(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
+    tasks = [task(seed) for seed in range(5)]
+    tasks[3] = replace(tasks[3], rows=tasks[3].rows[:-2], classes=tasks[3].classes[:-2])  # type: ignore[index]
+    whole, _ = adapted(2.0, tasks)
+    marked = torch.from_numpy(tasks[bad].rows[0])
+
+    def raising(support: Support, *others: Any) -> Any:
+        if bool((support.rows.values[:, 0] == marked).all(-1).any()):
+            raise ValueError("this one cannot be appraised")
+        return signs_of(support, *others)
+
+    monkeypatch.setattr("service.engine.forecasting.signs_of", raising)
+    found, _ = adapted(2.0, tasks)
+    assert found[bad].forecast is None and found[bad].temperature == 1
+    others = [pair for row, pair in enumerate(zip(found, whole, strict=True)) if row != bad]
+    for one, other in others:
+        assert one.forecast is not None and other.forecast is not None
+        assert one.temperature == other.temperature == pytest.approx(2)
+        assert one.forecast.ends == pytest.approx(other.forecast.ends, abs=1e-4)
+        assert [doubt.row for doubt in one.forecast.doubts] == [doubt.row for doubt in other.forecast.doubts]
