@@ -31,12 +31,15 @@ def forecasts(
     threads: Threads,
 ) -> Generator[None, None, list[Forecast | None]]:
     """Of each task, none where it cannot be told. What goes wrong here must not cost the task."""
-    nothing: list[Forecast | None] = [None] * len(tasks)
     wanted = Values if appraisal is not None and appraisal.is_regression else Classes
-    is_large = support.rows.mask.shape[1] > MAX_FORECAST_ROWS
-    if appraisal is None or not isinstance(support.target, wanted) or is_large:
-        return nothing
-    return (yield from _tried(head, appraisal, support, params, tasks, threads))
+    small = [row for row, task in enumerate(tasks) if len(task.rows) <= MAX_FORECAST_ROWS]
+    found: list[Forecast | None] = [None] * len(tasks)
+    if appraisal is None or not isinstance(support.target, wanted) or not small:
+        return found
+    told = yield from _tried(head, appraisal, *_part(small, support, params, tasks), threads)
+    for row, forecast in zip(small, told, strict=True):
+        found[row] = forecast
+    return found
 
 
 def as_told(head: Head, params: TaskParams, told: Sequence[Forecast | None]) -> TaskParams:
@@ -70,12 +73,19 @@ def _tried(
         return [None]
     found, middle = [], len(tasks) // 2
     for half in (range(middle), range(middle, len(tasks))):
-        own, most = [tasks[row] for row in half], max(len(tasks[row].rows) for row in half)
-        at = torch.tensor(half, device=support.rows.mask.device)
-        part = picked(support, at, support.rows.mask[at], most)
-        leaves = {name: leaf[at] for name, leaf in params.items()}
-        found += yield from _tried(head, appraisal, part, leaves, own, threads)
+        found += yield from _tried(head, appraisal, *_part(half, support, params, tasks), threads)
     return found
+
+
+def _part(
+    rows: Sequence[int], support: Support, params: TaskParams, tasks: list[LabelledArrays]
+) -> tuple[Support, TaskParams, list[LabelledArrays]]:
+    """These tasks of a batch, padded to the longest of them: what is told of a task hangs on no other's size."""
+    if len(rows) == len(tasks):
+        return support, params, tasks
+    own, at = [tasks[row] for row in rows], torch.tensor(rows, device=support.rows.mask.device)
+    part = picked(support, at, support.rows.mask[at], max(len(task.rows) for task in own))
+    return part, {name: leaf[at] for name, leaf in params.items()}, own
 
 
 def _forecasts(

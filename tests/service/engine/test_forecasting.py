@@ -67,6 +67,17 @@ def test_what_cannot_be_appraised_has_no_temperature() -> None:
     np.testing.assert_array_equal(before[0].probabilities, after[0].probabilities)
 
 
+def test_a_large_task_takes_nothing_from_a_small_one_beside_it() -> None:
+    small = task(1)
+    assert small.classes is not None
+    large = replace(small, rows=np.tile(small.rows, (100, 1)), classes=np.tile(small.classes, 100))
+    (alone,), _ = adapted(2.0, [small])
+    (_, beside), _ = adapted(2.0, [large, small])
+    assert alone.forecast is not None and beside.forecast is not None
+    assert beside.temperature == alone.temperature == pytest.approx(2)
+    assert beside.forecast.ends == pytest.approx(alone.forecast.ends, abs=1e-4)
+
+
 @pytest.mark.parametrize("bad", [0, 2, 4])
 def test_only_the_task_whose_appraisal_raises_goes_without(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
     tasks = [task(seed) for seed in range(5)]
