@@ -81,7 +81,8 @@ async def test_answers_are_handed_over_a_few_a_turn(engine: Engine, num: int) ->
         def settle(self, turn: int) -> None:
             self.settled_in = turn
 
-    engine._loop, asks, seen = asyncio.get_running_loop(), [Settled() for _ in range(num)], []
+    engine._loop, asks = asyncio.get_running_loop(), [Settled() for _ in range(num)]
+    seen: list[int] = []
     engine._settle([(each, 0) for each in asks])  # type: ignore[misc]
     while engine._is_settling and len(seen) < num:
         seen.append(sum(each.settled_in == 0 for each in asks))
