@@ -32,6 +32,17 @@ class Seen:
         is_inside = (self.ended_s >= 0) & (self.ended_s < self.seconds)
         return float((np.isin(self.status, statuses) & is_inside).sum()) / self.seconds
 
+    def rate(self, statuses: Sequence[int] = OK) -> float:
+        """Answers a second, each by the share of its time from when it was sent that was measured.
+
+        A server that works for all its clients at once also answers them at once: whole answers would be as many as
+        rounds happen to end, be it two or three.
+        """
+        taken = self.ended_s - self.sent_s
+        inside = np.minimum(self.ended_s, self.seconds) - np.maximum(self.sent_s, 0)
+        chosen = np.isin(self.status, statuses) & (inside > 0)
+        return float((inside[chosen] / taken[chosen]).sum()) / self.seconds
+
     def ms(self, statuses: Sequence[int] = OK) -> Floats:
         """How long each request of these statuses took from when it was due."""
         chosen = np.isin(self.status, statuses) & self._is_measured

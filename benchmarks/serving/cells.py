@@ -151,10 +151,10 @@ def figures_of(found: Measured) -> Figures:
     """What is kept of a piece."""
     ms, seen = found.seen.ms(), found.seen
     num_asked = sum(seen.counts().values())
-    num_answered = seen.per_s() * seen.seconds or float("nan")
+    num_answered = seen.rate() * seen.seconds or float("nan")
     quantiles = np.quantile(ms, (0.5, 0.95, 0.99)) if len(ms) else np.full(3, np.nan)
     return {
-        "per_s": seen.per_s(),
+        "per_s": seen.rate(),
         **dict(zip(("p50_ms", "p95_ms", "p99_ms"), quantiles.tolist(), strict=True)),
         "cpu_ms": 1000 * found.server.cpu_s / num_answered,
         "generator_cpu_ms": 1000 * found.generator.cpu_s / num_answered,

@@ -142,3 +142,15 @@ def test_whoever_comes_while_a_core_is_away_waits_for_what_is_left_of_that() -> 
     assert wait_ms(gaps, 0.99) == pytest.approx(90, abs=2)
     with watching(0) as witness:
         assert len(witness.gaps_s()) >= 0
+
+
+def test_rounds_of_answers_are_counted_by_the_share_that_was_measured() -> None:
+    sent = np.repeat([-0.4, 0.6, 1.6, 2.6], 32)  # a round a second, of which two or three end in what is measured
+    seen = Seen(3.0, sent, sent, sent + 1.0, np.full(len(sent), 200))
+    assert seen.per_s() == pytest.approx(32)
+    assert seen.rate() == pytest.approx(32)
+    short = Seen(2.5, sent, sent, sent + 1.0, np.full(len(sent), 200))
+    assert short.per_s() == pytest.approx(2 * 32 / 2.5)
+    assert short.rate() == pytest.approx(32)
+    lost = Seen(3.0, sent, sent, np.full(len(sent), inf), np.zeros(len(sent), np.int64))
+    assert lost.rate() == 0
