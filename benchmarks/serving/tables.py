@@ -21,8 +21,10 @@ def write(page: Path, kept: Kept, told: str) -> None:
     caption = (
         f"`{told}`, {os.cpu_count()} cores, torch on one thread, SQLite, API keys on, durable as shipped, no log of "
         "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
-        "have all (cells that say so). Closed loops, one input a request, none like another; texts are encoded every "
-        "time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). Arms of a cell take turns; "
+        "have all (cells that say so). Closed loops, one input a request, none like another; each answer counts "
+        "by the share of its time that was measured, in cells of before 2026-11-23 17:08 UTC whole if it ended then; "
+        "texts are encoded every time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). "
+        "Arms of a cell take turns; "
         "medians of the pieces, and the least and the most of their ratios. " + " ".join(_runs(kept.moments()))
     )
     aims = [[aim.figure, aim.aim, aim.reached(kept) or "not measured"] for aim in all_aims()]
