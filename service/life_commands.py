@@ -185,8 +185,8 @@ def _tell(found: "Evaluation") -> None:
 
 def _shown(value: Any) -> str:
     """A field of an answer as people read it."""
-    if isinstance(value, list):
-        return screen.visible(", ".join(map(str, value)))
-    if value is None or value == {}:
+    if value is None or value in ({}, []):
         return "(none)"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
     return screen.visible(json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))

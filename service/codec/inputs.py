@@ -1,6 +1,7 @@
 """Inputs as sent -> the array that a model takes; what cannot be used is refused with a sentence for the sender."""
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from types import NoneType
@@ -20,6 +21,8 @@ from service.errors import DeadlineExceeded, FieldError
 from service.schemas import Image, Input
 
 NO_NUMBERS = frozenset((str, NoneType))  # of what a row of a table may hold
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+SINCE = "; of a date send the days or seconds since some day"
 FINEST = 2e-6  # spread of a column, as a share of its size, below which single precision keeps too little of it
 
 
@@ -166,7 +169,9 @@ def _numbers(value: Input) -> list[float]:
     if not isinstance(value, list):
         raise InvalidInput(f"expected a list of numbers, got {_noun(value)}{_but_json(value)}")
     if not NO_NUMBERS.isdisjoint(map(type, value)):
-        raise InvalidInput("should be a valid number", [type(cell) in NO_NUMBERS for cell in value].index(True))
+        place = [type(cell) in NO_NUMBERS for cell in value].index(True)
+        is_date = DATE.match(str(value[place]))
+        raise InvalidInput(f"should be a valid number{SINCE if is_date else ''}", place)
     numbers = cast(list[float], value)
     _refuse_large(numbers)
     return numbers

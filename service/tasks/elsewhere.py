@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from service import codec
 from service.catalog import Catalog
@@ -12,13 +11,17 @@ from service.schemas import Example
 
 def told_elsewhere(error: InvalidRequest, support: Sequence[Example], kind: str, catalog: Catalog) -> InvalidRequest:
     """The error, with the names of models that are served here beside every list that they would take."""
-    places = {f"support.{place}.input": example.input for place, example in enumerate(support)}
-    takers = partial(catalog.takers, kind)
+    asked = {f"support.{place}.input": (example.input, kind) for place, example in enumerate(support)}
+    wanted, other = ("target", "classification") if kind == "regression" else ("label", "regression")
+    if all((example.target is None) == (wanted == "target") for example in support):  # as the other kind has them
+        asked |= {f"support.{place}.{wanted}": (example.input, other) for place, example in enumerate(support)}
 
     def told(bad: FieldError) -> FieldError:
-        given = places.get(bad.path)
-        names = takers(given) if isinstance(given, list) and not codec.has_large(given) else []
-        return replace(bad, message=f"{bad.message}; served models that take it: {', '.join(names)}") if names else bad
+        given, its_kind = asked.get(bad.path, (None, kind))
+        names = catalog.takers(its_kind, given) if isinstance(given, list) and not codec.has_large(given) else []
+        how = "it" if its_kind == kind else f"it for a {its_kind}"
+        others = f"; served models that take {how}: {', '.join(names)}" if names else ""
+        return replace(bad, message=bad.message + others)
 
     found = [told(each) for each in error.errors]
     return error if found == [*error.errors] else type(error).at(found)

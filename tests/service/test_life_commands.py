@@ -25,6 +25,7 @@ def test_the_life_of_a_task(kshot: Kshot, tmp_path: Path) -> None:
     assert extended.stdout.split() == ["mine", "other"] and "version 2, 5 examples" in extended.stderr
     shown = told(kshot, "tasks", "show", task)
     assert "labels: card_lost, weather, music" in shown and re.search(r"mine +card_lost +2", shown)
+    assert "transferred_from: (none)" in shown and "suspects: (none)" in shown
     support = json.loads(told(kshot, "tasks", "show", task, "--json"))["support"]
     assert [each["role"] for each in support] == ["name"] * 3 + ["example"] * 2
     assert "version 3, 4 examples" in told(kshot, "tasks", "forget", task, "mine")

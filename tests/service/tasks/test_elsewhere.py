@@ -35,3 +35,22 @@ async def test_numbers_that_no_model_takes_are_sent_nowhere_else(sqlite_url: str
     large = [{"input": [x * 1e16], "target": x} for x in (1.0, 2.0, 3.0)]
     async with serving(sqlite_url, "curves", "vectors", "tables") as client:
         assert await refused(client, "curves", large) == ["numbers must not be larger than 1e+15 in size"] * 3
+
+
+async def test_models_of_the_other_kind_are_named(sqlite_url: str) -> None:
+    measured: list[dict[str, object]] = [{"input": [x, 1.0], "target": x} for x in (0.0, 1.0)]
+    labelled: list[dict[str, object]] = [{"input": [x], "label": label} for x, label in ((0.0, "a"), (1.0, "b"))]
+    async with serving(sqlite_url, "curves", "tables", "universal") as client:
+        told = await refused(client, "tables", measured)
+        missing = "is missing: each example of a classification task carries one"
+        other = f"{missing}; served models that take it for a regression: universal"
+        assert told == [other, "does not belong in a classification task"] * 2
+        told = await refused(client, "curves", labelled)
+        assert told[0].endswith("; served models that take it for a classification: tables, universal")
+
+
+async def test_dates_are_numbers_for_who_says_since_when(sqlite_url: str) -> None:
+    dated = [{"input": [f"2024-05-0{day}T10:00:00Z"], "target": 1.0} for day in (1, 2)]
+    async with serving(sqlite_url, "curves") as client:
+        told = await refused(client, "curves", dated)
+        assert told == ["should be a valid number; of a date send the days or seconds since some day"] * 2
