@@ -39,7 +39,7 @@ async def test_pictures_of_long_heads_are_refused_soon(sqlite_url: str, padding:
         answered = await client.post("/v1/tasks", json={"model": "glyphs", "support": support})
     problem = assert_problem(answered, 422, "invalid_request")
     assert [why in error["message"] for error in problem["errors"]] == [True, True]
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 10  # each of them would be decoded for a minute
 
 
 async def test_a_body_that_is_no_json_holds_up_nobody(sqlite_url: str) -> None:
@@ -47,7 +47,7 @@ async def test_a_body_that_is_no_json_holds_up_nobody(sqlite_url: str) -> None:
     async with serving(sqlite_url, "vectors") as client:
         answered, times = await meanwhile(client, client.post("/v1/tasks", content=body, headers=JSON))
     assert_problem(answered, 413, "body_too_large")
-    assert longest(times) < 1
+    assert longest(times) < 3  # it would be read for ten
 
 
 async def meanwhile(
