@@ -16,12 +16,14 @@ UNDONE = (Overloaded, NotReady, Conflict)  # with these the service says that it
 def trying(request: Request, url: str, patience_s: float, *, was_there: bool = False) -> Steps[httpx.Response]:
     """The answer to a request, asked for again after pauses of `patience_s` in all. Raises a KshotError.
 
-    `was_there` says that the service has answered before: where nobody listens, it may just be restarting.
+    `was_there` says that the service has answered before: where nobody listens, it may just be restarting. One that was
+    never there will not come.
     """
     wait_s = FIRST_WAIT_S
     while True:
         try:
             response: httpx.Response = yield request
+            was_there = True
             if response.is_success:
                 return response
             error = error_of(response)
@@ -29,8 +31,8 @@ def trying(request: Request, url: str, patience_s: float, *, was_there: bool = F
         except httpx.TransportError as cause:
             error = Unavailable(f"{url} does not answer: {cause}")
             error.__cause__ = cause
-            was_there = was_there or isinstance(cause, LOST)  # one that was never there will not come
-            may_help = was_there and request.is_repeatable and not isinstance(cause, httpx.TimeoutException)
+            is_back_soon = isinstance(cause, LOST) or (was_there and isinstance(cause, httpx.ConnectError))
+            was_there, may_help = was_there or is_back_soon, is_back_soon and request.is_repeatable
         pause_s = max(error.retry_after_s or 0, wait_s) * random.uniform(1, 1.25)
         if not may_help or pause_s > patience_s:
             raise error

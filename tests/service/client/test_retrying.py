@@ -125,6 +125,17 @@ async def test_a_service_that_went_away_is_waited_for(make: Make) -> None:
     assert await ask(make, Script(LOST, httpx.ConnectError("refused"), GOOD), "limits") == LIMITS
 
 
+async def test_a_service_that_goes_away_says_so_before(make: Make) -> None:
+    assert await ask(make, Script(refusal(503, "not_ready"), httpx.ConnectError("refused"), GOOD), "limits") == LIMITS
+
+
+async def test_what_no_wait_mends_is_not_asked_again(make: Make) -> None:
+    script = Script(LOST, httpx.UnsupportedProtocol("ftp"))
+    with pytest.raises(Unavailable, match="ftp"):
+        await ask(make, script, "limits")
+    assert len(script.requests) == 2
+
+
 async def test_who_has_been_answered_waits_for_a_restart(make: Make) -> None:
     script = Script(GOOD, httpx.ConnectError("refused"), httpx.ConnectError("refused"), NO_TASKS)
     async with opened(make, transport=script.transport) as kshot:
