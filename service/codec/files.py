@@ -24,9 +24,11 @@ from service.settings import Settings
 FORMAT = 1
 SEAL = "sha256"
 TEMPERATURES = Field(ge=0.1, le=100)  # far beyond those that tasks have
-Threshold: TypeAlias = tuple[  # of label sets: their coverage, and the least log-probability of labels in them
-    Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(allow_inf_nan=False)]
-]
+Threshold: TypeAlias = (
+    tuple[  # of label sets: their coverage, and the log-probability that labels in them have at least
+        Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(ge=-1e4, le=1e4)]
+    ]
+)
 
 Digest: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

@@ -46,7 +46,9 @@ def write_outlook(outlook: Outlook, ids: Sequence[str]) -> dict[str, Any]:
         expected = {"middle": middle, "low": found.low, "high": found.high, "level": found.level}
     rows = {id_: row for row, id_ in enumerate(ids)}
     suspects = [
-        {"row": rows[each.id], "instead": each.instead, "probability": each.probability} for each in outlook.suspects
+        {"row": rows[each.id], "instead": each.instead, "probability": each.probability}
+        for each in outlook.suspects
+        if each.id in rows  # else it was damaged, and a task can do without
     ]
     return {"expected": None if found is None else expected, "suspects": suspects}
 

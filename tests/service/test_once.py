@@ -1,13 +1,15 @@
 """What is kept of requests that happen once: with their effect or not at all, and for a stated time."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import Conflict
-from service.once import Once, answer_of, fingerprint, first_answer, insert_once, sweep
+from service.once import Once, answer_of, completed, fingerprint, first_answer, insert_once, sweep
 from service.schemas import Health
 from service.storage import queries, requests
 from service.storage.database import Database
@@ -47,6 +49,12 @@ def test_a_fingerprint_is_of_method_target_and_body() -> None:
     ]
     assert len({fingerprint(*each) for each in asked}) == len(asked)
     assert fingerprint(*asked[0]) == fingerprint("POST", "/a", b"b")
+
+
+@pytest.mark.parametrize(("adapted", "suspects"), [({}, None), ({"timing": {}}, [])], ids=["told", "adapted"])
+def test_an_answer_of_before_suspects_has_those_that_were_told(adapted: dict[str, Any], suspects: object) -> None:
+    answer = json.loads(completed(json.dumps({"num_support": 2} | adapted).encode()))
+    assert answer["suspects"] == suspects and answer["expected"] is None
 
 
 async def test_the_effect_goes_with_its_answer(database_url: str) -> None:

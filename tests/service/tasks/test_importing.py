@@ -239,6 +239,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "an unknown kind": (told("kind", "magic"), "kind"),
     "a digest of letters": (told("model_digest", "x"), "model_digest"),
     "coverages that fall": (told("thresholds", [[0.9, -1.0], [0.8, -2.0]]), "thresholds"),
+    "coverages alike": (told("thresholds", [[0.9, -1.0], [0.9, -2.0]]), "thresholds"),
+    "a threshold beyond all sense": (told("thresholds", [[0.9, 1e308]]), "thresholds"),
     "a coverage of one": (told("thresholds", [[1.0, -1.0]]), "thresholds"),
     "a suspect that is nowhere": (outlook(row=6), "outlook.suspects.0.row"),
     "a suspect by a name": (outlook(row="a"), "outlook.suspects.0.row"),

@@ -1,5 +1,6 @@
 """What was told of a version when it was made is told again, by any replica, until what it was made of is forgotten."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from service.app import create_app
 from service.storage.tables import Table
 from tests.service.api.serving import client_of
 from tests.service.jobs.asking import accepted, until
-from tests.service.tasks.forging import forged
+from tests.service.tasks.forging import content_of, forged
 from tests.service.tasks.life import Life
 from tests.service.tasks.test_counts import statements
 from tests.service.tasks.test_expected import labelled, made
@@ -105,6 +106,17 @@ async def test_versions_of_before_it_was_kept_tell_nothing(life: Life) -> None:
     assert more["expected"] is not None and await shown(life, path) == told(more)
 
 
+async def test_a_suspect_that_is_nobody_is_left_out_of_files(life: Life) -> None:
+    path, _ = await doubtful(life)
+    outlook = {"expected": None, "suspects": [{"id": "gone", "instead": "b", "probability": 0.9}]}
+    damage = text("UPDATE params SET outlook = :outlook WHERE task_id = :task")
+    named = {"task": path.rpartition("/")[2], "outlook": json.dumps(outlook)}
+    await life.service.database.write(lambda session: session.execute(damage, named))
+    exported = await life.client.get(f"{path}/export")
+    assert exported.status_code == 200, exported.text
+    assert told(await take_in(life, exported.content)) == {"expected": None, "suspects": []}
+
+
 async def test_a_task_takes_it_along_in_its_file(life: Life) -> None:
     path, task = await doubtful(life)
     file = (await life.client.get(f"{path}/export")).content
@@ -113,6 +125,8 @@ async def test_a_task_takes_it_along_in_its_file(life: Life) -> None:
     older = forged(file, lambda content, arrays: content.pop("outlook"))
     assert told(await take_in(life, older)) == {"expected": None, "suspects": []}
     line = [{"input": [x / 2], "target": x + 1.0} for x in range(-5, 5)]
+    short = await made(life, line[:2], "curves")  # of which nothing is told: readers of before know no such field
+    assert "outlook" not in content_of((await life.client.get(f"/v1/tasks/{short['id']}/export")).content)
     curve = await made(life, line, "curves")
     file = (await life.client.get(f"/v1/tasks/{curve['id']}/export")).content
     assert told(await take_in(life, file)) == told(curve)
