@@ -37,7 +37,7 @@ def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> N
         found = revision_of(url)
         if revision is None:
             revision = head() if finish or found in ENDED else expanded()
-        if found != revision:
+        if found not in {each.name for each in chain()} - before(revision):
             from alembic import command
 
             command.upgrade(_config(url), revision)

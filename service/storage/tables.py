@@ -125,9 +125,10 @@ class Version(Table):
 
 
 class Params(Table):
-    """What adapting made: safetensors bytes and their SHA-256. Apart from versions, so that listings read no blob.
+    """What adapting made: safetensors bytes and their SHA-256. Apart from versions, whose rows stay small.
 
     What was told of the version is here, so that whatever erases the params, code of the release before too, erases it.
+    It lies behind the bytes, since SQLite adds columns at the end: there a listing walks through those of large params.
     """
 
     __tablename__ = "params"
@@ -140,7 +141,7 @@ class Params(Table):
     number: Mapped[PrimaryNumber]
     digest: Mapped[str]
     data: Mapped[bytes]
-    # behind what predictions read; unknown of old rows
+    # unknown of old rows
     outlook: Mapped[dict[str, Any] | None] = mapped_column(SpareJson("outlook", dict))
 
 
