@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Thread
 
@@ -74,7 +73,7 @@ def get(name: str) -> list[Path]:
 
 
 def look_ahead() -> Thread:
-    """Begin to hash the bases that are here, in a thread: that takes no lock of Python's, which goes on importing."""
+    """Begin to hash the bases that are here, in a thread, which mostly takes no lock of Python's."""
     thread = Thread(target=_look, name="hashing bases", daemon=True)
     thread.start()
     return thread
@@ -83,10 +82,8 @@ def look_ahead() -> Thread:
 @cache
 def sha256_of(path: Path) -> str:
     """Of a file's content; read once a process, since a base is large."""
-    if not path.stat().st_size:  # which cannot be mapped
-        return hashlib.sha256().hexdigest()
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return hashlib.sha256(content).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _look() -> None:

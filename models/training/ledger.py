@@ -1,4 +1,4 @@
-"""The page that keeps every read of a test set: written by one process at a time, and never what it holds already."""
+"""The page that keeps every read of a test set: one process at a time writes, and only adds."""
 
 import fcntl
 import os
