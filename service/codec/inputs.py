@@ -180,17 +180,18 @@ def _numbers(value: Input) -> list[float]:
 def _cells(value: Input) -> list[float | str | None]:
     if not isinstance(value, list):
         raise InvalidInput(f"expected a row of numbers, texts and nulls, got {_noun(value)}{_but_json(value)}")
-    _refuse_large([cell for cell in value if isinstance(cell, float | int)])
+    _refuse_large(value)
     return [*value]
 
 
 def has_large(cells: Sequence[float | str | None]) -> bool:
     """Whether a number of these is larger than any model takes."""
-    return any(not isinstance(cell, str | NoneType) and abs(cell) > LARGEST for cell in cells)
+    numbers = [cell for cell in cells if isinstance(cell, float | int)]
+    return bool(numbers) and max(max(numbers), -min(numbers)) > LARGEST
 
 
-def _refuse_large(numbers: Sequence[float]) -> None:
-    if numbers and max(max(numbers), -min(numbers)) > LARGEST:
+def _refuse_large(cells: Sequence[float | str | None]) -> None:
+    if has_large(cells):
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
 
 

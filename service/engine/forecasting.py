@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -36,7 +37,7 @@ def forecasts(
     found: list[Forecast | None] = [None] * len(tasks)
     if appraisal is None or not isinstance(support.target, wanted) or not small:
         return found
-    told = yield from _tried(head, appraisal, *_part(small, support, params, tasks), threads)
+    told = yield from _tried(_Batch(head, appraisal, support, params, tasks, threads).part(small))
     for row, forecast in zip(small, told, strict=True):
         found[row] = forecast
     return found
@@ -56,51 +57,47 @@ def temperature_of(told: Forecast | None) -> float:
     return 1.0 if told is None else told.temperature
 
 
-def _tried(
-    head: Head,
-    appraisal: Appraisal,
-    support: Support,
-    params: TaskParams,
-    tasks: list[LabelledArrays],
-    threads: Threads,
-) -> Generator[None, None, list[Forecast | None]]:
+@dataclass(frozen=True)
+class _Batch:
+    """Tasks that were adapted together, and what they are appraised by."""
+
+    head: Head
+    appraisal: Appraisal
+    support: Support
+    params: TaskParams
+    tasks: Sequence[LabelledArrays]
+    threads: Threads
+
+    def part(self, rows: Sequence[int]) -> "_Batch":
+        """These tasks, padded to the longest of them: what is told of a task hangs on no other's size."""
+        if len(rows) == len(self.tasks):
+            return self
+        own, at = [self.tasks[row] for row in rows], torch.tensor(rows, device=self.support.rows.mask.device)
+        support = picked(self.support, at, self.support.rows.mask[at], max(len(task.rows) for task in own))
+        return replace(self, support=support, params={name: leaf[at] for name, leaf in self.params.items()}, tasks=own)
+
+
+def _tried(batch: _Batch) -> Generator[None, None, list[Forecast | None]]:
     """If the batch raises, its halves are tried, down to the one task that cannot be appraised."""
+    count = len(batch.tasks)
     try:
-        return (yield from _forecasts(head, appraisal, support, params, tasks, threads))
+        return (yield from _forecasts(batch))
     except Exception:
-        log.warning("%d tasks could not be appraised", len(tasks), exc_info=len(tasks) == 1)
-    if len(tasks) == 1:
+        log.warning("%d tasks could not be appraised", count, exc_info=count == 1)
+    if count == 1:
         return [None]
-    found, middle = [], len(tasks) // 2
-    for half in (range(middle), range(middle, len(tasks))):
-        found += yield from _tried(head, appraisal, *_part(half, support, params, tasks), threads)
+    found: list[Forecast | None] = []
+    for half in (range(count // 2), range(count // 2, count)):
+        found += yield from _tried(batch.part(half))
     return found
 
 
-def _part(
-    rows: Sequence[int], support: Support, params: TaskParams, tasks: list[LabelledArrays]
-) -> tuple[Support, TaskParams, list[LabelledArrays]]:
-    """These tasks of a batch, padded to the longest of them: what is told of a task hangs on no other's size."""
-    if len(rows) == len(tasks):
-        return support, params, tasks
-    own, at = [tasks[row] for row in rows], torch.tensor(rows, device=support.rows.mask.device)
-    part = picked(support, at, support.rows.mask[at], max(len(task.rows) for task in own))
-    return part, {name: leaf[at] for name, leaf in params.items()}, own
-
-
-def _forecasts(
-    head: Head,
-    appraisal: Appraisal,
-    support: Support,
-    params: TaskParams,
-    tasks: list[LabelledArrays],
-    threads: Threads,
-) -> Generator[None, None, list[Forecast | None]]:
+def _forecasts(batch: _Batch) -> Generator[None, None, list[Forecast | None]]:
+    tasks, support = batch.tasks, batch.support
     folds = Folds.of([_shots(task) for task in tasks], [_num_names(task) for task in tasks])
-    crossed = yield from cross(head, support, folds, threads.abreast)
-    own = yield from answered(head, params, support.rows)
-    signs = signs_of(support, own, crossed)
-    told = appraisal.appraise(signs)
+    crossed = yield from cross(batch.head, support, folds, batch.threads.abreast)
+    own = yield from answered(batch.head, batch.params, support.rows)
+    told = batch.appraisal.appraise(signs_of(support, own, crossed))
     yield
     ends = told.interval.tolist()
     doubts: list[list[Doubt]] = [[] for _ in tasks]
