@@ -24,11 +24,8 @@ from service.settings import Settings
 FORMAT = 1
 SEAL = "sha256"
 TEMPERATURES = Field(ge=0.1, le=100)  # far beyond those that tasks have
-Threshold: TypeAlias = (
-    tuple[  # of label sets: their coverage, and the log-probability that labels in them have at least
-        Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(ge=-1e4, le=1e4)]
-    ]
-)
+# of label sets: their coverage, and the log-probability that labels in them have at least
+Threshold: TypeAlias = tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(ge=-1e4, le=1e4)]]
 
 Digest: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

@@ -180,18 +180,25 @@ def _numbers(value: Input) -> list[float]:
 def _cells(value: Input) -> list[float | str | None]:
     if not isinstance(value, list):
         raise InvalidInput(f"expected a row of numbers, texts and nulls, got {_noun(value)}{_but_json(value)}")
-    _refuse_large(value)
+    _refuse_large(_numbers_of(value))
     return [*value]
 
 
 def has_large(cells: Sequence[float | str | None]) -> bool:
     """Whether a number of these is larger than any model takes."""
-    numbers = [cell for cell in cells if isinstance(cell, float | int)]
+    return _are_large(_numbers_of(cells))
+
+
+def _numbers_of(cells: Sequence[float | str | None]) -> list[float]:
+    return [cell for cell in cells if isinstance(cell, float | int)]
+
+
+def _are_large(numbers: Sequence[float]) -> bool:
     return bool(numbers) and max(max(numbers), -min(numbers)) > LARGEST
 
 
-def _refuse_large(cells: Sequence[float | str | None]) -> None:
-    if has_large(cells):
+def _refuse_large(numbers: Sequence[float]) -> None:
+    if _are_large(numbers):
         raise InvalidInput(f"numbers must not be larger than {LARGEST:g} in size")
 
 
