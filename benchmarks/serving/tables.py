@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.page import put, table
@@ -13,7 +13,6 @@ from benchmarks.serving.plan import MODELS, every_cell
 HEAD = ("cell", "arm", "answers/s", "spread", "p50 ms", "p95", "p99", "CPU-ms an answer", "resident MiB", "no answer")
 LIMITS = ("CPU-ms", *PARTS, "these", "forecasts", "kshot", "of these")
 
-BY_SHARES = datetime(2026, 11, 23, 17, 8, tzinfo=UTC)  # from then on answers are counted by the share of their time
 PAUSE = timedelta(minutes=30)  # between cells of one run and those of another
 
 
@@ -23,7 +22,7 @@ def write(page: Path, kept: Kept, told: str) -> None:
         f"`{told}`, {os.cpu_count()} cores, torch on one thread, SQLite, API keys on, durable as shipped, no log of "
         "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
         "have all (cells that say so). Closed loops, one input a request, none like another; each answer counts "
-        f"by the share of its time that was measured{_whole(kept.moments())}; "
+        "by the share of its time that was measured; "
         "texts are encoded every time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). "
         "Arms of a cell take turns; "
         "medians of the pieces, and the least and the most of their ratios. " + " ".join(_runs(kept.moments()))
@@ -35,12 +34,6 @@ def write(page: Path, kept: Kept, told: str) -> None:
     for model in MODELS:
         if rows := list(_rows(model, kept)):
             put(page, f"serving, {model}", f"`{model}`:\n\n{table(HEAD, rows)}")
-
-
-def _whole(moments: Mapping[str, datetime]) -> str:
-    """What to say of cells that are older than the way in which answers are counted."""
-    is_old = any(moment < BY_SHARES for moment in moments.values())
-    return f", in cells of before {BY_SHARES:%Y-%m-%d %H:%M} UTC whole if it ended then" if is_old else ""
 
 
 def _runs(moments: Mapping[str, datetime]) -> Iterator[str]:
