@@ -37,6 +37,7 @@ def upgrade(url: str, revision: str | None = None, *, finish: bool = False) -> N
         found = revision_of(url)
         if revision is None:
             revision = head() if finish or found in ENDED else expanded()
+        # nothing is due at this revision or a later one; of one that is not known alembic says so
         if found not in {each.name for each in chain()} - before(revision):
             from alembic import command
 
