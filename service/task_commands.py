@@ -39,7 +39,10 @@ Examples = Annotated[
 
 
 ModelName = Annotated[
-    str | None, typer.Option(help="The model; a JSON body names its own.", show_default="glyphs for images")
+    str | None,
+    typer.Option(
+        help="The model; a JSON body names its own.", show_default="glyphs for images, photos where they are in colour"
+    ),
 ]
 
 
@@ -150,19 +153,16 @@ def _model_for(rows: Sequence[Row]) -> str:
     if not rows or isinstance(rows[0].input, str | list):
         such = "vectors" if rows and isinstance(rows[0].input, list) else "text"
         fail(f"Name a model with --model, such as {such}; `kshot models` lists what there is.")
-    _hint_at_photos(rows)
-    return "glyphs"
+    if not _are_photos(rows):
+        return "glyphs"
+    typer.echo("The pictures are in colour, so `photos` is taken; for drawings add --model glyphs.", err=True)
+    return "photos"
 
 
-def _hint_at_photos(rows: Sequence[Row]) -> None:
+def _are_photos(rows: Sequence[Row]) -> bool:
     from service.colour import are_colourful
 
-    if are_colourful([row.input for row in rows if isinstance(row.input, Path | bytes)]):
-        typer.echo(
-            "glyphs is taken, which sees black drawings on white paper, but these pictures are in colour: for "
-            "photographs add --model photos (`kshot models` lists what is served).",
-            err=True,
-        )
+    return are_colourful([row.input for row in rows if isinstance(row.input, Path | bytes)])
 
 
 def _tell_task(task: "CreatedTask", places: Sequence[str], *, as_json: bool) -> None:

@@ -252,11 +252,18 @@ def test_what_is_expected_of_a_task_and_which_example_looks_wrong(kshot: Kshot, 
     assert "expected accuracy" in kshot("tasks", "forget", task, example).stderr
 
 
-def test_pictures_in_colour_are_hinted_to_be_photographs(kshot: Kshot, pets: Path) -> None:
-    assert "--model photos" not in kshot("adapt", pets).stderr
+def test_pictures_in_colour_go_to_photos(kshot: Kshot, pets: Path, sqlite_url: str) -> None:
+    drawn = kshot("adapt", pets)
+    assert made(drawn) and "by glyphs" in drawn.stderr and "photos" not in drawn.stderr
     for path in pets.glob("*/*.png"):
         noise = np.random.default_rng(len(path.name)).integers(0, 256, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
     told = kshot("adapt", pets)
-    assert made(told) and "--model photos" in told.stderr
-    assert "--model photos" not in kshot("adapt", pets, "--model", "glyphs").stderr
+    assert made(told) and "by photos" in told.stderr and "--model glyphs" in told.stderr
+    chosen = kshot("adapt", pets, "--model", "glyphs")
+    assert made(chosen) and "by glyphs" in chosen.stderr and "photos" not in chosen.stderr
+    few = Settings(database_url=sqlite_url, threads=1, auth="off", only_models=("glyphs",))
+    with live(create_app(few)) as url:
+        absent = kshot("adapt", pets, "--url", url)
+    refused(absent, "no model 'photos'", "glyphs", "--model glyphs")
+    assert not absent.stdout
