@@ -196,7 +196,9 @@ def _whole(value: Any, where: str, columns: Columns, names: Sequence[str] = ()) 
         return [_cell(cell) for cell in value]
     if isinstance(value, list):
         shown = [f"the column {name!r}" for name in names] or [f"number {at + 1}" for at in range(len(value))]
-        hint = "; --text-column names a column of texts, --cells takes words too" * bool(names and columns.can_be_named)
+        hint = "; --text-column names a column of texts, models of tables take words too" * bool(
+            names and columns.can_be_named
+        )
         return [_number(number, f"{where}: {what}", hint) for number, what in zip(value, shown, strict=True)]
     if isinstance(value, dict):
         return _image(value, where)

@@ -234,7 +234,7 @@ for command, example in (
     (life_commands.evaluate, "evaluate task_01KAZ0 held_out.csv --none-label other"),
 ):
     moving_commands.tasks.command(epilog=f"Example: kshot tasks {example}")(command)
-app.command(epilog="Example: kshot export task_01KAZ0 task_01KAZ1 > tasks.kshot")(moving_commands.export)
+app.command(epilog="Example: kshot export task_01KAZ0 task_01KAZ1 -o tasks.kshot")(moving_commands.export)
 app.command("import", epilog="Example: kshot import tasks.kshot --url http://127.0.0.1:9000")(moving_commands.import_)
 app.command(epilog="Example: kshot limits --json")(limit_commands.limits)
 app.command(epilog="Example: kshot train glyphs --set num_steps=200 --out runs/short")(training.train)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.files import Columns
+from models.files import Columns, Row
 from service import reading, screen, showing
 from service.reading import Cells, Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
+    from service.client import Client
     from service.figures import Evaluation
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="Its id.")]
@@ -54,11 +55,12 @@ def extend(
     if source is None and names is None:
         fail("Name a file of examples, or what labels mean with --names.")
     columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
-    rows = [] if source is None else _given(source, kind, columns).examples()
     told = None if names is None else reading.read_names(names)
-    with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("sending examples") as on:
+    with clear_errors(), connect(url) as kshot:
+        rows = [] if source is None else _examples(kshot, task, source, kind, columns)
         inputs = [row.input for row in rows]
-        more = kshot.extend(task, inputs, label_names=told, on_progress=on, **reading.known(rows))
+        with clear_errors(partial(reading.placed, rows)), reading.progress("sending examples") as on:
+            more = kshot.extend(task, inputs, label_names=told, on_progress=on, **reading.known(rows))
     if as_json:
         print_json(more.model_dump(mode="json"))
         return
@@ -140,26 +142,26 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Tell how good a task is on examples whose answers are known; --json tells all of it."""
-    rows = _given(
-        source, kind, Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
-    ).examples()
-    known: dict[str, Any] = {name: values for name, values in reading.known(rows).items() if name != "ids"}
-    if none_label is not None and "labels" in known:
-        known["labels"] = [None if label == none_label else label for label in known["labels"]]
-    with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("sending examples") as on:
+    columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
+    with clear_errors(), connect(url) as kshot:
+        rows = _examples(kshot, task, source, kind, columns)
         inputs = [row.input for row in rows]
-        found = kshot.evaluate(task, inputs, version=version, compare_with=compare_with, on_progress=on, **known)
+        known: dict[str, Any] = {name: values for name, values in reading.known(rows).items() if name != "ids"}
+        if none_label is not None and "labels" in known:
+            known["labels"] = [None if label == none_label else label for label in known["labels"]]
+        with clear_errors(partial(reading.placed, rows)), reading.progress("sending examples") as on:
+            found = kshot.evaluate(task, inputs, version=version, compare_with=compare_with, on_progress=on, **known)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
         _tell(found)
 
 
-def _given(source: Path, kind: str | None, columns: Columns) -> Given:
+def _examples(kshot: "Client", task: str, source: Path, kind: str | None, columns: Columns) -> list[Row]:
     found = reading.kind_of(source, kind)
     if found == "json":
         fail("A JSON body goes to the service itself; expected a folder, a .csv or a .jsonl.")
-    return Given(source, found, columns)
+    return Given(source, found, reading.of_task(columns, [found], kshot, task)).examples()
 
 
 def _tell(found: "Evaluation") -> None:

@@ -3,39 +3,56 @@
 import io
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from service import screen, showing
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
+if TYPE_CHECKING:
+    from service.client import Client
+
 tasks = typer.Typer(no_args_is_help=True, help="The life of tasks: list, show, teach, evaluate, go back, delete.")
 
 
 def export(
     ids: Annotated[list[str], typer.Argument(metavar="TASK...", help="Ids of tasks; several make a tar of files.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write.", show_default="standard output")
+    ] = None,
     url: Url = LOCAL,
 ) -> None:
-    """Write whole tasks to standard output, for `kshot import` elsewhere."""
-    if sys.stdout.isatty():
-        fail("A task is no text to be shown: send it to a file, kshot export ... > tasks.kshot")
-    out = sys.stdout.buffer
+    """Write whole tasks to a file, for `kshot import` elsewhere; the file is there when all of it is."""
+    if output is None and sys.stdout.isatty():
+        fail("A task is no text to be shown: name a file, kshot export ... -o tasks.kshot")
     with clear_errors(), connect(url) as kshot:
-        if len(ids) == 1:
-            out.write(kshot.export(ids[0]))
-            return
-        with tarfile.open(fileobj=out, mode="w|") as tar:
-            for name in dict.fromkeys(ids):
-                data = kshot.export(name)
-                entry = tarfile.TarInfo(f"{name}.safetensors")
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
+        if output is None:
+            return _export(kshot, ids, sys.stdout.buffer)
+        partial = output.with_name(f"{output.name}.partial")
+        try:
+            with partial.open("wb") as file:
+                _export(kshot, ids, file)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _export(kshot: "Client", ids: Sequence[str], out: IO[bytes]) -> None:
+    if len(ids) == 1:
+        out.write(kshot.export(ids[0]))
+        return
+    with tarfile.open(fileobj=out, mode="w|") as tar:
+        for name in dict.fromkeys(ids):
+            data = kshot.export(name)
+            entry = tarfile.TarInfo(f"{name}.safetensors")
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
 
 
 def import_(

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,12 @@ from service import files
 from service.screen import screen
 from service.terminal import clear_errors, fail
 
+if TYPE_CHECKING:
+    from service.client import Client
+    from service.schemas import Model
+
 SHOW_AFTER_S = 1.0
+LINES = frozenset(("csv", "jsonl"))  # files of rows, which are read by what the model takes
 SHOWN = 5  # files of a folder that are passed over
 POSITION = re.compile(r"\b(?:support|inputs|examples)\.(\d+)(?:\.(input|label|target|id|image))?(?:\.(\d+))?\b")
 
@@ -41,7 +46,11 @@ Prior = Annotated[
 ]
 Cells = Annotated[
     bool,
-    typer.Option("--cells", help="The columns are a table's: numbers, words, empty where missing."),
+    typer.Option(
+        "--cells",
+        help="The columns are a table's: numbers, words, empty where missing.",
+        show_default="where the model takes tables",
+    ),
 ]
 LabelColumn = Annotated[str | None, typer.Option(help="The column, or field, of the labels.", show_default="label")]
 TargetColumn = Annotated[str | None, typer.Option(help="That of the numbers to predict.", show_default="target")]
@@ -76,6 +85,33 @@ def kind_of(source: Path, given: str | None) -> str:
     if source != files.STDIN and not source.exists():
         fail(f"There is no file {source}. A text to ask about is given to `kshot predict` by --text.")
     return files.kind_of(source, given)
+
+
+def of_model(columns: Columns, kinds: Iterable[str], kshot: "Client", model: str) -> Columns:
+    """The columns as a model takes them: cells, if it takes tables; a number to predict, if it takes no labels."""
+    from service.errors import Forbidden
+
+    with suppress(Forbidden):  # keys that only write may not ask; then the options say it all
+        if not LINES.isdisjoint(kinds):
+            return _taken(columns, kshot.model(model))
+    return columns
+
+
+def of_task(columns: Columns, kinds: Iterable[str], kshot: "Client", task: str) -> Columns:
+    """The same of a task's model; a task that belongs to one is called after it."""
+    from service.errors import Forbidden, ModelNotFound
+
+    with suppress(Forbidden, ModelNotFound):  # a model that is gone is told when the task is asked
+        if not LINES.isdisjoint(kinds):
+            model, is_owned, _ = task.partition("/")
+            return of_model(columns, kinds, kshot, model if is_owned else kshot.get(task).model)
+    return columns
+
+
+def _taken(columns: Columns, model: "Model") -> Columns:
+    if model.kinds == ["regression"] and columns.target is None:
+        columns = replace(columns, label=None, target=columns.label)
+    return replace(columns, are_cells=columns.are_cells or "table" in model.modalities)
 
 
 def refuse_beside_json(**given: Any) -> None:

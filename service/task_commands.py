@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ from service.reading import (
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
 
 if TYPE_CHECKING:
+    from service.client import Client
     from service.schemas import CreatedTask
 
 Examples = Annotated[
@@ -85,14 +86,14 @@ def adapt(
             body = CreateTask.model_validate_json(files.read_bytes(source))
             task, places = kshot.create(body), [f"support.{number}" for number in range(len(body.support))]
     else:
-        rows = [] if source is None else Given(source, source_kind, columns).examples()
         told = None if names is None else reading.read_names(names)
-        model = model or _model_for(rows)
-        show = reading.progress("sending examples")
-        with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, show as on:
+        with clear_errors(), connect(url) as kshot:
+            if model is not None:
+                columns = reading.of_model(columns, [source_kind], kshot, model)
+            rows = [] if source is None else Given(source, source_kind, columns).examples()
             known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
             known["prior"] = reading.prior_of(prior)
-            task = kshot.adapt(model, [row.input for row in rows], name=name, on_progress=on, **known)
+            task = _adapted(kshot, model or _model_for(rows), rows, name=name, **known)
         places = [row.where for row in rows]
     _tell_task(task, places, as_json=as_json)
 
@@ -133,12 +134,14 @@ def predict(
             request = CreatePredictions.model_validate_json(files.read_bytes(sources[0]))
             answer, names = kshot.ask(task, request), [f"inputs.{number}" for number in range(len(request.inputs))]
     else:
-        rows = [Row(text, text) for text in texts or []]
-        rows += [row for each in zip(sources, kinds, strict=True) for row in Given(*each, columns).queries()]
-        if not rows:
-            fail(f"There is nothing to ask about{' in ' * bool(sources)}{', '.join(map(str, sources))}.")
-        with clear_errors(partial(reading.placed, rows)), connect(url) as kshot, reading.progress("asking") as show:
-            answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
+        with clear_errors(), connect(url) as kshot:
+            columns = reading.of_task(columns, kinds, kshot, task)
+            rows = [Row(text, text) for text in texts or []]
+            rows += [row for each in zip(sources, kinds, strict=True) for row in Given(*each, columns).queries()]
+            if not rows:
+                fail(f"There is nothing to ask about{' in ' * bool(sources)}{', '.join(map(str, sources))}.")
+            with clear_errors(partial(reading.placed, rows)), reading.progress("asking") as show:
+                answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
         names = [row.id or row.where for row in rows]
     reading.tell_truncated([names[place] for place in answer.truncated])
     lines = list(showing.lines(answer, names))
@@ -147,6 +150,11 @@ def predict(
             typer.echo(json.dumps(line, ensure_ascii=False))
     else:
         (showing.print_csv if as_csv else showing.print_table)(lines)
+
+
+def _adapted(kshot: "Client", model: str, rows: Sequence[Row], **known: Any) -> "CreatedTask":
+    with clear_errors(partial(reading.placed, rows)), reading.progress("sending examples") as on:
+        return kshot.adapt(model, [row.input for row in rows], on_progress=on, **known)
 
 
 def _model_for(rows: Sequence[Row]) -> str:

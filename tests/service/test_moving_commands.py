@@ -61,6 +61,23 @@ def test_tasks_go_out_and_come_in(url: str, tmp_path: Path) -> None:
     assert kshot(url, "export", "task_0").exit_code == 1
 
 
+def test_an_export_is_a_file_when_it_is_whole(url: str, tmp_path: Path) -> None:
+    with Client(url) as client:
+        one, two = line(client, 1.0), line(client, 2.0)
+        file = tmp_path / "tasks.kshot"
+        assert not kshot(url, "export", one, "-o", str(file)).stdout_bytes
+        assert file.read_bytes() == client.export(one)
+    kshot(url, "export", one, two, "--output", str(file))
+    with tarfile.open(file) as tar:
+        assert tar.getnames() == [f"{one}.safetensors", f"{two}.safetensors"]
+    before = file.read_bytes()
+    cut = kshot(url, "export", one, "task_0", "-o", str(file))
+    assert cut.exit_code == 1 and "task_0" in cut.stderr
+    assert file.read_bytes() == before and list(tmp_path.glob("*.partial")) == []
+    nowhere = kshot(url, "export", one, "-o", str(tmp_path / "none" / "tasks.kshot"))
+    assert nowhere.exit_code == 1 and "No such file" in nowhere.stderr
+
+
 def test_what_is_refused_does_not_stop_the_others(sqlite_url: str, url: str, tmp_path: Path) -> None:
     with Client(url) as client:
         one, two = line(client, 1.0), line(client, 2.0)

@@ -117,6 +117,32 @@ def test_a_csv_of_vectors(kshot: Kshot, tmp_path: Path) -> None:
     refused(kshot("adapt", path, "--model", "vectors"), f"{path}:5: label", "blank")
 
 
+def test_a_csv_is_read_as_its_model_takes_it(kshot: Kshot, tmp_path: Path) -> None:
+    path, asked = tmp_path / "table.csv", tmp_path / "asked.csv"
+    path.write_text("length,colour,y\n1.5,red,a\n1.6,red,a\n1.4,,a\n7,blue,b\n7.5,blue,b\n8,,b\n")
+    asked.write_text("length,colour\n1.3,red\n,blue\n")
+    task = made(kshot("adapt", path, "--model", "tables", "--label-column", "y"))
+    answers = csv.DictReader(io.StringIO(kshot("predict", task, asked, "--csv").stdout))
+    assert [row["label"] for row in answers] == ["a", "b"]
+    assert kshot("tasks", "extend", task, path, "--label-column", "y").exit_code == 0
+    assert "accuracy" in kshot("tasks", "evaluate", task, path, "--label-column", "y").stdout
+    said = ("--format", "csv", "--label-column", "y", "--cells")  # of a model that does not take them
+    refused(kshot("adapt", "-", "--model", "vectors", *said, input=path.read_text()), "-:2")
+    refused(kshot("adapt", path, "--model", "vectors", "--label-column", "y"), "'colour'", "models of tables")
+    refused(kshot("adapt", path, "--model", "none", "--label-column", "y"), "no model 'none'")
+    refused(kshot("predict", "task_0", asked), "no task 'task_0'")
+
+
+def test_a_model_of_numbers_takes_either_column_for_them(kshot: Kshot, tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv"
+    path.write_text("\n".join(["raw,y", *(f"{x},{2 * x + 1}" for x in range(-3, 4))]))
+    by_label = made(kshot("adapt", path, "--model", "curves", "--label-column", "y"))
+    by_target = made(kshot("adapt", path, "--model", "curves", "--target-column", "y"))
+    asked = (path, "--label-column", "y", "--csv")
+    assert kshot("predict", by_label, *asked).stdout == kshot("predict", by_target, *asked).stdout
+    assert "mse" in kshot("tasks", "evaluate", by_label, path, "--label-column", "y").stdout
+
+
 def test_lines_of_json(kshot: Kshot, tmp_path: Path) -> None:
     path = tmp_path / "curve.jsonl"
     lines = [{"input": [x], "target": 2 * x + 1} for x in range(-3, 4)]
