@@ -57,9 +57,10 @@ class Calls:
     def _send(self, *request: Any, **options: Any) -> Steps[httpx.Response]:
         """The answer to a request of `request_of`, as it is."""
         asked = request_of(*request, **options)
-        response = yield from trying(asked, self.url, self.patience_s, was_there=self._was_there)
+        return trying(asked, self.url, self.patience_s, was_there=self._was_there, on_answer=self._see)
+
+    def _see(self) -> None:
         self._was_there = True
-        return response
 
     def _limits(self) -> Steps[Limits]:
         """The limits of the service, asked for once."""

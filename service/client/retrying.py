@@ -1,6 +1,7 @@
 """A request, sent again while that may help and cannot do anything twice."""
 
 import random
+from collections.abc import Callable
 
 import httpx
 
@@ -13,17 +14,20 @@ LOST = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtoco
 UNDONE = (Overloaded, NotReady, Conflict)  # with these the service says that it has not done what was asked
 
 
-def trying(request: Request, url: str, patience_s: float, *, was_there: bool = False) -> Steps[httpx.Response]:
+def trying(
+    request: Request, url: str, patience_s: float, *, was_there: bool, on_answer: Callable[[], None]
+) -> Steps[httpx.Response]:
     """The answer to a request, asked for again after pauses of `patience_s` in all. Raises a KshotError.
 
     `was_there` says that the service has answered before: where nobody listens, it may just be restarting. One that was
-    never there will not come.
+    never there will not come. `on_answer` is called at each answer, refusals too.
     """
     wait_s = FIRST_WAIT_S
     while True:
         try:
             response: httpx.Response = yield request
             was_there = True
+            on_answer()
             if response.is_success:
                 return response
             error = error_of(response)

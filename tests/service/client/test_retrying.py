@@ -15,6 +15,7 @@ from service.errors import (
     InternalError,
     KshotError,
     Overloaded,
+    TaskNotFound,
     Unavailable,
 )
 from tests.service.client.both import Make, Script, all_of, opened, refusal, told
@@ -142,6 +143,14 @@ async def test_who_has_been_answered_waits_for_a_restart(make: Make) -> None:
         await told(kshot.limits())
         assert await all_of(kshot.tasks()) == []
     assert len(script.requests) == 4
+
+
+async def test_a_refusal_is_an_answer_too(make: Make) -> None:
+    script = Script(refusal(404, "task_not_found"), httpx.ConnectError("refused"), GOOD)
+    async with opened(make, transport=script.transport) as kshot:
+        with pytest.raises(TaskNotFound):
+            await told(kshot.get("t"))
+        assert await told(kshot.limits()) == LIMITS
 
 
 async def test_a_request_that_took_too_long_is_not_made_longer(make: Make) -> None:
