@@ -22,6 +22,12 @@ def lines(answer: "Predictions", names: Sequence[str]) -> Iterator[dict[str, Any
         yield {"input": name, **found.model_dump(), **({"truncated": True} if place in cut else {})}
 
 
+def print_json_lines(lines: Sequence[dict[str, Any]]) -> None:
+    """A line of JSON a prediction."""
+    for line in lines:
+        typer.echo(json.dumps(line, ensure_ascii=False))
+
+
 def print_csv(lines: Sequence[dict[str, Any]]) -> None:
     """A line of CSV a prediction; where a text was cut, all have a column that tells it."""
     rows = [{**_flat(line), **({"truncated": "true"} if "truncated" in line else {})} for line in lines]

@@ -1,6 +1,5 @@
 """The commands that make a task and ask it: `kshot adapt` and `kshot predict`."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -144,12 +143,8 @@ def predict(
                 answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
         names = [row.id or row.where for row in rows]
     reading.tell_truncated([names[place] for place in answer.truncated])
-    lines = list(showing.lines(answer, names))
-    if as_json:
-        for line in lines:
-            typer.echo(json.dumps(line, ensure_ascii=False))
-    else:
-        (showing.print_csv if as_csv else showing.print_table)(lines)
+    show_lines = showing.print_json_lines if as_json else showing.print_csv if as_csv else showing.print_table
+    show_lines(list(showing.lines(answer, names)))
 
 
 def _adapted(kshot: "Client", model: str, rows: Sequence[Row], **known: Any) -> "CreatedTask":
