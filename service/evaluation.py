@@ -53,6 +53,7 @@ def classification_figures(
     bins = bins_of(confidence, is_hit)
     return ClassificationFigures(
         accuracy=float(is_hit.mean()),
+        accuracy_interval=intervals.of_share(is_hit),
         labels={label: _label_figures(counts, way) for way, label in enumerate(labels)},
         unknown_labels=labels[len(known) :],
         confusion=Confusion(labels=labels, counts=counts.tolist()),

@@ -21,6 +21,14 @@ class CreateEvaluation(Request):
     compare_with: VersionNumber | None = None
 
 
+class Interval(Response):
+    """A confidence interval."""
+
+    level: float
+    low: float
+    high: float
+
+
 class LabelFigures(Response):
     """One label: precision is null if it was never predicted, recall if it was never true."""
 
@@ -71,13 +79,14 @@ class UnknownFigures(Response):
 
 
 class ClassificationFigures(Response):
-    """How one version classified the examples that have a label.
+    """How one version classified the examples that have a label: `accuracy_interval` is what they leave open.
 
     `unknown_labels` are those that it does not know: always wrong. `unknown` is null where no example is of none of its
     labels, and of models that cannot say.
     """
 
     accuracy: float
+    accuracy_interval: Interval
     labels: dict[str, LabelFigures]
     unknown_labels: list[str]
     confusion: Confusion
@@ -95,6 +104,7 @@ class MultilabelFigures(Response):
     """
 
     exact: float
+    exact_interval: Interval
     micro_f1: float | None
     macro_f1: float | None
     labels: dict[str, LabelFigures]
@@ -112,6 +122,7 @@ class FrameFigures(ClassificationFigures):
     """
 
     frame_accuracy: float
+    frame_accuracy_interval: Interval
     slot_f1: float | None
     slot_precision: float | None
     slot_recall: float | None
@@ -131,14 +142,6 @@ class RegressionFigures(Response):
     mse: float
     r2: float | None
     coverage: Coverage
-
-
-class Interval(Response):
-    """A confidence interval."""
-
-    level: float
-    low: float
-    high: float
 
 
 class ClassificationDifference(Response):

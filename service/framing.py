@@ -33,9 +33,11 @@ def frame_figures(
             for name, _, _ in spans:
                 counts.setdefault(name, [0, 0, 0])[place] += 1
     num_right, num_said, num_true = (sum(each[place] for each in counts.values()) for place in range(3))
+    whole = are_whole(known, truth, probabilities, said)
     return FrameFigures(
         **dict(intents),
-        frame_accuracy=float(are_whole(known, truth, probabilities, said).mean()),
+        frame_accuracy=float(whole.mean()),
+        frame_accuracy_interval=intervals.of_share(whole),
         slot_f1=_share(2 * num_right, num_said + num_true),
         slot_precision=_share(num_right, num_said),
         slot_recall=_share(num_right, num_true),

@@ -1,4 +1,4 @@
-"""Is the difference real? Confidence intervals for two predictors on the same examples."""
+"""What examples leave open: confidence intervals of a predictor, and of two on the same examples."""
 
 import math
 from statistics import NormalDist
@@ -10,6 +10,15 @@ from service.figures import Interval
 
 LEVEL = 0.95
 TAIL = (1 + LEVEL) / 2
+
+
+def of_share(hits: npt.NDArray[np.bool_]) -> Interval:
+    """Of a share of examples [Q] (Wilson, 1927): it has width also where all are right, and none beyond 0 and 1."""
+    size, right, z = len(hits), int(np.count_nonzero(hits)), NormalDist().inv_cdf(TAIL)
+    centre = (right + z**2 / 2) / (size + z**2)
+    reach = z / (size + z**2) * math.sqrt(right * (size - right) / size + z**2 / 4)
+    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    return Interval(level=LEVEL, low=low if right else 0.0, high=high if right < size else 1.0)  # exactly
 
 
 def of_shares(hits: npt.NDArray[np.bool_], other_hits: npt.NDArray[np.bool_]) -> Interval:

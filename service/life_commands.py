@@ -169,8 +169,7 @@ def _tell(found: "Evaluation") -> None:
     asked = [found] if found.comparison is None else [found, found.comparison]
     rows = []
     for name in filter(partial(hasattr, found), FIGURES):
-        values = [getattr(each, name) for each in asked]
-        rows.append((name, *("" if value is None else f"{value:.4g}" for value in values)))
+        rows.append((name, *(_figure(each, name) for each in asked)))
     header = (f"{found.num_examples} examples", *(f"version {each.version}" for each in asked))
     screen.show(screen.table(*header, rows=rows))
     if found.comparison is not None and (interval := found.comparison.difference.interval) is not None:
@@ -183,6 +182,14 @@ def _tell(found: "Evaluation") -> None:
             rows.append((f"{at.threshold}", *shares))
         header = ("unknown at least", f"caught, of {unknown.num_examples}", "lost of the others", "accuracy")
         screen.show(screen.table(*header, rows=rows))
+
+
+def _figure(found: Any, name: str) -> str:
+    """A figure and, where there is one, its interval."""
+    value, interval = getattr(found, name), getattr(found, f"{name}_interval", None)
+    if value is None:
+        return ""
+    return f"{value:.4g}" + (f" ({interval.low:.4g} to {interval.high:.4g})" if interval is not None else "")
 
 
 def _shown(value: Any) -> str:

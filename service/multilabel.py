@@ -30,8 +30,10 @@ def multilabel_figures(
     bins = bins_of(chance.flatten(), own.flatten())
     right = np.where(own, chance, 1 - chance)
     missed = true[:, len(known) :].sum() * np.log(LEAST)  # as if each had got the least probability there is
+    exact: Bools = (true == given).all(1)
     return MultilabelFigures(
-        exact=float((true == given).all(1).mean()),
+        exact=float(exact.mean()),
+        exact_interval=intervals.of_share(exact),
         micro_f1=_f1(true, given),
         macro_f1=_mean([_f1(true[:, way], given[:, way]) for way in range(len(labels))]),
         labels={label: _label_figures(true[:, way], given[:, way]) for way, label in enumerate(labels)},

@@ -1,11 +1,11 @@
-"""Intervals of differences: they hold the truth as often as they say."""
+"""Intervals of shares and of differences: they hold the truth as often as they say."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import t, ttest_rel
+from scipy.stats import binomtest, t, ttest_rel
 
 from service import intervals
 
@@ -26,6 +26,15 @@ def test_a_mean_is_as_in_the_paired_t_test(seed: int, size: int) -> None:
 
 def test_a_single_difference_says_nothing_of_the_spread() -> None:
     assert intervals.of_mean(np.ones(1)) is None
+
+
+@given(st.integers(1, 200).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size))))
+def test_a_share_is_as_scipy_has_it(drawn: tuple[int, int]) -> None:
+    size, right = drawn
+    found = intervals.of_share(np.arange(size) < right)
+    expected = binomtest(right, size).proportion_ci(0.95, "wilson")
+    assert (found.level, found.low, found.high) == pytest.approx((0.95, expected.low, expected.high), abs=1e-9)
+    assert 0 <= found.low <= right / size <= found.high <= 1 and found.low < found.high
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))

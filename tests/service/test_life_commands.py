@@ -43,7 +43,11 @@ def test_a_task_is_evaluated_and_deleted(kshot: Kshot, tmp_path: Path) -> None:
     rows = [*zip(SAID, NAMES, strict=True), ("two and two are four", "strange")]
     held.write_text("\n".join(["text,label", *map(",".join, rows)]))
     shown = told(kshot, "tasks", "evaluate", task, held, "--none-label", "strange", "--compare-with", 1)
-    assert re.search(r"accuracy +1 +1", shown) and "caught, of 1" in shown and "interval" in shown
+    assert (
+        re.search(r"accuracy +1 \(0\.4385 to 1\) +1 \(0\.4385 to 1\)", shown)
+        and "caught, of 1" in shown
+        and "interval" in shown
+    )
     found = json.loads(told(kshot, "tasks", "evaluate", task, held, "--json"))
     assert found["unknown_labels"] == ["strange"] and found["unknown"]["num_examples"] == 1
     held.write_text("text,label\n ,music\n")

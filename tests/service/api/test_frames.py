@@ -106,6 +106,7 @@ async def test_evaluated_beside_an_older_version(service: Service) -> None:
     figures = told.json()
     assert figures["unknown_labels"] == ["unheard"]
     assert figures["slots"]["thing"] == {"precision": None, "recall": 0.0, "support": 1}
+    assert figures["frame_accuracy_interval"]["high"] <= figures["accuracy_interval"]["high"] < 1
     assert 0 <= figures["frame_accuracy"] <= figures["accuracy"] <= 0.8
     assert 0 <= figures["slot_f1"] < 1  # the model is untrained
     assert figures["comparison"]["version"] == 1

@@ -41,6 +41,7 @@ async def test_a_classifier_is_held_against_its_own_predictions(life: Life) -> N
     assert [each["label"] for each in predictions] == ["a", "a", "b", "b", "b", "a"]
     assert (found["version"], found["comparison"], found["unknown_labels"]) == (1, None, ["zebra"])
     assert found["accuracy"] == pytest.approx(3 / 6)
+    assert found["accuracy_interval"] == pytest.approx({"level": 0.95, "low": 0.1876, "high": 0.8124}, abs=1e-4)
     assert found["confusion"] == {"labels": ["a", "b", "zebra"], "counts": [[2, 1, 0], [0, 1, 0], [1, 1, 0]]}
     assert found["labels"] == {
         "a": {"precision": pytest.approx(2 / 3), "recall": pytest.approx(2 / 3), "support": 3},

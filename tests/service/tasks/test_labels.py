@@ -131,6 +131,7 @@ async def test_several_labels_an_example(client: httpx.AsyncClient) -> None:
     held = {"examples": [*examples, {"input": "stocks", "label": ["money"]}], "version": 1, "compare_with": 1}
     figures = (await client.post(f"/v1/tasks/{task['id']}/evaluations", json=held)).json()
     assert figures["unknown_labels"] == ["money"] and figures["labels"]["money"]["recall"] == 0
+    assert figures["exact_interval"]["low"] < figures["exact"] < figures["exact_interval"]["high"]
     assert figures["exact"] <= 0.8 and 0 < figures["micro_f1"] < 1 and figures["num_examples"] == 5
     assert figures["comparison"]["difference"] == {**figures["comparison"]["difference"], "exact": 0, "micro_f1": 0}
 
