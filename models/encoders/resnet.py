@@ -1,6 +1,7 @@
 """A small residual network for glyphs (He et al. 2016), one grey channel in, one feature vector out."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -54,8 +55,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip((1, *widths[:-1]), widths, strict=True)))
-        self.register_buffer("views_deg", torch.tensor(views_deg), persistent=False)
-        self.views_deg: Tensor
+        self.views_deg = tuple(views_deg)
         self.root = root
 
     def forward(self, images: UInt8[Tensor, "B H W"]) -> Float[Tensor, "B D"]:
@@ -74,10 +74,16 @@ class ResNet(nn.Module):
 
     def _views(self, pictures: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "V 1 H W"]:
         """The pictures turned by each angle, all in one batch; as they are, when there are no angles, or none."""
-        if not len(self.views_deg) or not len(pictures):
+        if not self.views_deg or not len(pictures):
             return pictures
-        angles = self.views_deg.float().deg2rad()  # of few digits, exact in any type that the weights may be cast to
-        turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], 1).view(-1, 2, 2)
-        views = pictures.repeat(len(turns), 1, 1, 1)
-        grid = F.affine_grid(F.pad(turns, (0, 1)).repeat_interleave(len(pictures), 0), list(views.shape), False)
+        views = pictures.repeat(len(self.views_deg), 1, 1, 1)
+        grid = _turned(self.views_deg, tuple(pictures.shape[2:]), pictures.device).repeat_interleave(len(pictures), 0)
         return F.grid_sample(views, grid, align_corners=False)
+
+
+@lru_cache(16)  # it costs more than looking at a picture there
+def _turned(views_deg: tuple[float, ...], size: tuple[int, int], device: torch.device) -> Float[Tensor, "V H W 2"]:
+    """Where in a picture of this size each pixel of each view lies."""
+    angles = torch.tensor(views_deg, device=device).deg2rad()
+    turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], 1).view(-1, 2, 2)
+    return F.affine_grid(F.pad(turns, (0, 1)), [len(turns), 1, *size], False)

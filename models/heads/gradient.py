@@ -4,10 +4,11 @@ With the identity as body only a linear layer adapts, which behind a shared enco
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
@@ -90,9 +91,8 @@ class Gradient(Head):
 def through(body: nn.Module, params: TaskParams, rows: Rows) -> Float[Tensor, "T R D"]:
     """Each task's rows through its own body, whose leaves are those of the params that begin with "body."."""
 
-    def features(own: TaskParams, values: Shaped[Tensor, "R *F"]) -> Float[Tensor, "R D"]:
-        return with_leaves(body, own, values)
-
     own = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
-    each: Tensor = vmap(features)(own, rows.values)
+    if len(rows.values) == 1:  # for whom vmap is nothing but twice the operations
+        return with_leaves(body, {name: leaf[0] for name, leaf in own.items()}, rows.values[0]).unsqueeze(0)
+    each: Tensor = vmap(partial(with_leaves, body))(own, rows.values)
     return each

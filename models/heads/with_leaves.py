@@ -15,7 +15,7 @@ _LOCKS: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
 def with_leaves(body: nn.Module, leaves: TaskParams, rows: Shaped[Tensor, "B *F"]) -> Float[Tensor, "B D"]:
     """What `body` with these leaves makes of the rows; of several threads one at a time, as they share the module."""
     with _lock(body):
-        features: Tensor = functional_call(body, leaves, (rows,))
+        features: Tensor = functional_call(body, leaves, (rows,), tie_weights=False)  # none shares a leaf
     return features
 
 

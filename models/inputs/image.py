@@ -191,32 +191,37 @@ class GlyphInput:
         left, top, right, bottom = box
         scale = (self.size - 2 * self.margin) / max(right - left, bottom - top)
         width, height = (max(1, round(side * scale)) for side in (right - left, bottom - top))
-        glyph = _stretched(np.asarray(ink.resize((width, height), Image.Resampling.BICUBIC, box), np.float32))
+        sized = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC, box)
+        glyph = _stretched(np.asarray(sized, np.float32))
         x, y = (self.size - width) // 2, (self.size - height) // 2
         frame[y : y + height, x : x + width] = glyph
         return frame
 
 
-def _ink(image: Image.Image) -> Image.Image:
+def _ink(image: Image.Image) -> Array:
     """Distance from the paper in the direction of the ink; the border says which level is paper."""
-    picture = image if image.mode == "L" else image.convert("L")
-    grey = np.asarray(picture)
-    paper = int(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
+    grey = np.asarray(image if image.mode == "L" else image.convert("L"))
+    paper = _middle(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]]))
     darker, lighter = paper - int(grey.min()), int(grey.max()) - paper
-    levels = np.arange(256)
-    ink = paper - levels if darker > lighter else levels - paper
-    return picture.point(ink.clip(0, 255).tolist())
+    ink: Array = paper - np.minimum(grey, paper) if darker > lighter else np.maximum(grey, paper) - paper
+    return ink
 
 
-def _ink_box(ink: Image.Image, longest_px: int) -> tuple[float, float, float, float] | None:
+def _middle(levels: Array) -> np.uint8:
+    """The median of at least one, rounded down."""
+    levels.sort()
+    return np.uint8((int(levels[(len(levels) - 1) // 2]) + int(levels[len(levels) // 2])) // 2)
+
+
+def _ink_box(ink: Array, longest_px: int) -> tuple[float, float, float, float] | None:
     """Left, top, right, bottom of the glyph; looked for on a reduced copy, where sensor noise is averaged away."""
-    factor = max(1, -(-max(ink.size) // longest_px))
-    reduced = np.asarray(ink.reduce(factor) if factor > 1 else ink)
+    factor = max(1, -(-max(ink.shape) // longest_px))
+    reduced = np.asarray(Image.fromarray(ink).reduce(factor)) if factor > 1 else ink
     peak = int(reduced.max())
     if peak < FAINTEST:
         return None
     rows, columns = (np.flatnonzero((reduced > INK * peak).any(axis)) * factor for axis in (1, 0))
-    right, bottom = min(columns[-1] + factor, ink.width), min(rows[-1] + factor, ink.height)
+    right, bottom = min(columns[-1] + factor, ink.shape[1]), min(rows[-1] + factor, ink.shape[0])
     return float(columns[0]), float(rows[0]), float(right), float(bottom)
 
 

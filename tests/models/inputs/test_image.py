@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.inputs.image import GlyphInput, InvalidImage, decode_image
+from models.inputs.image import GlyphInput, InvalidImage, _ink, decode_image
 
 LIMIT = 64_000_000
 
@@ -116,6 +116,17 @@ def test_polarity_contrast_and_place_do_not_matter() -> None:
     expected = frame(drawn())
     for other in (drawn(0, 255), drawn(200, 60), drawn(30, 90), drawn(size=(200, 100))):
         np.testing.assert_allclose(frame(other), expected, atol=16)  # rounding
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_paper_is_the_median_of_the_border(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grey = rng.integers(0, 256, rng.integers(1, 30, 2)).astype(np.uint8)
+    paper = int(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
+    levels = grey.astype(int)
+    is_dark = paper - levels.min() > levels.max() - paper
+    expected = (paper - levels if is_dark else levels - paper).clip(0, 255)
+    np.testing.assert_array_equal(_ink(Image.fromarray(grey)), expected)
 
 
 def test_scale_hardly_matters() -> None:
