@@ -110,17 +110,22 @@ def misfits(forms: Sequence[str], wanted: str, path: str) -> Iterator[FieldError
             yield FieldError(path.format(position), f"expected {wanted}, as the task's other inputs are, got {form}")
 
 
-def blurred(inputs: Sequence[Input], path: str) -> list[FieldError]:
-    """Columns of lists of numbers that vary by less than single precision tells apart; none of other inputs."""
-    if len(inputs) < 2 or not all(isinstance(value, list) for value in inputs):
+def blurred(inputs: Sequence[Input], kept: npt.NDArray[np.float32], path: str) -> list[FieldError]:
+    """Columns of numbers that vary by less than single precision keeps, with the rows [K D] that a task has kept.
+
+    None of other inputs. What was kept has been rounded: a number that is sent again is the same.
+    """
+    if not inputs or not all(isinstance(value, list) for value in inputs):
         return []
     sent = np.array(inputs, np.float64)
-    spread, size = sent.std(0), np.abs(sent).max(0)
-    columns = np.flatnonzero((sent != sent[0]).any(0) & (spread < FINEST * size)).tolist()
+    held = np.concatenate([kept, sent])
+    varies = (sent != sent[0]).any(0) | (kept != sent[0].astype(np.float32)).any(0)
+    spread, size = held.std(0), np.abs(held).max(0)
+    columns = np.flatnonzero(varies & (spread < FINEST * size)).tolist()
     return [
         FieldError(
             path.format(0, column),
-            f"column {column} varies by {spread[column]:.1g} around {sent[:, column].mean():.10g}, less than single "
+            f"column {column} varies by {spread[column]:.1g} around {held[:, column].mean():.10g}, less than single "
             "precision keeps: subtract the same origin from it everywhere, in queries too",
         )
         for column in columns

@@ -74,8 +74,9 @@ class Decoding:
         model: Served,
         deadline: float,
         form: str | None = None,
+        kept: Array | None = None,
     ) -> Array:
-        """Rows [S *X] of examples and of names of labels behind them."""
+        """Rows [S *X] of examples and of names of labels behind them; `kept` are those that the task has already."""
         inputs = [*(example.input for example in examples), *(name.input for name in names)]
         paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
         try:
@@ -86,7 +87,7 @@ class Decoding:
             ) from None
         if model.in_own_units:
             sent = [example.input for example in examples]
-            work = partial(codec.blurred, sent, "support.{}.input.{}")
+            work = partial(codec.blurred, sent, rows[:0] if kept is None else kept, "support.{}.input.{}")
             codec.refuse(await self.in_thread(tenant, work, about_us=decoding_us(sent, [], model.inputs.shape)))
         if any(example.slots for example in examples):
             find = partial(codec.misplaced_slots, examples, rows, "support")

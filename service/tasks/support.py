@@ -13,7 +13,7 @@ from service.storage import history
 from service.storage.database import Database
 from service.storage.matching import Match
 from service.storage.records import ExampleRecord
-from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples, refuse_names
+from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples, refuse_names, stored_rows
 from service.tasks.answers import example_of
 from service.tasks.damage import cut_ids
 from service.tasks.decoding import Decoding
@@ -69,7 +69,8 @@ class SupportSets:
             targets = await self._decoding.targets(tenant, request.support, model, kind, state.examples, names)
             if model.digest not in encoded:
                 form = form_of(state.record)
-                rows = await self._decoding.taught(tenant, request.support, names, model, deadline, form)
+                kept = stored_rows(state.examples, model) if model.in_own_units else None
+                rows = await self._decoding.taught(tenant, request.support, names, model, deadline, form, kept)
                 cut = Cut.of(model, rows, names)
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])

@@ -118,9 +118,25 @@ def test_at_most_twenty_bad_inputs_are_told() -> None:
 )
 def test_columns_that_vary_less_than_single_precision_keeps(columns: list[list[float]], wrong: list[int]) -> None:
     rows: list[Input] = [list(row) for row in zip(*columns, strict=True)]
-    found = blurred(rows, "support.{}.input.{}")
+    found = blurred(rows, np.zeros((0, len(columns)), np.float32), "support.{}.input.{}")
     assert [each.path for each in found] == [f"support.0.input.{column}" for column in wrong]
     assert all("subtract" in each.message for each in found)
+
+
+@pytest.mark.parametrize(
+    ("kept", "sent", "is_blurred"),
+    [
+        ([0.0, 500.0, 1000.0], [500.0, 500.0005], False),  # near each other, and far from others
+        ([1.7e9], [1.7e9 + 120], True),
+        ([1.7e9, 1.7e9], [1.7e9 + 60, 1.7e9 + 120], True),
+        ([1.7e9 + 60], [1.7e9 + 60, 1.7e9 + 60], False),  # the same again, as far as anyone knows
+        ([1.7e9], [0.0], False),
+        ([1.7e9], [], False),
+    ],
+)
+def test_what_is_kept_counts_as_what_is_sent(kept: list[float], sent: list[float], is_blurred: bool) -> None:
+    rows: list[Input] = [[number] for number in sent]
+    assert bool(blurred(rows, np.array(kept, np.float32)[:, None], "support.{}.input.{}")) == is_blurred
 
 
 def test_decoding_stops_at_the_deadline() -> None:

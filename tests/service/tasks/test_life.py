@@ -188,6 +188,18 @@ async def test_enough_must_be_left_to_learn_from(life: Life) -> None:
     assert [answer.status_code for answer in answers] == [200] * (len(ids) - 1) + [409]
 
 
+async def test_a_curve_is_judged_with_what_it_has(life: Life) -> None:
+    points = await life.create("curves")
+    near = [{"input": [500.0 + 0.0005 * number], "target": 1.0} for number in range(2)]
+    assert (await life.extend(points, *near)).status_code == 201
+    stamps = [{"input": [1.7e9 + 120 * number], "target": 1.0 * number} for number in range(2)]
+    late = await life.client.post("/v1/tasks", json={"model": "curves", "support": stamps[:1]})
+    path = late.headers["Location"]
+    refused = assert_problem(await life.extend(path, stamps[1]), 422, "invalid_request")
+    assert refused["errors"][0]["path"] == "support.0.input.0"
+    assert (await life.extend(path, stamps[0], {"input": [0.0], "target": 0.0})).status_code == 201
+
+
 async def test_support_is_listed_by_page_and_by_version(life: Life) -> None:
     task = await life.create()
     await life.extend(task, life.vector(2, id="late"))
