@@ -30,7 +30,7 @@ from service.engine.texts import Texts, keys_of
 from service.engine.threads import Threads
 from service.metrics import Metrics
 
-FEW_WARM, MOST_WARM = 2, 4  # rows of the runs before a start has ended, which must not wait for a dear encoder
+FEW_WARM, MOST_WARM = 1, 3  # rows of the runs before a start has ended, which must not wait for a dear encoder
 CHOICES = 10  # times that a task is adapted anew to choose what to learn from
 SLOW_PREDICTS = 100  # predictions of the same rows that an inner loop over an encoder's layers takes as long as
 RAGGED = frozenset("NSOKL")  # ways, support rows, outputs, slots, columns: what a task decides
@@ -77,11 +77,16 @@ class Compute:
         return self._dtypes[digest]
 
     def warm_up(self) -> Generator[None, None, None]:
-        """Run every model on made-up rows: kernels are chosen on the first run, paces measured on the others."""
+        """Run every model on made-up rows: paces are measured on runs of two sizes that are not the first of theirs.
+
+        On the first of a size an encoder's kernels are chosen, which takes about as long as a row more.
+        """
         for digest, checkpoint in self.checkpoints.items():
             if self.is_slow(digest):
-                yield from self._warm_slow(digest)
+                for num_rows in (FEW_WARM, MOST_WARM):
+                    yield from self._warm_slow(digest, num_rows)
                 continue
+            yield from self._encode(digest, [checkpoint.inputs.made_up(FEW_WARM)], ())
             for is_measured, num_rows in ((False, MOST_WARM), (True, FEW_WARM), (True, MOST_WARM)):
                 task = _made_up(checkpoint.inputs.made_up(num_rows), checkpoint.card.kinds[0])
                 (encoded,), encode_ms = yield from timed(self.encode(digest, [task.rows]))
@@ -99,15 +104,15 @@ class Compute:
                     for kind, ms in times.items():
                         self.paces[digest, kind].observe(num_rows, ms)
 
-    def _warm_slow(self, digest: str) -> Generator[None, None, None]:
+    def _warm_slow(self, digest: str, num_rows: int) -> Generator[None, None, None]:
         """The same but for what takes long, the inner loop: a new task's params predict as fast as adapted ones.
 
-        One run will do: its kernels are those of its model, which came before.
+        One run a size will do: its kernels are those of its model, which came before.
         """
         head, checkpoint = self.learners[digest].head, self.checkpoints[digest]
-        task = _made_up(checkpoint.inputs.made_up(FEW_WARM), checkpoint.card.kinds[0])
+        task = _made_up(checkpoint.inputs.made_up(num_rows), checkpoint.card.kinds[0])
         features, encode_ms = yield from timed(self._encode(digest, [task.rows], ()))
-        params = head.start(Support(rows_of(features, [FEW_WARM]), self._target([task])))
+        params = head.start(Support(rows_of(features, [num_rows]), self._target([task])))
         query = (pack({leaf: value[0].cpu().numpy() for leaf, value in params.items()}), task.rows)
         _, scores_ms = yield from timed(self._scored(digest, [query], features))
         self.own_sizes[digest] = _own(_sizes(query[0], self.layout(digest)))
@@ -115,7 +120,7 @@ class Compute:
         predict_ms = encode_ms + scores_ms
         times = {"adapt": SLOW_PREDICTS * predict_ms, "encode": encode_ms, "predict": predict_ms}
         for kind, ms in times.items():
-            self.paces[digest, kind].observe(FEW_WARM, ms)
+            self.paces[digest, kind].observe(num_rows, ms)
 
     def adapt(
         self, digest: str, tasks: Sequence[LabelledArrays], tenants: Sequence[str] = ()
