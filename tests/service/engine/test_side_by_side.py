@@ -37,7 +37,7 @@ def test_an_inner_loop_and_predictions_of_other_tasks() -> None:
         return scores.probabilities
 
     alone = predicted()
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)) as threads:
         adapting = threads.submit(lambda: [adapted(1) for _ in range(TIMES)])
         predictions = [predicted()]
         while not adapting.done():
