@@ -51,6 +51,22 @@ def test_what_is_here_is_hashed_ahead_once(monkeypatch: pytest.MonkeyPatch, tmp_
     assert bases.sha256_of.cache_info().misses == before + 1
 
 
+def test_a_base_that_cannot_be_read_does_not_keep_others_from_being_hashed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KSHOT_BASES", str(tmp_path))
+    monkeypatch.setattr(bases, "BASES", {"bad": bases.BASES["small"], **bases.BASES})
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "weights").symlink_to("/proc/self/mem")  # a file that opens, and whose first read fails
+    path = in_folder(tmp_path, CONTENT)
+    bases.look_ahead().join()
+    before = bases.sha256_of.cache_info().misses
+    assert find("small", "weights") == path
+    assert bases.sha256_of.cache_info().misses == before
+    with pytest.raises(OSError, match="Input/output"):
+        find("bad", "weights")
+
+
 def test_an_empty_file_is_not_the_one_that_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KSHOT_BASES", str(tmp_path))
     in_folder(tmp_path, b"")

@@ -78,6 +78,21 @@ def test_a_large_task_takes_nothing_from_a_small_one_beside_it() -> None:
     assert beside.forecast.ends == pytest.approx(alone.forecast.ends, abs=1e-4)
 
 
+def test_a_small_task_is_not_padded_to_a_large_one_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = task(1)
+    assert small.classes is not None
+    large = replace(small, rows=np.tile(small.rows, (100, 1)), classes=np.tile(small.classes, 100))
+    sizes = []
+
+    def seen(support: Support, *others: Any) -> Any:
+        sizes.append(tuple(support.rows.mask.shape))
+        return signs_of(support, *others)
+
+    monkeypatch.setattr("service.engine.forecasting.signs_of", seen)
+    adapted(2.0, [large, small])
+    assert sizes == [(1, len(small.rows))]
+
+
 @pytest.mark.parametrize("bad", [0, 2, 4])
 def test_only_the_task_whose_appraisal_raises_goes_without(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
     tasks = [task(seed) for seed in range(5)]
