@@ -39,7 +39,7 @@ def test_curl_calls(server: Server, tmp_path: Path) -> None:
     assert block.count("curl") == 3
     output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], tmp_path)
     assert output.count('"mean"') == 3
-    assert '"name":"my first task"' in output
+    assert '"name": "my first task"' in output
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -47,10 +47,10 @@ def test_curl_calls_with_sentences(server: Server, tmp_path: Path) -> None:
     (block,) = blocks("sh", '"text"')
     assert block.count("curl") == 3
     output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], tmp_path)
-    assert re.findall(r'"label":"(\w+)"', output)[:3] == ["lost", "pin", "refund"]
-    unknown = [float(share) for share in re.findall(r'"unknown":([\d.e-]+)', output)]
+    assert re.findall(r'"label": "(\w+)"', output)[:3] == ["lost", "pin", "refund"]
+    unknown = [float(share) for share in re.findall(r'"unknown": ([\d.e-]+)', output)]
     assert max(unknown) == unknown[3] > 0.5
-    assert '"version":2' in output
+    assert '"version": 2' in output
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -58,8 +58,8 @@ def test_curl_calls_with_photographs(server: Server) -> None:
     (block,) = blocks("sh", "model=photos")
     assert block.count("curl") == 3
     output = run(["bash", "-euo", "pipefail", "-c", block.replace(ADDRESS, server.url)], ROOT)
-    assert re.findall(r'"label":"(\w+)"', output)[:3] == ["kiwi", "peach", "leek"]
-    assert output.rstrip().endswith("}") and '"version":2' in output
+    assert re.findall(r'"label": "(\w+)"', output)[:3] == ["kiwi", "peach", "leek"]
+    assert output.rstrip().endswith("}") and '"version": 2' in output
 
 
 def test_python_lines(server: Server, tmp_path: Path) -> None:
