@@ -1,8 +1,10 @@
 """LitServe: what waits is batched, one pass of the encoder and one product of all heads, the heads in an LRU.
 
 One address takes all, as a worker of its own for adaptations would know nothing of the other's memory.
+A worker a core.
 """
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +79,10 @@ def main(model: str, port: int, batch_timeout_s: float = BATCH_TIMEOUT_S) -> Non
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         heads = Heads(model, folder, batch_timeout_s)
-        server = litserve.LitServer(heads, accelerator="cpu", healthcheck_path="/readyz", timeout=False)
+        workers = len(os.sched_getaffinity(0))
+        server = litserve.LitServer(
+            heads, accelerator="cpu", workers_per_device=workers, healthcheck_path="/readyz", timeout=False
+        )
         server.run(host="127.0.0.1", port=port, log_level="warning", generate_client_file=False, access_log=False)
 
 

@@ -1,8 +1,10 @@
 """Ray Serve: `@serve.multiplexed` loads a task's head where it is asked for, `@serve.batch` takes what waits together.
 
 Of what is batched Ray hands over each task's requests apart, whatever the code here would do with them together.
+A replica a core.
 """
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -57,9 +59,14 @@ class Heads:
 def main(model: str, port: int) -> None:
     """Serve one model until the end."""
     with tempfile.TemporaryDirectory() as folder:
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder}/ray")
+        replicas = len(os.sched_getaffinity(0))
+        ray.init(
+            "local", num_cpus=1 + replicas, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder}/ray"
+        )
         serve.start(http_options={"host": "127.0.0.1", "port": port, "access_log": False})
-        deployed = serve.deployment(Heads, max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 1})
+        deployed = serve.deployment(
+            Heads, num_replicas=replicas, max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 1}
+        )
         serve.run(deployed.bind(model, folder), name="heads", blocking=True)
 
 

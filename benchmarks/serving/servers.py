@@ -173,7 +173,7 @@ def _kshot(server: Server, model: str, folder: Path) -> Iterator[Running]:
     url = f"sqlite+aiosqlite:///{database}"
     key = made_key(url, "measured")
     more = {"KSHOT_ONLY_MODELS": model, "KSHOT_TEXT_CACHE_MIB": "0", "KSHOT_MAX_WAIT_MS": "10000", **server.settings}
-    with serving(folder, url, job_workers=2, auth="on", more=more) as served:
+    with serving(folder, url, job_workers=2, num_threads=None, auth="on", more=more) as served:
         yield Running(server, served, model, key, database)
 
 

@@ -19,9 +19,10 @@ PAUSE = timedelta(minutes=30)  # between cells of one run and those of another
 def write(page: Path, kept: Kept, told: str) -> None:
     """Write anew what there is something of."""
     caption = (
-        f"`{told}`, {os.cpu_count()} cores, torch on one thread, SQLite, API keys on, durable as shipped, no log of "
+        f"`{told}`, {os.cpu_count()} cores, SQLite, API keys on, durable as shipped, no log of "
         "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
-        "have all (cells that say so). Closed loops, one input a request, none like another; each answer counts "
+        "have all (cells that say so); there kshot has as many threads as it takes by itself, each rival a worker of "
+        "one thread a core. Closed loops, one input a request, none like another; each answer counts "
         "by the share of its time that was measured; "
         "texts are encoded every time (KSHOT_TEXT_CACHE_MIB=0), and nobody is refused (KSHOT_MAX_WAIT_MS=10000). "
         "Arms of a cell take turns; "

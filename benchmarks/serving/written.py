@@ -1,8 +1,9 @@
-"""What a user would write: FastAPI, a module a task in a dict, one request at a time in the thread pool.
+"""What a user would write: FastAPI, a module a task in a dict, one request at a time on each core, in the thread pool.
 
 Or on the event loop, where a prediction takes less than the way to a thread and back.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -24,8 +25,8 @@ def written(model: str, *, on_loop: bool) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # on one core threads that compute at once only take turns, and cost more
-        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        # threads that compute at once on one core only take turns, and cost more
+        anyio.to_thread.current_default_thread_limiter().total_tokens = len(os.sched_getaffinity(0))
         yield
 
     app = FastAPI(lifespan=lifespan)
