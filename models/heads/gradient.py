@@ -17,6 +17,8 @@ from models.heads.with_leaves import own_leaves, with_leaves
 from models.inner import Rule, Shapes, descend
 from models.types import Logits, Rows, Support, TaskParams
 
+MANY_ROWS = 16  # of a task: then, on a CPU, networks one by one take less than convolutions with a group a task
+
 
 class Gradient(Head):
     """Every parameter of `body` and of the linear layer on its `width` features moves, `num_steps` steps by `rule`.
@@ -90,9 +92,11 @@ class Gradient(Head):
 
 def through(body: nn.Module, params: TaskParams, rows: Rows) -> Float[Tensor, "T R D"]:
     """Each task's rows through its own body, whose leaves are those of the params that begin with "body."."""
-
     own = {name.removeprefix("body."): leaf for name, leaf in params.items() if name.startswith("body.")}
-    if len(rows.values) == 1:  # for whom vmap is nothing but twice the operations
-        return with_leaves(body, {name: leaf[0] for name, leaf in own.items()}, rows.values[0]).unsqueeze(0)
-    each: Tensor = vmap(partial(with_leaves, body))(own, rows.values)
-    return each
+    num_tasks, num_rows = rows.mask.shape
+    if not own or rows.mask.device.type != "cpu" or (num_tasks > 1 and num_rows < MANY_ROWS):
+        each: Tensor = vmap(partial(with_leaves, body))(own, rows.values)
+        return each
+    leaves = zip(*(leaf.unbind() for leaf in own.values()), strict=True)
+    networks = (dict(zip(own, of_task, strict=True)) for of_task in leaves)
+    return torch.stack([with_leaves(body, net, values) for net, values in zip(networks, rows.values, strict=True)])
