@@ -187,9 +187,8 @@ def _tell(found: "Evaluation") -> None:
 def _figure(found: Any, name: str) -> str:
     """A figure and, where there is one, its interval."""
     value, interval = getattr(found, name), getattr(found, f"{name}_interval", None)
-    if value is None:
-        return ""
-    return f"{value:.4g}" + (f" ({interval.low:.4g} to {interval.high:.4g})" if interval is not None else "")
+    shown = "" if value is None else f"{value:.4g}"
+    return shown if interval is None else f"{shown} ({interval.level:.0%}: {interval.low:.3g} to {interval.high:.3g})"
 
 
 def _shown(value: Any) -> str:
