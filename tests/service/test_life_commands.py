@@ -44,7 +44,7 @@ def test_a_task_is_evaluated_and_deleted(kshot: Kshot, tmp_path: Path) -> None:
     held.write_text("\n".join(["text,label", *map(",".join, rows)]))
     shown = told(kshot, "tasks", "evaluate", task, held, "--none-label", "strange", "--compare-with", 1)
     assert (
-        re.search(r"accuracy +1 \(95%: 0\.438 to 1\) +1 \(95%: 0\.438 to 1\)", shown)
+        re.search(r"accuracy +1 \(95%: 0\.439 to 1\) +1 \(95%: 0\.439 to 1\)", shown)
         and "caught, of 1" in shown
         and "interval" in shown
     )
