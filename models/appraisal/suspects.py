@@ -9,7 +9,7 @@ from models.heads.crossed import Crossed
 from models.heads.held_out import members_of
 from models.types import Logits, Support
 
-NOISE = 0.02  # of labels that are taken to be wrong before the examples are looked at
+NOISE = 0.1  # of labels that are taken to be wrong before the examples are looked at
 MAX_SUSPECTS = 20
 
 

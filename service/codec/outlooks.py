@@ -84,5 +84,7 @@ def wrong_outlook(told: FileOutlook, kind: Kind, labels: Sequence[object]) -> It
     for place, each in enumerate(told.suspects):
         if each.row >= len(labels) or not isinstance(labels[each.row], str):
             yield FieldError(f"outlook.suspects.{place}.row", "is no row of the support with one label")
-        elif each.instead not in labels:
-            yield FieldError(f"outlook.suspects.{place}.instead", "is no label of the support")
+        elif each.instead not in labels or each.instead == labels[each.row]:
+            yield FieldError(f"outlook.suspects.{place}.instead", "is no other label of the support")
+    if len({each.row for each in told.suspects}) < len(told.suspects):
+        yield FieldError("outlook.suspects", "expected each row once")

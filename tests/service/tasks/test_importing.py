@@ -178,12 +178,12 @@ def relabelled(label: str) -> Change:
 
 
 def outlook(**changed: Any) -> Change:
-    """What is told of the task, changed in some fields of what is expected or of the only suspect."""
+    """What is told of the task, changed in some fields of what is expected or of the suspects, who are all alike."""
     expected: dict[str, Any] = {"middle": 0.5, "low": 0.2, "high": 0.8, "level": 0.9}
     suspect: dict[str, Any] = {"row": 0, "instead": "b", "probability": 0.9}
     expected |= {name: changed[name] for name in expected.keys() & changed.keys()}
     suspect |= {name: changed[name] for name in suspect.keys() & changed.keys()}
-    return told("outlook", {"expected": expected, "suspects": [suspect]})
+    return told("outlook", {"expected": expected, "suspects": [suspect] * changed.get("times", 1)})
 
 
 HOSTILE: dict[str, tuple[Change, str]] = {
@@ -245,6 +245,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a suspect that is nowhere": (outlook(row=6), "outlook.suspects.0.row"),
     "a suspect by a name": (outlook(row="a"), "outlook.suspects.0.row"),
     "a label of nobody": (outlook(instead="c"), "outlook.suspects.0.instead"),
+    "its own label": (outlook(instead="a"), "outlook.suspects.0.instead"),
+    "a suspect twice": (outlook(times=2), "outlook.suspects"),
     "a probability of two": (outlook(probability=2.0), "outlook.suspects.0.probability"),
     "ends the wrong way": (outlook(low=0.9, high=0.1), "outlook.expected"),
     "less than nothing": (outlook(low=-0.1), "outlook.expected"),
