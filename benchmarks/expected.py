@@ -51,7 +51,7 @@ def expected(
                 shown += f"\n\n{_suspects(read, [replace(read.source, noisy=1.0)(number) for number in range(200)])}"
         about = f"`{command('expected')}`, {when}, one thread of {hardware()}. {read.num_tasks} tasks: {read.told}."
         put(results, f"expected-{name}", f"{about} {ABOUT if name == 'glyphs' else ''}\n\n{shown}")
-        append(results, f"\n{shown}\n")
+        append(results, f"\n### {name}, {when}\n\n{shown}\n")  # others may have begun theirs meanwhile
         typer.echo(f"{about}\n\n{shown}\n")
 
 

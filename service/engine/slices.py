@@ -46,13 +46,16 @@ def bulk_rows(inputs: Input, device_type: str) -> int:
 def cuts(
     inputs: Input, rows: Array, device_type: str, *, is_bulk: bool = False
 ) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
-    """Slices of rows [B *X] for the encoder, and their positions; texts as their input cuts them."""
+    """Slices of rows [B *X] for the encoder, and their positions: texts as their input cuts them, others in like parts.
+
+    Side by side, a short part would leave its thread without work.
+    """
     if isinstance(inputs, TextInput | FrameInput | MixedInput):
         yield from inputs.cut(rows, SLICE_TOKENS[device_type])
         return
-    step = (bulk_rows if is_bulk else rows_a_slice)(inputs, device_type)
-    for first in range(0, len(rows), step):
-        yield np.arange(first, min(first + step, len(rows))), rows[first : first + step]
+    most = (bulk_rows if is_bulk else rows_a_slice)(inputs, device_type)
+    for where in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // most))):
+        yield where, rows[where]
 
 
 def padded_rows(kind: Kind, lengths: Sequence[int], slice_rows: int) -> int:

@@ -38,7 +38,8 @@ def _one(compute: Compute, digest: str, task: LabelledArrays) -> Generator[None,
     joined = own.with_others([others[place] for place in chosen])
     learned = [task.others[place] for place in chosen]
     both = yield from _adapted(compute, digest, joined, _with_others(task, learned))
-    return replace(both, chosen=tuple(chosen), own=alone)
+    # what would be expected of it by folds that hold others' examples is not known to be true
+    return replace(both, chosen=tuple(chosen), forecast=None, own=replace(alone, forecast=None))
 
 
 def _lesson(rows: Array, target: Array | None, device: torch.device) -> Lesson:
@@ -61,7 +62,7 @@ def _joined(own: Array | None, others: Sequence[Array | None]) -> Array | None:
 
 
 def _adapted(compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays) -> Generator[None, None, Adapted]:
-    """What a task with these examples would be that did not ask for others; but it tells nothing of how good it is."""
+    """What a task with these examples would be that did not ask for others."""
     head, params = compute.learners[digest].head, dict[str, Tensor]()
     support = support_of(lesson, task.num_ways)
     for params in head.steps(support, head.start(support)):  # noqa: B007 - the last is the answer
@@ -69,4 +70,4 @@ def _adapted(compute: Compute, digest: str, lesson: Lesson, task: LabelledArrays
     params, told = yield from compute.appraised(digest, support, params, [task])
     on_host: TaskParams = {leaf: value.to("cpu") for leaf, value in params.items()}
     own_params = trim(on_host, head.layout, 0, {"N": task.num_ways, "S": len(lesson.rows)})
-    return Adapted(own_params, None, temperature=temperature_of(told[0]))
+    return Adapted(own_params, None, forecast=told[0], temperature=temperature_of(told[0]))

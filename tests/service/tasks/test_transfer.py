@@ -104,9 +104,15 @@ async def test_what_is_unrelated_is_not_learned_from(life: Life) -> None:
     await create(life, taught(life, 3, 1, 2))
     own = taught(life, 1, 2, 2)
     mixed = [each | {"label": other["label"]} for each, other in zip(own, own[1:] + own[:1], strict=True)]
-    assert (await create(life, mixed, transfer=True))["transferred_from"] == []
-    alone = await create(life, mixed)
-    assert alone["transferred_from"] == []
+    asked, alone = await create(life, mixed, transfer=True), await create(life, mixed)
+    assert asked["transferred_from"] == alone["transferred_from"] == []
+    assert asked["expected"] == alone["expected"] is not None
+    assert_equal(await life.params(path(asked)), await life.params(path(alone)))
+
+
+async def test_nothing_is_expected_of_what_learned_from_others(life: Life) -> None:
+    _, derived = await family(life, 20)
+    assert derived["expected"] is None
 
 
 async def test_what_a_source_forgets_is_gone_from_what_learned_from_it(life: Life) -> None:
