@@ -76,6 +76,8 @@ def serve(
         typer.echo(AUTHENTICATION[auth])
         typer.echo(where_stored(settings_in_force().database_url))
 
+        # torch's threads sleep when they wait for each other: awake, they would take the cores of the event loop
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         look_ahead()
         gc.disable()  # until all is loaded: it would look through what stays again and again, an eighth of the start
         try:

@@ -1,5 +1,6 @@
 """The command `kshot`: quick help, an example everywhere, clear errors."""
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -130,3 +131,15 @@ def test_migrate_can_be_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     first, second = (CliRunner().invoke(app, ["migrate"]) for _ in range(2))
     assert first.exit_code == second.exit_code == 0
     assert first.output == second.output
+
+
+@pytest.mark.parametrize(("given", "held"), [(None, "passive"), ("active", "active")])
+def test_threads_of_torch_sleep_while_they_wait(monkeypatch: pytest.MonkeyPatch, given: str | None, held: str) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    seen: list[str] = []
+    monkeypatch.setattr("service.process.run", lambda *_, **options: seen.append(os.environ["OMP_WAIT_POLICY"]))
+    result = CliRunner().invoke(app, ["serve", "--port", "0"])
+    assert result.exit_code == 0, result.output
+    assert seen == [held]
