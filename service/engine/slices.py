@@ -54,8 +54,8 @@ def cuts(
         yield from inputs.cut(rows, SLICE_TOKENS[device_type])
         return
     most = (bulk_rows if is_bulk else rows_a_slice)(inputs, device_type)
-    for where in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // most))):
-        yield where, rows[where]
+    num_parts = max(1, -(-len(rows) // most))
+    yield from zip(np.array_split(np.arange(len(rows)), num_parts), np.array_split(rows, num_parts), strict=True)
 
 
 def padded_rows(kind: Kind, lengths: Sequence[int], slice_rows: int) -> int:
