@@ -35,6 +35,7 @@ class Columns:
     are_read: bool = True  # not of queries, whose labels may be there and are nobody's business
     text: str | None = None
     can_be_named: bool = True  # by options, so that what is wrong may say which
+    are_known: bool = True  # by their names to who is given the rows
 
     def given(self) -> dict[str, Any]:
         """What was chosen, by the names of the options."""
@@ -53,6 +54,17 @@ class Columns:
         others = {*KNOWN, self.label, self.target} | self.ignored
         return [name for name in header if name not in others]
 
+    def in_order(self, header: Sequence[str], first: tuple[str, ...], where: str) -> tuple[str, ...]:
+        """Those columns, in the order of another line's, if there is one. Raises BadFile where they are others."""
+        names = tuple(self.are_inputs(header))
+        if "" in names:
+            hint = ", or leave it out with --ignore ''" * self.can_be_named
+            raise BadFile(f"{where}: a column has no name, as an index has: name it{hint}")
+        if first and (differ := sorted({*names} ^ {*first})):
+            what = "lacks" if differ[0] in first else "has"
+            raise BadFile(f"{where}: {what} {differ[0]!r}, unlike the first line; write null for what is missing")
+        return first or names
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -66,12 +78,16 @@ class Row:
     slots: list[dict[str, Any]] | None = None
     family: str = ""
     split: str = ""
+    columns: tuple[str, ...] = ()  # of which the input is made, if it is
 
 
 def read_lines(data: bytes, kind: str, source: Path, columns: Columns) -> list[Row]:
     """What a file of this content holds, "csv" or "jsonl". Raises BadFile."""
     found = _json_objects(data, source) if kind == "jsonl" else read_cells(data, source, columns)
-    return [_row(cells, where, source, columns) for where, cells in found]
+    rows: list[Row] = []
+    for where, cells in found:
+        rows.append(_row(cells, where, source, columns, rows[0].columns if rows else ()))
+    return rows
 
 
 def read_cells(data: bytes, source: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
@@ -131,8 +147,8 @@ def _json_objects(data: bytes, source: Path) -> Iterator[tuple[str, dict[str, An
         yield where, found
 
 
-def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Row:
-    """A line of a file as a row; what is missing is null."""
+def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns, first: tuple[str, ...]) -> Row:
+    """A line of a file as a row, with its cells in the order of the `first` columns; what is missing is null."""
     label, target = (found.get(name) if name else None for name in columns.named())
     label, target = (None if each == "" else each for each in (label, target))  # a blank cell
     several = label if isinstance(label, list) else [label]
@@ -142,15 +158,17 @@ def _row(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -
         hint = "; --label-column or --target-column names another column" * columns.can_be_named
         raise BadFile(f"{where}: has neither {' nor '.join(filter(None, columns.named()))}{hint}")
     name = found.get("id")
+    value, names = _input(found, where, source, columns, first)
     return Row(
         where,
-        _input(found, where, source, columns),
+        value,
         None if name is None else str(name),
         None if label is None else [str(each) for each in label] if isinstance(label, list) else str(label),
         None if target is None else _target(target, f"{where}: the target"),
         _slots(found, where) if columns.are_read else None,
         str(found.get("family") or ""),
         str(found.get("split") or ""),
+        names,
     )
 
 
@@ -161,24 +179,28 @@ def _slots(found: Mapping[str, Any], where: str) -> list[dict[str, Any]] | None:
     return slots
 
 
-def _input(found: Mapping[str, Any], where: str, source: Path, columns: Columns) -> Input:
+def _input(
+    found: Mapping[str, Any], where: str, source: Path, columns: Columns, first: tuple[str, ...]
+) -> tuple[Input, tuple[str, ...]]:
+    """What the line holds, and the columns that it is made of, if it is made of several."""
     if columns.text is not None:
         if not isinstance(text := found.get(columns.text), str):
             raise BadFile(f"{where}: has no text in {columns.text!r}, which --text-column names")
-        return text
+        return text, ()
     if columns.are_cells and not isinstance(found.get("input"), list):
-        return [_cell(found[name]) for name in columns.are_inputs(list(found))]
+        names = columns.in_order(list(found), first, where)
+        return [_cell(found[name]) for name in names], names
     for name in IMAGES:
         if name in found and name not in columns.ignored:
             path = source.parent / str(found[name])
             if not _is_file(path):
                 raise BadFile(f"{where}: there is no file {str(path)[:MAX_SHOWN]}")
-            return path
+            return path, ()
     for name in TEXTS:
         if name in found and name not in columns.ignored:
-            return _whole(found[name], where, columns)
-    names = columns.are_inputs(list(found))
-    return _whole([found[name] for name in names] or None, where, columns, names)
+            return _whole(found[name], where, columns), ()
+    names = columns.in_order(list(found), first, where)
+    return _whole([found[name] for name in names] or None, where, columns, names), names
 
 
 def _is_file(path: Path) -> bool:

@@ -13,6 +13,7 @@ from service.errors import FieldError, InvalidRequest, ModelNotFound, ModelTaskN
 
 # What a task's inputs are, in what made them ready (storage looks there too), where a model leaves it open.
 FORM = "form"
+COLUMNS = "columns"  # the names of the cells of its inputs, beside that, where a task was told them
 TRANSFERRED = frozenset(("classification", "regression"))  # kinds whose tasks can learn from each other
 TOO_SLOW = frozenset(("gradient", "gradient_regression", "tail"))  # heads that move a network, once for every choice
 LISTED = frozenset(("vector", "table"))  # modalities whose inputs are lists
@@ -69,7 +70,7 @@ class Served:
 
     def takes(self, kind: str, numbers: Sequence[object]) -> bool:
         """Whether this list could be an input of a new task of this kind."""
-        if kind not in self.card.kinds or LISTED.isdisjoint(self.card.modalities):
+        if kind not in self.card.kinds or not self.takes_lists:
             return False
         try:
             self.inputs(cast(Any, numbers))
@@ -81,6 +82,11 @@ class Served:
     def is_slow(self) -> bool:
         """Whether to adapt takes so long that it is always a job."""
         return COMPANION in self.card.card
+
+    @property
+    def takes_lists(self) -> bool:
+        """Whether inputs may be rows of cells."""
+        return not LISTED.isdisjoint(self.card.modalities)
 
     @property
     def transfers(self) -> bool:

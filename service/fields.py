@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
@@ -15,6 +16,7 @@ MAX_ROWS = 100_000  # of one list; the settings are stricter, this one bounds th
 MAX_OUTPUTS = 1_024
 MAX_CELLS = 1_024  # of one row
 MAX_METADATA_BYTES = 16 * 1024
+MAX_COLUMNS = 256  # that have names
 MAX_METADATA_DEPTH = 16
 
 NOT_BLANK = re.compile(r"[^\s\ufeff]")
@@ -113,6 +115,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _are_columns(names: list[str]) -> list[str]:
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+        raise PydanticCustomError("repeated", "{name} is there twice", {"name": repr(twice[:80])})
+    return names
+
+
 def _small_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     level: list[JsonValue] = [metadata]
     for _ in range(MAX_METADATA_DEPTH):
@@ -155,6 +163,17 @@ Text: TypeAlias = Annotated[
     Field(min_length=1, max_length=200, json_schema_extra={"pattern": PATTERN}),
     AfterValidator(_storable),
     AfterValidator(_not_blank),
+]
+Columns: TypeAlias = Annotated[
+    list[Text],
+    Field(
+        fail_fast=True,
+        min_length=1,
+        max_length=MAX_COLUMNS,
+        description="What the cells of each row are called, in their order; once told, a task knows rows by them.",
+        json_schema_extra={"uniqueItems": True},
+    ),
+    AfterValidator(_are_columns),
 ]
 Id: TypeAlias = Annotated[Text, AfterValidator(_addressable)]
 Cursor: TypeAlias = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from service.fields import MAX_ROWS, WHOLE
+from service.fields import MAX_ROWS, WHOLE, Columns
 from service.schemas import MAX_VERSION, Example, Request, Response, Timing
 
 VersionNumber: TypeAlias = Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True), WHOLE]
@@ -19,6 +19,7 @@ class CreateEvaluation(Request):
     examples: Annotated[list[Example], Field(min_length=1, max_length=MAX_ROWS)]
     version: VersionNumber | None = None
     compare_with: VersionNumber | None = None
+    columns: Columns | None = None
 
 
 class Interval(Response):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
+from service.catalog import COLUMNS
 from service.settings import Settings
 from service.storage import trainings
 from service.storage.database import Database
@@ -100,4 +101,4 @@ async def _taught(database: Database, tenant: str, checkpoint: "Checkpoint") -> 
 
 def _fits(task: Trainable, made_by: dict[str, object]) -> bool:
     """Whether its inputs were made ready as this model's are; of old tasks that is not known."""
-    return task.preprocessing == made_by
+    return {**(task.preprocessing or {}), COLUMNS: None} == {**made_by, COLUMNS: None}

@@ -57,10 +57,10 @@ def extend(
     columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
     told = None if names is None else reading.read_names(names)
     with clear_errors(), connect(url) as kshot:
-        rows = [] if source is None else _examples(kshot, task, source, kind, columns)
+        rows, known = ([], {}) if source is None else _examples(kshot, task, source, kind, columns)
         inputs = [row.input for row in rows]
         with clear_errors(partial(reading.placed, rows)), reading.progress("sending examples") as on:
-            more = kshot.extend(task, inputs, label_names=told, on_progress=on, **reading.known(rows))
+            more = kshot.extend(task, inputs, label_names=told, on_progress=on, **known)
     if as_json:
         print_json(more.model_dump(mode="json"))
         return
@@ -144,9 +144,9 @@ def evaluate(
     """Tell how good a task is on examples whose answers are known; --json tells all of it."""
     columns = Columns(label_column, target_column, frozenset(ignore or ()), text=text_column, are_cells=cells)
     with clear_errors(), connect(url) as kshot:
-        rows = _examples(kshot, task, source, kind, columns)
+        rows, known = _examples(kshot, task, source, kind, columns)
         inputs = [row.input for row in rows]
-        known: dict[str, Any] = {name: values for name, values in reading.known(rows).items() if name != "ids"}
+        known.pop("ids", None)
         if none_label is not None and "labels" in known:
             known["labels"] = [None if label == none_label else label for label in known["labels"]]
         with clear_errors(partial(reading.placed, rows)), reading.progress("sending examples") as on:
@@ -157,11 +157,16 @@ def evaluate(
         _tell(found)
 
 
-def _examples(kshot: "Client", task: str, source: Path, kind: str | None, columns: Columns) -> list[Row]:
+def _examples(
+    kshot: "Client", task: str, source: Path, kind: str | None, columns: Columns
+) -> tuple[list[Row], dict[str, Any]]:
+    """What a source holds for the task, and what is known of it, as the client takes it."""
     found = reading.kind_of(source, kind)
     if found == "json":
         fail("A JSON body goes to the service itself; expected a folder, a .csv or a .jsonl.")
-    return Given(source, found, reading.of_task(columns, [found], kshot, task)).examples()
+    columns = reading.of_task(columns, [found], kshot, task)
+    rows = Given(source, found, columns).examples()
+    return rows, reading.known(rows) | reading.names_of(rows, columns)
 
 
 def _tell(found: "Evaluation") -> None:

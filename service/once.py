@@ -43,7 +43,7 @@ def fingerprint(method: str, target: str, body: bytes) -> str:
 
 
 # what answers that tell of a task have had for less long than stored ones are kept
-ADDED: dict[str, Any] = {"prior": None, "transferred_from": [], "expected": None, "suspects": None}
+ADDED: dict[str, Any] = {"prior": None, "transferred_from": [], "expected": None, "suspects": None, "columns": None}
 ADDED_BY_ADAPTING: dict[str, Any] = {"example_ids": [], "truncated_names": [], "suspects": []}
 ADDED_BY_ADAPTING |= {"forgotten": []}
 

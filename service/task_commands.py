@@ -91,6 +91,7 @@ def adapt(
                 columns = reading.of_model(columns, [source_kind], kshot, model)
             rows = [] if source is None else Given(source, source_kind, columns).examples()
             known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
+            known |= reading.names_of(rows, columns)
             known["prior"] = reading.prior_of(prior)
             task = _adapted(kshot, model or _model_for(rows), rows, name=name, **known)
         places = [row.where for row in rows]
@@ -139,8 +140,10 @@ def predict(
             rows += [row for each in zip(sources, kinds, strict=True) for row in Given(*each, columns).queries()]
             if not rows:
                 fail(f"There is nothing to ask about{' in ' * bool(sources)}{', '.join(map(str, sources))}.")
+            rows = reading.aligned(rows)
+            named = reading.names_of(rows, columns)
             with clear_errors(partial(reading.placed, rows)), reading.progress("asking") as show:
-                answer = kshot.predict(task, [row.input for row in rows], on_progress=show)
+                answer = kshot.predict(task, [row.input for row in rows], on_progress=show, **named)
         names = [row.id or row.where for row in rows]
     reading.tell_truncated([names[place] for place in answer.truncated])
     show_lines = showing.print_json_lines if as_json else showing.print_csv if as_csv else showing.print_table

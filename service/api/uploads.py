@@ -31,6 +31,7 @@ AS_JSON = {
     **dict.fromkeys((*INTEGERS, "coverage"), "a number"),
     "transfer": "true or false",
 }  # what else they hold is text
+OF_CELLS = frozenset(("columns",))  # not of forms, whose files are images
 TEXT_OR_JSON = ("prior",)  # JSON where it begins with a brace
 MAX_FIELD_BYTES = 64 * 1024  # of a part that is no file
 
@@ -60,7 +61,7 @@ def takes_either(model: type[BaseModel], files: str) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is read by `json_or_form`."""
     extra = takes(model)
     described = model.model_json_schema(ref_template=REFERENCE)["properties"]
-    fields = {name: sent_as_text(described[name]) for name in model.model_fields if name != files}
+    fields = {name: sent_as_text(described[name]) for name in model.model_fields if name not in {files, *OF_CELLS}}
     schema: dict[str, Any] = {
         "type": "object",
         "description": LABELLED if _is_labelled(files) else ASKED,
@@ -78,7 +79,7 @@ def request_of(model: type[M], files: str, body: bytes, boundary: bytes, setting
     parts = parts_of(body, boundary, max_parts(settings))
     sent = [part for part in parts if part.filename is None]
     rows = [part for part in parts if part.filename is not None]
-    known = set(model.model_fields) - {files}
+    known = model.model_fields.keys() - {files, *OF_CELLS}
     wrong = list(_misplaced(sent, known))
     values = {part.name: _value(part, wrong) for part in sent if part.name in known}
     values[files] = list(_examples(rows, files, wrong)) if _is_labelled(files) else [part.content for part in rows]

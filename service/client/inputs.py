@@ -83,6 +83,11 @@ def labelled(
     return [{"input": row, **_row(given, number)} for number, row in enumerate(encoded)]
 
 
+def names_of(columns: Iterable[object] | None) -> list[str] | None:
+    """Names of columns as they go over the wire; those of a data frame may be numbers."""
+    return None if columns is None else [str(name) for name in columns]
+
+
 def parts(inputs: Sequence[Input], max_inputs: int, max_bytes: int) -> Iterator[Sequence[Input]]:
     """The inputs in their order, as few parts as keep to both limits; what is too large alone is a part alone."""
     first, num_bytes = 0, 0

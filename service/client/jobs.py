@@ -34,6 +34,7 @@ class JobCalls(Calls):
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
+        columns: Iterable[object] | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
@@ -48,6 +49,7 @@ class JobCalls(Calls):
             name=name,
             metadata=metadata,
             prior=prior,
+            columns=columns,
         )
         return (yield from self._later(at("tasks"), request, key=idempotency_key))
 
@@ -62,13 +64,14 @@ class JobCalls(Calls):
         targets: Targets | None = None,
         slots: Slots | None = None,
         ids: Iterable[str] | None = None,
+        columns: Iterable[object] | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Job]:
         """As `extend`, but accepted and done later."""
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
-        request = yield from more_support(examples, label_names)
+        request = yield from more_support(examples, label_names, columns)
         return (yield from self._later(at("tasks", task, "support"), request, key=idempotency_key, if_match=if_match))
 
     @call

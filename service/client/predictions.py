@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from itertools import accumulate, chain
 from typing import Any, cast
 
+from pydantic_core import to_json
+
 from service.client.calling import call
 from service.client.calls import Calls
-from service.client.inputs import Progress, Raw, listed, parts, to_inputs
+from service.client.inputs import Progress, Raw, listed, names_of, parts, to_inputs
 from service.client.refusals import as_invalid_request
 from service.client.requests import at
 from service.client.steps import Steps
@@ -16,7 +18,7 @@ from service.model_tasks import ModelTask
 from service.schemas import CreatePredictions, Input, Limits, Predictions, Task, Timing
 
 MAX_ROUNDS = 8  # in which the answers of older versions are asked for again
-ENVELOPE_BYTES = 1024  # what a body holds besides its inputs, and more
+ENVELOPE_BYTES = 1024  # what a body holds besides its inputs and options, and more
 
 
 class PredictionCalls(Calls):
@@ -30,16 +32,19 @@ class PredictionCalls(Calls):
         *,
         top: int | None = None,
         coverage: float | None = None,
+        columns: Iterable[object] | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[Predictions]:
         """The task's answer to each input; with `top`, only the most probable labels; with `coverage`, sets of labels.
+
+        Of a task that knows its `columns`, rows may have them in another order.
 
         More inputs than one request may hold go in several; all answers are of one version of the task.
         `on_progress(done, total)` is told how many inputs have been answered.
         """
         rows = yield from to_inputs(listed(inputs), self.shrink_px)
         limits = (yield from self._limits()) if len(rows) > 1 else None
-        requests = _requests(rows, {"top": top, "coverage": coverage}, limits)
+        requests = _requests(rows, {"top": top, "coverage": coverage, "columns": names_of(columns)}, limits)
         answers: dict[int, Predictions] = {}
         for _ in range(MAX_ROUNDS):
             newest = max((answer.version for answer in answers.values()), default=0)
@@ -74,8 +79,9 @@ def _path(task: Task | ModelTask | str) -> str:
 
 def _requests(rows: list[Input], asked: dict[str, Any], limits: Limits | None) -> dict[int, CreatePredictions]:
     """The requests for these inputs, by the position of the first input of each."""
-    divided = [rows] if limits is None else parts(rows, limits.max_inputs, limits.max_body_bytes - ENVELOPE_BYTES)
     options = {name: value for name, value in asked.items() if value is not None}
+    envelope = ENVELOPE_BYTES + len(to_json(options))
+    divided = [rows] if limits is None else parts(rows, limits.max_inputs, limits.max_body_bytes - envelope)
     found: dict[int, CreatePredictions] = {}
     first = 0
     for part in divided:

@@ -25,13 +25,17 @@ class SupportCalls(Calls):
         targets: Targets | None = None,
         slots: Slots | None = None,
         ids: Iterable[str] | None = None,
+        columns: Iterable[object] | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[CreatedTask]:
-        """Teach a task more examples, of new labels too, or names of labels: its next version, the ids of examples."""
+        """Teach a task more examples, of new labels too, or names of labels: its next version, the ids of examples.
+
+        Of a task that knows its `columns`, rows may have them in another order.
+        """
         examples = labelled(inputs, self.shrink_px, on_progress, labels=labels, targets=targets, slots=slots, ids=ids)
-        request = yield from more_support(examples, label_names)
+        request = yield from more_support(examples, label_names, columns)
         path = at("tasks", task, "support")
         return (yield from self._write(CreatedTask, path, request, key=idempotency_key, if_match=if_match))
 

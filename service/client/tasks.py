@@ -34,6 +34,7 @@ class TaskCalls(Calls):
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
+        columns: Iterable[object] | None = None,
         idempotency_key: str | None = None,
         on_progress: Progress | None = None,
     ) -> Steps[CreatedTask]:
@@ -42,6 +43,7 @@ class TaskCalls(Calls):
         An image is a path, the bytes of a file, a PIL image or a uint8 array of two axes or three; a vector is a list
         or an array of one axis; a text is a str. Where each label is a list, of any number of labels, the task is
         multilabel. `label_names` says what labels mean, to models that take it; a label with a name needs no example.
+        `columns` names the cells of rows, which later ones may then have in another order.
         `prior` says how often each label is to be expected. With `transfer` the task also learns from earlier tasks of
         the model where that is of use. High `effort` takes seconds to minutes, and a companion of the model.
         """
@@ -55,6 +57,7 @@ class TaskCalls(Calls):
             name=name,
             metadata=metadata,
             prior=prior,
+            columns=columns,
         )
         return (yield from self._write(CreatedTask, at("tasks"), request, key=idempotency_key))
 

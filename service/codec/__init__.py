@@ -9,6 +9,7 @@ from service.codec.answers import (
     regressions,
     write_cursor,
 )
+from service.codec.columns import arranged, column_order, misshapen, num_cells
 from service.codec.files import FileExample, TaskFile, check_rows, pack_task, unpack_task
 from service.codec.frames import Framed, frames, misplaced_slots, slots_of, tags_of
 from service.codec.inputs import ImageLimits, blurred, decode_inputs, has_large, image_bytes, misfits, width
@@ -55,6 +56,7 @@ __all__ = [
     "Targets",
     "TaskFile",
     "Taught",
+    "arranged",
     "blurred",
     "check_count",
     "check_params",
@@ -62,6 +64,7 @@ __all__ = [
     "check_truth",
     "clashing_names",
     "classifications",
+    "column_order",
     "decode_inputs",
     "decode_support",
     "expecting",
@@ -73,8 +76,10 @@ __all__ = [
     "least_for",
     "misfits",
     "misplaced_slots",
+    "misshapen",
     "multilabels",
     "names_of",
+    "num_cells",
     "pack_params",
     "pack_task",
     "path_of_name",

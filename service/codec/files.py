@@ -17,7 +17,7 @@ from service.codec.params import HEADER_KEY, LENGTH_BYTES, DamagedParams, Params
 from service.codec.structure import check_structure
 from service.codec.support import LARGEST, refuse
 from service.errors import FieldError, InvalidRequest
-from service.fields import MAX_ROWS, Id, Metadata, Prior, Target, Text, field_errors
+from service.fields import MAX_ROWS, Columns, Id, Metadata, Prior, Target, Text, field_errors
 from service.schemas import MAX_SLOTS, MAX_VERSION, Kind, Label, Origin, Request, Slot
 from service.settings import Settings
 
@@ -72,6 +72,7 @@ class TaskFile(Request):
     model_digest: Digest
     preprocessing: Metadata
     prior: Prior | None = None
+    columns: Columns | None = None
     temperature: Annotated[float, TEMPERATURES] = 1.0
     outlook: FileOutlook | None = None
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=20), AfterValidator(_rising)] = ()

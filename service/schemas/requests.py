@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.fields import MAX_ROWS, WHOLE, Metadata, Prior, Text
+from service.fields import MAX_ROWS, WHOLE, Columns, Metadata, Prior, Text
 from service.schemas.examples import Example, Input, LabelNames
 from service.schemas.wire import MAX_VERSION, Effort, Request
 
@@ -14,7 +14,8 @@ class CreateTask(Request):
 
     High effort is always a job; the task is then of the model's companion. `prior` says how often each label is to be
     expected of the queries: all alike, as often as among the examples, or as told; without it scores are the model's.
-    With `transfer` it also learns from the tenant's earlier tasks of the model where that is of use.
+    With `transfer` it also learns from the tenant's earlier tasks of the model where that is of use. `columns` name
+    the cells of rows: later ones may have them in another order, and those of other columns are refused.
     """
 
     model: Text
@@ -25,6 +26,7 @@ class CreateTask(Request):
     metadata: Metadata = Field(default_factory=dict)
     prior: Prior | None = None
     transfer: Annotated[bool, Field(strict=True)] = False
+    columns: Columns | None = None
 
 
 class ExtendSupport(Request):
@@ -32,6 +34,7 @@ class ExtendSupport(Request):
 
     support: Annotated[list[Example], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
     label_names: LabelNames = Field(default_factory=dict)
+    columns: Columns | None = None
 
 
 class UpdateTask(Request):
@@ -60,3 +63,4 @@ class CreatePredictions(Request):
     inputs: Annotated[list[Input], Field(min_length=1, max_length=MAX_ROWS)]
     top: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = None
     coverage: Annotated[float, Field(ge=0.5, le=0.99, strict=True)] | None = None
+    columns: Columns | None = None

@@ -28,6 +28,7 @@ class Task(Response):
     num_support: int
     metadata: dict[str, JsonValue]
     prior: Prior | None
+    columns: list[str] | None
     created_at: datetime
     updated_at: datetime
     transferred_from: list[str]

@@ -150,6 +150,7 @@ _WHOLE = (
         Params.digest,
         Task.prior,
         Version.transferred_from,
+        Version.preprocessing,
         Params.outlook,
     )
     .select_from(Task)

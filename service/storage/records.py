@@ -187,4 +187,5 @@ class WholeVersion:
     params_digest: str | None
     prior: Prior | None
     transferred_from: list[str] | None
+    preprocessing: dict[str, Any] | None
     outlook: Outlook | None

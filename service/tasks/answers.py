@@ -5,6 +5,7 @@ from typing import cast
 from service.codec import Role
 from service.schemas import SupportExample, Task, TaskVersion
 from service.storage.records import Member, TaskRecord, VersionRecord
+from service.tasks.columns import columns_of
 
 
 def task_of(record: TaskRecord) -> Task:
@@ -21,6 +22,7 @@ def task_of(record: TaskRecord) -> Task:
         num_support=record.num_support,
         metadata=record.metadata,
         prior=record.prior,
+        columns=columns_of(record),
         created_at=record.created_at,
         updated_at=record.updated_at,
         transferred_from=record.transferred_from,

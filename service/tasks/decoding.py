@@ -58,13 +58,14 @@ class Decoding:
         model: Served,
         kind: Kind,
         deadline: float,
+        order: Sequence[int] | None = None,
     ) -> tuple[Array, Targets]:
         """Rows [S *X] and targets of a support set; names of labels come behind the examples.
 
         Targets first: checking them costs nothing, so what breaks a rule is refused before it is decoded.
         """
         targets = await self.targets(tenant, examples, model, kind, names=names)
-        return await self.taught(tenant, examples, names, model, deadline), targets
+        return await self.taught(tenant, examples, names, model, deadline, order=order), targets
 
     async def taught(
         self,
@@ -75,12 +76,16 @@ class Decoding:
         deadline: float,
         form: str | None = None,
         kept: Array | None = None,
+        order: Sequence[int] | None = None,
     ) -> Array:
-        """Rows [S *X] of examples and of names of labels behind them; `kept` are those that the task has already."""
+        """Rows [S *X] of examples and of names of labels behind them; `kept` are those that the task has already.
+
+        `order` is that of the task's columns in the examples, see codec.column_order.
+        """
         inputs = [*(example.input for example in examples), *(name.input for name in names)]
         paths = {f"support.{len(examples) + n}.input": codec.path_of_name(name.label) for n, name in enumerate(names)}
         try:
-            rows = await self.inputs(tenant, inputs, model, deadline, "support.{}.input", form)
+            rows = await self.inputs(tenant, inputs, model, deadline, "support.{}.input", form, order)
         except InvalidRequest as error:
             raise InvalidRequest.at(
                 [FieldError(paths.get(each.path, each.path), each.message) for each in error.errors]
@@ -126,12 +131,15 @@ class Decoding:
         deadline: float,
         path: str,
         form: str | None = None,
+        order: Sequence[int] | None = None,
     ) -> Array:
         """Rows [B *X] as the model takes them, decoded in turns with other requests. Raises InvalidRequest.
 
         `path` says where the inputs came, see codec.decode_inputs. Of a model of several modalities they must be of
-        this `form`, or all alike.
+        this `form`, or all alike. `order` is that of the task's columns in them, where they are named.
         """
+        if order is not None:
+            codec.refuse(list(codec.misshapen(inputs, len(order), path)))
         decode = partial(
             codec.decode_inputs,
             preprocess=model.inputs,
@@ -144,7 +152,7 @@ class Decoding:
             rows = await self._decoded(tenant, inputs, model, decode, deadline)
         if forms := model.forms(rows):
             codec.refuse(list(codec.misfits(forms, form or forms[0], path)))
-        return rows
+        return rows if order is None else codec.arranged(rows, order, model.inputs)
 
     async def _decoded(
         self, tenant: str, inputs: Sequence[Input], model: Served, decode: Decode, deadline: float

@@ -31,6 +31,7 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.records import TaskRecord, VersionRecord
 from service.tasks.adapting import Spent
+from service.tasks.columns import columns_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, find_version, form_of
 from service.tasks.predicting import Decode, Predicting, frames_of
@@ -79,13 +80,14 @@ class Evaluating:
         asked = [request.version] if request.compare_with is None else [request.version, request.compare_with]
         record, versions = await self._find(tenant, task_id, asked)
         await self._check(request.examples, record, versions[0])
+        order = codec.column_order(request.columns, columns_of(record))
         rows: dict[str, Array] = {}  # by digest: two versions on one model need them once
         used: list[Array] = []
 
         async def decode(model: Served, form: str | None) -> Array:
             if model.digest not in rows:
                 inputs = [example.input for example in request.examples]
-                decoded = self._decoding.inputs(tenant, inputs, model, deadline, "examples.{}.input", form)
+                decoded = self._decoding.inputs(tenant, inputs, model, deadline, "examples.{}.input", form, order)
                 rows[model.digest] = await decoded
             used.append(rows[model.digest])
             return used[-1]

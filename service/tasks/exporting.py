@@ -18,6 +18,7 @@ from service.storage import history, queries, transfers
 from service.storage.database import Database
 from service.storage.records import ExampleRecord, WholeVersion
 from service.tasks.adapting import stored_features, stored_rows
+from service.tasks.columns import columns_of
 from service.tasks.damage import params_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task
@@ -125,6 +126,8 @@ def _task(
     }
     if version.prior is not None:  # readers of before know no such field
         content["prior"] = codec.fitted(version.prior, version.labels or ())
+    if (columns := columns_of(version)) is not None:  # nor this
+        content["columns"] = columns
     if version.outlook is not None and version.outlook != NO_OUTLOOK:  # nor this
         content["outlook"] = codec.write_outlook(version.outlook, [example.example_id for example in examples])
     params, header = params_of(version, engine)
@@ -159,5 +162,7 @@ def _weights(task_id: str, version: WholeVersion, engine: Engine) -> File:
     }
     if version.kind == "frames" and version.params is not None:
         header["slots"] = codec.read_header(version.params)["slots"]
+    if (columns := columns_of(version)) is not None:
+        header["columns"] = columns
     data = codec.pack_params(params, header | provenance_of(version))
     return File(f"{task_id}-v{version.number}.safetensors", data, sha256(data).hexdigest())

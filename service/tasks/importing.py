@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.storage import queries
 from service.storage.records import Fetched, NewTask, NewVersion, TaskRecord
 from service.tasks.adapting import Adapting, Spent, made_task, new_examples, num_slots, refuse_kind, version_of
+from service.tasks.columns import with_columns
 from service.tasks.decoding import Decoding, Targets
 from service.tasks.exporting import FEATURES, INPUTS, PARAMS
 from service.tasks.outlook import foretold
@@ -88,6 +89,7 @@ class Importing:
         examples = new_examples(file.support, 0, sent.rows, features)
         if version.outlook is None:
             version = foretold(version, file.kind, spent.forecast, examples)
+        version = with_columns(version, file.columns)
 
         async def work(session: AsyncSession) -> TaskRecord:
             return await queries.insert_task(session, task, version, examples, datetime.now(UTC))
@@ -143,6 +145,9 @@ class Importing:
         )
         forms = await self._decoding.in_thread(tenant, partial(model.forms, rows))
         codec.refuse(list(codec.misfits(forms, forms[0] if forms else "", f"{INPUTS}.{{}}")))
+        if file.columns is not None:
+            num = codec.num_cells(rows, model.inputs)
+            _refuse_unless(len(file.columns) == num, "columns", f"expected the names of {num} columns")
         codec.refuse(list(codec.misplaced_slots(file.support, rows, "support")))
         names = [(str(file.support[place].label), rows[place].tobytes(), f"support.{place}") for place in named]
         codec.refuse(list(codec.clashing_names([], names)))

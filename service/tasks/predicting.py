@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.storage import history
 from service.storage.database import Database
 from service.storage.records import TaskRecord
+from service.tasks.columns import columns_of
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_asked, form_of
 
@@ -58,11 +59,12 @@ class Predicting:
     async def predict(self, tenant: str, task_id: str, request: CreatePredictions, deadline: float) -> Predictions:
         """Answers of the task's current version to each input."""
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
+        order = await self._order(tenant, task_id, request.columns)
         decoded: list[Array] = []  # once for each model that the task has been on meanwhile
         truncated: list[int] = []
 
         async def decode(model: Served, form: str | None) -> Array:
-            rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}", form)
+            rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}", form, order)
             decoded.append(rows)
             truncated[:] = model.truncated(rows)
             return rows
@@ -76,6 +78,7 @@ class Predicting:
         """Answers of a task that belongs to the model. Raises ModelTaskNotFound."""
         self._catalog.own_task(model, name)
         codec.check_count(len(request.inputs), self._max_inputs, "inputs", "inputs")
+        codec.column_order(request.columns, None)
         rows = await self._decoding.inputs(tenant, request.inputs, model, deadline, "inputs.{}")
         answer = await self._engine.predict_own(tenant, model.digest, name, rows, deadline)
         return await self._predictions(tenant, name, answer, request, rows, model.truncated(rows), scalar=True)
@@ -106,6 +109,13 @@ class Predicting:
         balance = self._engine.balance_of(digest) / answer.temperature
         shared = codec.expecting(scores.probabilities, labels, prior, shots, balance)
         return replace(answer, result=replace(scores, probabilities=shared))
+
+    async def _order(self, tenant: str, task_id: str, sent: Sequence[str] | None) -> list[int] | None:
+        """Where the task's columns are in rows of these. They never change; who names none need not ask for them."""
+        if sent is None:
+            return None
+        async with self._database.read() as session:
+            return codec.column_order(sent, columns_of(await find_asked(session, tenant, task_id)))
 
     async def model_of(self, tenant: str, task_id: str) -> Served:
         """The model that the task is, or lately was, pinned to; its name never changes."""

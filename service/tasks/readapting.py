@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from service import codec
-from service.catalog import FORM, Catalog, Served
+from service.catalog import COLUMNS, FORM, Catalog, Served
 from service.engine.engine import Engine
 from service.errors import CannotReadapt, ModelNotFound, ModelUnavailable
 from service.once import Receipt
@@ -109,7 +109,7 @@ class Readapting:
         """Inputs are stored as a model takes them; what was made ready for another could mean something else."""
         pinned = self._catalog.find(state.record.model_digest)
         made_by = state.record.preprocessing or (pinned and pinned.preprocessing)  # of old rows only the size is known
-        made_by = {name: option for name, option in (made_by or {}).items() if name != FORM}
+        made_by = {name: option for name, option in (made_by or {}).items() if name not in (FORM, COLUMNS)}
         if made_by and made_by != model.preprocessing:
             raise CannotReadapt(f"The task's inputs were made by {made_by}; {model.preprocessing} is needed.")
         cut = cut_ids(state.examples, model.inputs.dtype, model.inputs.shape)

@@ -15,6 +15,7 @@ from service.storage.matching import Match
 from service.storage.records import ExampleRecord
 from service.tasks.adapting import Adapting, Cut, Spent, made_task, new_examples, refuse_names, stored_rows
 from service.tasks.answers import example_of
+from service.tasks.columns import columns_of
 from service.tasks.damage import cut_ids
 from service.tasks.decoding import Decoding
 from service.tasks.finding import find_task, form_of
@@ -70,7 +71,8 @@ class SupportSets:
             if model.digest not in encoded:
                 form = form_of(state.record)
                 kept = stored_rows(state.examples, model) if model.in_own_units else None
-                rows = await self._decoding.taught(tenant, request.support, names, model, deadline, form, kept)
+                order = codec.column_order(request.columns, columns_of(state.record))
+                rows = await self._decoding.taught(tenant, request.support, names, model, deadline, form, kept, order)
                 cut = Cut.of(model, rows, names)
                 encoded[model.digest] = rows, await self._adapting.encode(tenant, model, rows, deadline, spent)
             added = new_examples([*request.support, *names], state.next_ordinal, *encoded[model.digest])

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import codec
 from service.catalog import FORM, Catalog, Served
 from service.engine.engine import Engine
-from service.errors import InvalidRequest, TaskDamaged
+from service.errors import FieldError, InvalidRequest, TaskDamaged
 from service.ids import new_id
 from service.metrics import Metrics
 from service.once import Receipt
@@ -38,6 +38,7 @@ from service.tasks.adapting import (
     refuse_prior,
 )
 from service.tasks.answers import task_of
+from service.tasks.columns import with_columns
 from service.tasks.decoding import Decoding
 from service.tasks.elsewhere import told_elsewhere
 from service.tasks.evaluating import Evaluating
@@ -90,6 +91,7 @@ class Tasks:
             codec.names_of(request.label_names),
         )
         refuse_names(names, model)
+        _refuse_columns(request, model)
         kind = kind_of(request.support, model)
         await self._refuse_news(request, model, kind)
         refuse_prior(request, kind, await self._decoding.targets(tenant, request.support, model, kind, names=names))
@@ -108,13 +110,15 @@ class Tasks:
         model, spent = self._catalog.of(tenant).chosen(request.model, request.effort), Spent()
         kind, names = kind_of(request.support, model), codec.names_of(request.label_names)
         refuse_names(names, model)
+        order = codec.column_order(request.columns, request.columns) if model.takes_lists else None
         await self._refuse_news(request, model, kind)
         await self.quotas.look(tenant, tasks=1, examples=len(request.support) + len(names))
         try:
-            rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline)
+            rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline, order)
         except InvalidRequest as error:
             raise told_elsewhere(error, request.support, kind, self._catalog.of(tenant)) from None
         refuse_prior(request, kind, targets)
+        _refuse_columns(request, model)
         cut, form = Cut.of(model, rows, names), model.made(rows).get(FORM)
         id_, metadata, prior = task_id or new_id("task"), request.metadata, request.prior
         task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
@@ -123,7 +127,7 @@ class Tasks:
             others = await self._transferring.others(tenant, model, kind, targets, form) if request.transfer else []
             version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent, others=others)
             examples = new_examples([*request.support, *names], 0, rows, features)
-            version = foretold(version, kind, spent.forecast, examples)
+            version = with_columns(foretold(version, kind, spent.forecast, examples), request.columns)
 
             async def work(session: AsyncSession) -> TaskRecord:
                 await keep_sources(session, tenant, version)
@@ -209,3 +213,9 @@ class Tasks:
                 raise await why_not(session, tenant, task_id, match)
 
         await self._database.write(work)
+
+
+def _refuse_columns(request: CreateTask, model: Served) -> None:
+    """Raise InvalidRequest for names of columns, if the model's inputs have none."""
+    if request.columns is not None and not model.takes_lists:
+        codec.refuse([FieldError("columns", f"the model {model.card.name} takes no rows of cells")])

@@ -26,6 +26,7 @@ from service.storage.inserts import insert_examples, insert_version
 from service.storage.matching import Match
 from service.storage.readable import damaged_example
 from service.storage.records import ExampleRecord, NewVersion, TaskRecord
+from service.tasks.columns import columns_of, with_columns
 from service.tasks.finding import find_task, find_what_is_left, why_not
 from service.tasks.quotas import Quotas
 from service.tasks.retrying import Lost, until_kept
@@ -173,7 +174,7 @@ class Writing:
         if change.forgotten:
             await transfers.forget_source(session, tenant, task_id, now)
         keys = {"tenant": tenant, "task_id": task_id}
-        await insert_version(session, keys, change.version, now)
+        await insert_version(session, keys, with_columns(change.version, columns_of(state.record)), now)
         await insert_examples(session, keys, change.version, change.added, now)
         if change.encoded:
             await changes.replace_features(session, tenant, task_id, change.version.model_digest, change.encoded)

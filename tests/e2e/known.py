@@ -178,6 +178,7 @@ class Known:
             "num_support": len(self.current.members),
             "metadata": self.metadata,
             "prior": None,
+            "columns": None,
             "transferred_from": list(self.current.sources),
         }
 

@@ -133,6 +133,45 @@ def test_a_csv_is_read_as_its_model_takes_it(kshot: Kshot, tmp_path: Path) -> No
     refused(kshot("predict", "task_0", asked), "no task 'task_0'")
 
 
+def test_columns_are_known_by_their_names(kshot: Kshot, tmp_path: Path) -> None:
+    path, other, lines = tmp_path / "table.csv", tmp_path / "other.csv", tmp_path / "asked.jsonl"
+    path.write_text(
+        "age,calls,plan,y\n20,1,old,stay\n25,0,old,stay\n23,2,new,stay\n60,9,new,go\n65,8,old,go\n61,7,new,go\n"
+    )
+    task = made(kshot("adapt", path, "--model", "tables", "--label-column", "y"))
+
+    def answers(*arguments: object) -> list[str]:
+        found = kshot("predict", task, *arguments, "--csv")
+        return [row["label"] for row in csv.DictReader(io.StringIO(found.stdout))]
+
+    other.write_text("plan,calls,age\nold,1,21\nold,8,64\n")
+    lines.write_text('{"calls": 9, "plan": "new", "age": 62}\n{"age": 22, "plan": "old", "calls": 1}\n')
+    assert answers(other) == ["stay", "go"] and answers(lines) == ["go", "stay"]
+    assert answers(path, lines, "--label-column", "y") == [*["stay"] * 3, *["go"] * 4, "stay"]
+    other.write_text("plan,calls,years\nold,1,21\n")
+    refused(kshot("predict", task, other), "lacks 'age' and has 'years'")
+    refused(kshot("predict", task, lines, other), f"{other}:2", "calls, plan, age")
+    other.write_text("calls,age,plan,y\n8,66,old,go\n")
+    assert kshot("tasks", "extend", task, other, "--label-column", "y").exit_code == 0
+    assert "1 (95%" in kshot("tasks", "evaluate", task, other, "--label-column", "y").stdout
+    assert "columns: age, calls, plan" in kshot("tasks", "show", task).stdout
+    lines.write_text('{"calls": 9, "plan": "new", "age": 62}\n{"age": 22, "plan": "old"}\n')
+    refused(kshot("predict", task, lines), f"{lines}:2", "lacks 'calls'")
+    other.write_text(",calls,age,plan\n0,8,66,old\n")
+    refused(kshot("predict", task, other), "has no name", "--ignore")
+    assert answers(other, "--ignore", "") == ["go"]
+
+
+def test_a_task_without_names_of_columns_is_asked_by_place(kshot: Kshot, tmp_path: Path) -> None:
+    path, asked = tmp_path / "rows.jsonl", tmp_path / "asked.csv"
+    path.write_text("\n".join(json.dumps({"input": [x, 1], "label": "ab"[x > 3]}) for x in (1, 2, 6, 7)))
+    asked.write_text("x,one\n1,1\n7,1\n")
+    task = made(kshot("adapt", path, "--model", "tables"))
+    found = kshot("predict", task, asked, "--csv")
+    assert [row["label"] for row in csv.DictReader(io.StringIO(found.stdout))] == ["a", "b"]
+    assert "by their place" in found.stderr
+
+
 def test_a_model_of_numbers_takes_either_column_for_them(kshot: Kshot, tmp_path: Path) -> None:
     path = tmp_path / "readings.csv"
     path.write_text("\n".join(["raw,y", *(f"{x},{2 * x + 1}" for x in range(-3, 4))]))

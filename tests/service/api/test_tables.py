@@ -1,6 +1,6 @@
 """Rows of tables through HTTP: numbers, words and holes, columns of any number but the same for a task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,70 @@ async def test_how_good_a_table_will_be_is_told(sqlite_url: str) -> None:
     for each in told:
         assert 0 <= each["low"] <= each["accuracy"] <= each["high"] <= 1
     assert told[1]["accuracy"] > 0.8 and told[1]["low"] > told[0]["low"]
+
+
+NAMES = ["length", "colour", "size", "constant"]
+
+
+async def test_columns_are_known_by_their_names(sqlite_url: str, folder: Path) -> None:
+    """The same rows with their cells in another order are the same rows; those of other columns are refused."""
+    turned = [NAMES[place] for place in (1, 3, 0, 2)]
+
+    def turn(cells: Sequence[Any]) -> list[Any]:
+        return [cells[NAMES.index(name)] for name in turned]
+
+    async with serving(sqlite_url, "small", models=folder) as client:
+        made = await client.post("/v1/tasks", json={"model": "small", "support": support(), "columns": NAMES})
+        assert made.status_code == 201 and made.json()["columns"] == NAMES, made.text
+        task: str = made.headers["location"]
+        asked = [row("a", 20), row("b", 21), [None, "red", None, None]]
+        plain = (await client.post(f"{task}/predictions", json={"inputs": asked})).json()["predictions"]
+
+        async def answers(**body: Any) -> Any:
+            answer = await client.post(f"{task}/predictions", json=body)
+            assert answer.status_code == 200, answer.text
+            return answer.json()["predictions"]
+
+        assert await answers(inputs=asked, columns=NAMES) == plain
+        assert await answers(inputs=[*map(turn, asked)], columns=turned) == plain
+        assert await answers(inputs=[*map(turn, asked)]) != plain  # by their place, the cells are others
+        examples = [{"input": turn(row(label, 30)), "label": label} for label in "ab"]
+        known = {"examples": examples, "columns": turned}
+        assert (await client.post(f"{task}/evaluations", json=known)).json()["accuracy"] == 1.0
+        more = [{"input": row(label, 31), "label": label} for label in "ab"]
+        for path, body in (("predictions", {"inputs": asked}), ("support", {"support": more})):
+            for wrong in ([*NAMES[:3], "Constant"], NAMES[:3], [*NAMES, "more"]):
+                assert list(paths(await client.post(f"{task}/{path}", json={**body, "columns": wrong}))) == ["columns"]
+        short = {"inputs": [row("a", 20)[:3]], "columns": NAMES}
+        assert list(paths(await client.post(f"{task}/predictions", json=short))) == ["inputs.0"]
+        other = [{**each, "input": turn(each["input"])} for each in more]
+        first = await client.post(f"{task}/support", json={"support": more, "columns": NAMES})
+        told = await answers(inputs=asked)
+        assert (await client.post(f"{task}/rollback", json={"version": 1})).json()["columns"] == NAMES
+        second = await client.post(f"{task}/support", json={"support": other, "columns": turned})
+        assert (first.status_code, second.status_code) == (201, 201), second.text
+        assert second.json()["columns"] == NAMES and await answers(inputs=asked) == told
+        forgotten = await client.delete(f"{task}/support/{second.json()['example_ids'][0]}")
+        assert forgotten.json()["columns"] == NAMES
+        file = (await client.get(f"{task}/export")).content
+        copied = await client.post(
+            "/v1/tasks/import", content=file, headers={"Content-Type": "application/octet-stream"}
+        )
+        assert copied.status_code == 201 and copied.json()["columns"] == NAMES, copied.text
+
+
+async def test_names_of_columns_are_checked(sqlite_url: str, folder: Path) -> None:
+    async with serving(sqlite_url, "small", "glyphs", models=folder) as client:
+        for wrong in ([], ["a", "a", "b", "c"], [1, 2, 3, 4], ["", "b", "c", "d"], "abcd", ["x" * 201] * 4):
+            body = {"model": "small", "support": support(), "columns": wrong}
+            found = list(paths(await client.post("/v1/tasks", json=body)))
+            assert found and all(path.split(".")[0] == "columns" for path in found)
+        narrow = {"model": "small", "support": support(1), "columns": NAMES[:3]}
+        assert list(paths(await client.post("/v1/tasks", json=narrow))) == ["support.0.input", "support.1.input"]
+        drawn = {"model": "glyphs", "support": support(1), "columns": NAMES}
+        assert list(paths(await client.post("/v1/tasks", json=drawn))) == ["support.0.input", "support.1.input"]
+        task = await made(client)
+        asked = {"inputs": [row("a", 1)], "columns": NAMES}
+        told = await client.post(f"{task}/predictions", json=asked)
+        assert list(paths(told)) == ["columns"] and "without names" in told.text
+        assert (await client.get(task)).json()["columns"] is None
