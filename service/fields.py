@@ -75,8 +75,16 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _message(error: ErrorDetails) -> str:
-    message = MESSAGES.get(error["type"], error["msg"])
+    message = MESSAGES.get(error["type"], error["msg"]) + _hint(error["type"], error["loc"])
     return message.replace("Input should", "should").replace("String should", "should").replace("List should", "should")
+
+
+def _hint(kind: str, location: tuple[int | str, ...]) -> str:
+    """What else an input may have been meant to be."""
+    if kind == "missing" and location[-1] == "image":
+        return ': expected {"image": "<base64>"}; a row of a table is a list of cells, which `columns` names'
+    is_input = "input" in location or "inputs" in location
+    return "; a cell of a table that is missing is null, in Python None" if kind == "finite_number" and is_input else ""
 
 
 def _known(error: ErrorDetails, model: type[BaseModel] | None) -> str:

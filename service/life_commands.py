@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.files import Columns, Row
+from service import columns as by_column
 from service import reading, screen, showing
 from service.reading import Cells, Given, Ignored, Kind, LabelColumn, Names, TargetColumn, TextColumn
 from service.terminal import LOCAL, AsJson, Url, clear_errors, connect, fail, print_json
@@ -166,7 +167,7 @@ def _examples(
         fail("A JSON body goes to the service itself; expected a folder, a .csv or a .jsonl.")
     columns = reading.of_task(columns, [found], kshot, task)
     rows = Given(source, found, columns).examples()
-    return rows, reading.known(rows) | reading.names_of(rows, columns)
+    return rows, reading.known(rows) | by_column.names_of(rows, columns)
 
 
 def _tell(found: "Evaluation") -> None:

@@ -13,7 +13,6 @@ import typer
 
 from models.files import BadFile, Columns, Row
 from service import files
-from service.fields import MAX_COLUMNS
 from service.screen import screen
 from service.terminal import clear_errors, fail
 
@@ -148,32 +147,6 @@ def known(rows: Sequence[Row]) -> dict[str, Any]:
     found = {name: [getattr(row, column) for row in rows] for name, column in columns.items()}
     slots = {"slots": [row.slots or [] for row in rows]} if any(row.slots is not None for row in rows) else {}
     return {name: values for name, values in found.items() if values and values[0] is not None} | slots
-
-
-def aligned(rows: Sequence[Row]) -> list[Row]:
-    """Rows of several files, with cells in the order of the first one's columns."""
-    first = rows[0].columns if rows else ()
-    found = []
-    for row in rows:
-        if row.columns != first and first and row.columns:
-            if {*row.columns} != {*first}:
-                fail(f"{row.where}: the columns are not those of {rows[0].where}, which are {', '.join(first)}.")
-            assert isinstance(row.input, list)
-            cells = dict(zip(row.columns, row.input, strict=True))
-            row = replace(row, input=[cells[name] for name in first], columns=first)
-        found.append(row)
-    return found
-
-
-def names_of(rows: Sequence[Row], columns: Columns) -> dict[str, Any]:
-    """What the cells of rows are called, as the client takes it, where whoever is given them knows them by that."""
-    names = rows[0].columns if rows and all(row.columns == rows[0].columns for row in rows) else ()
-    if not names or len(names) > MAX_COLUMNS:
-        return {}
-    if columns.are_known:
-        return {"columns": names}
-    typer.echo("The task knows no names of columns, so cells are taken by their place.", err=True)
-    return {}
 
 
 def placed(rows: Sequence[Row], text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.files import Columns, Row
+from service import columns as by_column
 from service import files, reading, showing
 from service.reading import (
     Cells,
@@ -90,9 +91,9 @@ def adapt(
             if model is not None:
                 columns = reading.of_model(columns, [source_kind], kshot, model)
             rows = [] if source is None else Given(source, source_kind, columns).examples()
-            known = {"effort": effort, "transfer": transfer, "label_names": told, **reading.known(rows)}
-            known |= reading.names_of(rows, columns)
-            known["prior"] = reading.prior_of(prior)
+            by_column.tell_doubts(rows)
+            known = {"effort": effort, "transfer": transfer, "label_names": told, "prior": reading.prior_of(prior)}
+            known |= reading.known(rows) | by_column.names_of(rows, columns)
             task = _adapted(kshot, model or _model_for(rows), rows, name=name, **known)
         places = [row.where for row in rows]
     _tell_task(task, places, as_json=as_json)
@@ -140,8 +141,8 @@ def predict(
             rows += [row for each in zip(sources, kinds, strict=True) for row in Given(*each, columns).queries()]
             if not rows:
                 fail(f"There is nothing to ask about{' in ' * bool(sources)}{', '.join(map(str, sources))}.")
-            rows = reading.aligned(rows)
-            named = reading.names_of(rows, columns)
+            rows = by_column.aligned(rows)
+            named = by_column.names_of(rows, columns)
             with clear_errors(partial(reading.placed, rows)), reading.progress("asking") as show:
                 answer = kshot.predict(task, [row.input for row in rows], on_progress=show, **named)
         names = [row.id or row.where for row in rows]

@@ -37,6 +37,8 @@ def to_input(raw: Raw, shrink_px: int | None = SHRINK_PX) -> Input:
         raw = PIL.Image.fromarray(raw)
     if isinstance(raw, PIL.Image.Image):
         return Image(image=base64.b64encode(file_of(raw, shrink_px)).decode())
+    if isinstance(raw, int | float | np.number):
+        raise TypeError(f"expected an input, got the number {raw}: of one number it is [{raw}]")
     return [_cell(cell) for cell in raw]
 
 

@@ -32,7 +32,10 @@ Input: TypeAlias = Annotated[
         Annotated[list[Number], Field(fail_fast=True), Tag("<list>")],
         Annotated[Cells, Tag("<cells>")],
     ],
-    by_type("a base64 image object, a text, a list of numbers, or a row of numbers, texts and nulls", has_cells=True),
+    by_type(
+        "a base64 image object, a text, a list of numbers, be it one, or a row of numbers, texts and nulls",
+        has_cells=True,
+    ),
 ]
 
 

@@ -116,7 +116,7 @@ class Tasks:
         try:
             rows, targets = await self._decoding.support(tenant, request.support, names, model, kind, deadline, order)
         except InvalidRequest as error:
-            raise told_elsewhere(error, request.support, kind, self._catalog.of(tenant)) from None
+            raise told_elsewhere(error, request.support, kind, model, self._catalog.of(tenant)) from None
         refuse_prior(request, kind, targets)
         _refuse_columns(request, model)
         cut, form = Cut.of(model, rows, names), model.made(rows).get(FORM)

@@ -162,6 +162,20 @@ def test_columns_are_known_by_their_names(kshot: Kshot, tmp_path: Path) -> None:
     assert answers(other, "--ignore", "") == ["go"]
 
 
+def test_numbers_that_count_as_words_or_classes_are_told_of(kshot: Kshot, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('price,y\n1,a\n2,a\n3,a\n900,b\n"1,000",b\n1100,b\n')
+    told = kshot("adapt", path, "--model", "tables", "--label-column", "y").stderr
+    assert f"column 'price': 1 of 6 cells are no numbers ('1,000' at {path}:6): all are words" in told
+    assert "taken for classes" not in told
+    path.write_text("price,y\n1,1.5\n2,2.5\n3,3\n4,4\n")
+    told = kshot("adapt", path, "--model", "universal", "--label-column", "y").stderr
+    assert "The 4 labels are numbers and are taken for classes" in told and "no numbers" not in told
+    path.write_text("colour,y\nred,0\nblue,1\nred,0\ngreen,1\n")
+    told = kshot("adapt", path, "--model", "tables", "--label-column", "y").stderr
+    assert "taken for classes" not in told and "no numbers" not in told
+
+
 def test_a_task_without_names_of_columns_is_asked_by_place(kshot: Kshot, tmp_path: Path) -> None:
     path, asked = tmp_path / "rows.jsonl", tmp_path / "asked.csv"
     path.write_text("\n".join(json.dumps({"input": [x, 1], "label": "ab"[x > 3]}) for x in (1, 2, 6, 7)))

@@ -184,3 +184,21 @@ async def test_names_of_columns_are_checked(sqlite_url: str, folder: Path) -> No
         told = await client.post(f"{task}/predictions", json=asked)
         assert list(paths(told)) == ["columns"] and "without names" in told.text
         assert (await client.get(task)).json()["columns"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where", "told"),
+    [
+        ("[NaN, 1]", ".0", "a cell of a table that is missing is null"),
+        ('{"length": 1}', ".image", "a row of a table is a list of cells, which `columns` names"),
+        ("1.5", "", "a list of numbers, be it one"),
+    ],
+)
+async def test_it_is_said_how_a_row_is_written(
+    sqlite_url: str, folder: Path, wrong: str, where: str, told: str
+) -> None:
+    body = f'{{"model": "small", "support": [{{"input": {wrong}, "label": "a"}}]}}'
+    async with serving(sqlite_url, "small", models=folder) as client:
+        answer = await client.post("/v1/tasks", content=body, headers={"Content-Type": "application/json"})
+    assert next(paths(answer)) == f"support.0.input{where}"
+    assert told in answer.json()["errors"][0]["message"]

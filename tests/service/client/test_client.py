@@ -148,6 +148,8 @@ async def test_errors_name_the_same_fields_wherever_they_are_found(kshot: Any) -
     with pytest.raises(InvalidRequest) as found_there:
         await told(kshot.adapt("vectors", [[1.0]], labels=["a"]))
     assert [error.path for error in found_there.value.errors] == ["support"]
+    with pytest.raises(TypeError, match=r"it is \[1.5\]"):
+        await told(kshot.adapt("vectors", [1.5], labels=["a"]))
     with pytest.raises(ValueError, match="expected 2 of each"):
         await told(kshot.adapt("vectors", [[1.0], [2.0]], labels=["a"]))
 

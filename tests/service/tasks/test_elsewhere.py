@@ -54,3 +54,10 @@ async def test_dates_are_numbers_for_who_says_since_when(sqlite_url: str) -> Non
     async with serving(sqlite_url, "curves") as client:
         told = await refused(client, "curves", dated)
         assert told == ["should be a valid number; of a date send the days or seconds since some day"] * 2
+
+
+async def test_a_row_unlike_the_others_is_sent_nowhere_else(sqlite_url: str) -> None:
+    ragged: list[dict[str, object]] = [{"input": [1.0] * num, "label": label} for num, label in ((3, "a"), (2, "b"))]
+    async with serving(sqlite_url, "tables", "universal") as client:
+        told = await refused(client, "tables", ragged)
+        assert told == ["expected a row of 3 cells, as the task's other inputs are, got a row of 2 cells"]
