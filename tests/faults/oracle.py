@@ -109,6 +109,7 @@ def _stored(task: "Row[Any]", *rows: "list[Row[Any]]") -> Stored:
         **{name: getattr(task, name) for name in ("id", "name", "model", "kind", "version", "revision", "metadata")},
         **{name: current[name] for name in ("model_digest", "labels", "num_support", "transferred_from")},
         "prior": task.prior,
+        "columns": next((row.preprocessing or {}).get("columns") for row in versions if row.number == task.version),
     }
     own_weights = {row.number: digest_of(row.data) for row in own_params}
     return Stored(
