@@ -22,6 +22,7 @@ class Earlier:
     source: Source
     labels: list[str] | None
     output_dim: int | None
+    preprocessing: dict[str, Any] | None  # what made its inputs ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ async def earlier_tasks(
     Where a model leaves open what its inputs are, those whose inputs are of this form.
     """
     current = and_(Version.task_id == Task.id, Version.number == Task.version)
-    columns = (Task.id, Task.version, Version.num_support, Version.labels, Version.output_dim)
+    columns = (Task.id, Task.version, Version.num_support, Version.labels, Version.output_dim, Version.preprocessing)
     found = (
         select(*columns)
         .join(Version, current)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.catalog import COLUMNS
+from service.storage.earlier import Earlier
 from service.storage.records import NewVersion, TaskRecord, WholeVersion
 
 
-def columns_of(record: TaskRecord | WholeVersion) -> list[str] | None:
+def columns_of(record: TaskRecord | WholeVersion | Earlier) -> list[str] | None:
     """What the columns of the task's rows are called, in their order; none where nobody said."""
     found: list[str] | None = (record.preprocessing or {}).get(COLUMNS)
     return found

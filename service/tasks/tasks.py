@@ -124,7 +124,9 @@ class Tasks:
         task = NewTask(tenant, id_, request.name, model.card.name, kind, metadata, prior)
 
         async def attempt() -> tuple[CreatedTask, int]:
-            others = await self._transferring.others(tenant, model, kind, targets, form) if request.transfer else []
+            others = []
+            if request.transfer:
+                others = await self._transferring.others(tenant, model, kind, targets, form, request.columns)
             version, features = await self._adapting.first(tenant, model, rows, targets, deadline, spent, others=others)
             examples = new_examples([*request.support, *names], 0, rows, features)
             version = with_columns(foretold(version, kind, spent.forecast, examples), request.columns)

@@ -16,6 +16,7 @@ from service.schemas import Kind
 from service.storage.database import Database
 from service.storage.earlier import Earlier, Taught, earlier_tasks, taught_by
 from service.storage.records import Source, TaskRecord
+from service.tasks.columns import columns_of
 from service.tasks.damage import rows_of
 from service.tasks.decoding import Targets
 from service.tasks.finding import form_of
@@ -50,11 +51,13 @@ class Transferring:
         kind: Kind,
         targets: Targets,
         form: str | None,
+        columns: Sequence[str] | None,
         among: Sequence[str] | None = None,
     ) -> list[Other]:
         """The tenant's tasks on this digest, with inputs of this form, that know labels of these, or targets.
 
-        Only those `among` some ids, if any are named. Those with most labels in common first, then the newest.
+        None whose columns are known to be others, or to stand in another order; only those `among` some ids, if any
+        are named. Those with most labels in common first, then the newest.
         """
         if among == [] or not model.transfers or kind not in TRANSFERRED:
             return []
@@ -64,7 +67,7 @@ class Transferring:
             except TaskDamaged as error:  # of one whose form nobody can say
                 log.warning("nothing is learned from other tasks: %s", error)
                 return []
-            chosen = _nearest(earlier, targets)
+            chosen = _nearest([each for each in earlier if _are_alike(columns, columns_of(each))], targets)
             has_features = self._engine.keeps_features(model.digest)
             taught = [
                 await taught_by(session, tenant, each.source, model.digest, has_features=has_features, limit=MAX_ROWS)
@@ -76,7 +79,9 @@ class Transferring:
 
     async def again(self, tenant: str, model: Served, kind: Kind, targets: Targets, record: TaskRecord) -> list[Other]:
         """Those of them that the task, as it was so far, has learned from."""
-        return await self.others(tenant, model, kind, targets, form_of(record), record.transferred_from)
+        return await self.others(
+            tenant, model, kind, targets, form_of(record), columns_of(record), record.transferred_from
+        )
 
 
 def refuse_transfer(model: Served, kind: Kind) -> None:
@@ -85,6 +90,10 @@ def refuse_transfer(model: Served, kind: Kind) -> None:
         codec.refuse([FieldError("transfer", f"new tasks of {model.card.name!r} cannot learn from earlier ones")])
     if kind not in TRANSFERRED:
         codec.refuse([FieldError("transfer", f"a {kind} cannot learn from earlier tasks")])
+
+
+def _are_alike(columns: Sequence[str] | None, others: Sequence[str] | None) -> bool:
+    return columns is None or others is None or columns == others
 
 
 def _nearest(earlier: Sequence[Earlier], targets: Targets) -> list[Earlier]:

@@ -289,3 +289,19 @@ async def test_curves_learn_from_curves(life: Life) -> None:
     await create(life, [{"input": [x], "target": float(x)} for x in range(-5, 5)], model="curves")
     derived = await create(life, line(-2.0, 0.5, 3.0), model="curves", transfer=True)
     assert derived["transferred_from"] == [source["id"]]
+
+
+async def test_rows_of_other_columns_are_not_learned_from(life: Life) -> None:
+    def line(*at: float) -> list[dict[str, Any]]:
+        return [{"input": [x], "target": 7 * np.sin(x + 2) - 90} for x in at]
+
+    own = line(-2.0, 0.5, 3.0)
+    source = await create(life, line(*np.linspace(-4, 4, 13)), model="curves", columns=["volt"])
+    for columns, is_alike in ((["ampere"], False), (["volt"], True), (None, True)):
+        named = {} if columns is None else {"columns": columns}
+        derived = await create(life, own, model="curves", transfer=True, **named)
+        assert (source["id"] in derived["transferred_from"]) == is_alike
+        more = {"support": line(1.0), **named}
+        extended = await life.client.post(f"{path(derived)}/support", json=more)
+        assert (source["id"] in extended.json()["transferred_from"]) == is_alike, extended.text
+        assert (await life.client.delete(path(derived))).status_code == 204
