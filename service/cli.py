@@ -32,6 +32,7 @@ from service.terminal import (
     fail,
     print_json,
     settings_in_force,
+    unknown_settings,
     where_stored,
 )
 
@@ -75,6 +76,8 @@ def serve(
         typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
         typer.echo(AUTHENTICATION[auth])
         typer.echo(where_stored(settings_in_force().database_url))
+        for each in unknown_settings():
+            typer.echo(each, err=True)
 
         # torch's threads sleep when they wait for each other: awake, they would take the cores of the event loop
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -130,6 +133,8 @@ def settings(
         return
     shown = [(name, value, meaning) for name, value, _, meaning in rows(settings_in_force())]
     screen.show(screen.table("setting", "in force", "meaning", rows=shown, whole=["setting"]))
+    for each in unknown_settings():
+        typer.echo(each, err=True)
 
 
 @app.command(epilog="Example: kshot demo --model text")

@@ -11,7 +11,8 @@ PAGE = """\
 # Settings
 
 Read from the environment once, when the service starts. `kshot settings` shows what is in force, and
-`kshot settings --markdown > docs/settings.md` writes this page.
+`kshot settings --markdown > docs/settings.md` writes this page. Other variables that begin with
+`KSHOT_` are ignored; `kshot serve` and `kshot settings` name them.
 
 | variable | default | meaning |
 |---|---|---|

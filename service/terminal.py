@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ Url = Annotated[str, typer.Option(envvar="KSHOT_URL", help="Where the service li
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 SAME = 2  # errors told that say the same
 LOCAL = "http://127.0.0.1:8000"
+OF_COMMANDS = {"KSHOT_URL", "KSHOT_API_KEY", "KSHOT_DATA"}  # read by some, and no settings of the service
 
 
 def connect(url: str) -> "Client":
@@ -45,6 +47,20 @@ def settings_in_force() -> "Settings":
         return Settings()
     except ValidationError as error:
         fail("\n".join(f"KSHOT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
+
+
+def unknown_settings() -> list[str]:
+    """A sentence on each variable that looks like a setting and is none: it is ignored, which may be a surprise."""
+    from service.settings import Settings
+
+    known = {f"KSHOT_{name}".upper() for name in Settings.model_fields}
+    given = {name.upper() for name in os.environ if name.upper().startswith("KSHOT_")}
+    return [_ignored(name, known) for name in sorted(given - known - OF_COMMANDS)]
+
+
+def _ignored(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, sorted(known), 1, 0.75)
+    return f"{name} is no setting, and is ignored." + (f" Is {close[0]} meant?" if close else "")
 
 
 @contextmanager

@@ -114,6 +114,19 @@ def test_serving_says_which_database(served: list[str], monkeypatch: pytest.Monk
     assert "The database is postgresql+psycopg://me:***@host/kshot." in told and served == ["off", "off"]
 
 
+def test_serving_says_what_is_no_setting(served: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KSHOT_PORT", "9000")
+    monkeypatch.setenv("KSHOT_MAX_TENANT_TASK", "5")
+    monkeypatch.setenv("KSHOT_API_KEY", "of commands")
+    monkeypatch.setenv("kshot_cache_mib", "512")
+    for told in (kshot("serve", "--port", "0"), kshot("settings")):
+        assert told.stderr.splitlines() == [
+            "KSHOT_MAX_TENANT_TASK is no setting, and is ignored. Is KSHOT_MAX_TENANT_TASKS meant?",
+            "KSHOT_PORT is no setting, and is ignored.",
+        ]
+    assert served == ["off"]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
