@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+import typer
 
 from benchmarks.page import command, put, table
 from benchmarks.serving.stored import FRESH
@@ -141,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
