@@ -159,7 +159,12 @@ def placed(rows: Sequence[Row], text: str) -> str:
         about = "" if field in (None, "input", "image") else f": {field}"
         return rows[int(position)].where + about + ("" if part is None else f": number {int(part) + 1}")
 
-    return POSITION.sub(place, text)
+    hint = (
+        "\n--ignore leaves a column out; --label-column says which has the labels."
+        if text.startswith("columns: ")
+        else ""
+    )
+    return POSITION.sub(place, text) + hint
 
 
 @contextmanager

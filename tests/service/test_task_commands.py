@@ -150,6 +150,7 @@ def test_columns_are_known_by_their_names(kshot: Kshot, tmp_path: Path) -> None:
     assert answers(path, lines, "--label-column", "y") == [*["stay"] * 3, *["go"] * 4, "stay"]
     other.write_text("plan,calls,years\nold,1,21\n")
     refused(kshot("predict", task, other), "lacks 'age' and has 'years'")
+    refused(kshot("predict", task, path), "has 'y' beyond them", "--label-column says which has the labels")
     refused(kshot("predict", task, lines, other), f"{other}:2", "calls, plan, age")
     other.write_text("calls,age,plan,y\n8,66,old,go\n")
     assert kshot("tasks", "extend", task, other, "--label-column", "y").exit_code == 0
