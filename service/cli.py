@@ -32,7 +32,7 @@ from service.terminal import (
     fail,
     print_json,
     settings_in_force,
-    unknown_settings,
+    tell_unknown_settings,
     where_stored,
 )
 
@@ -76,8 +76,7 @@ def serve(
         typer.echo(f"kshot is starting on {url} (documentation: {url}/docs). Ctrl-C stops it.")
         typer.echo(AUTHENTICATION[auth])
         typer.echo(where_stored(settings_in_force().database_url))
-        for each in unknown_settings():
-            typer.echo(each, err=True)
+        tell_unknown_settings()
 
         # torch's threads sleep when they wait for each other: awake, they would take the cores of the event loop
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -133,8 +132,7 @@ def settings(
         return
     shown = [(name, value, meaning) for name, value, _, meaning in rows(settings_in_force())]
     screen.show(screen.table("setting", "in force", "meaning", rows=shown, whole=["setting"]))
-    for each in unknown_settings():
-        typer.echo(each, err=True)
+    tell_unknown_settings()
 
 
 @app.command(epilog="Example: kshot demo --model text")

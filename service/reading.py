@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHOW_AFTER_S = 1.0
 LINES = frozenset(("csv", "jsonl"))  # files of rows, which are read by what the model takes
 SHOWN = 5  # files of a folder that are passed over
+OF_COLUMNS = "--ignore leaves a column out; --label-column says which has the labels."
 POSITION = re.compile(r"\b(?:support|inputs|examples)\.(\d+)(?:\.(input|label|target|id|image))?(?:\.(\d+))?\b")
 
 Names = Annotated[
@@ -150,7 +151,10 @@ def known(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def placed(rows: Sequence[Row], text: str) -> str:
-    """A sentence of the service with the places in the sender's files instead of positions in the request."""
+    """A sentence of the service with the places in the sender's files instead of positions in the request.
+
+    One about columns is followed by the options that choose them.
+    """
 
     def place(found: re.Match[str]) -> str:
         position, field, part = found.groups()
@@ -159,12 +163,8 @@ def placed(rows: Sequence[Row], text: str) -> str:
         about = "" if field in (None, "input", "image") else f": {field}"
         return rows[int(position)].where + about + ("" if part is None else f": number {int(part) + 1}")
 
-    hint = (
-        "\n--ignore leaves a column out; --label-column says which has the labels."
-        if text.startswith("columns: ")
-        else ""
-    )
-    return POSITION.sub(place, text) + hint
+    said = POSITION.sub(place, text)
+    return f"{said}\n{OF_COLUMNS}" if text.startswith("columns: ") else said
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from service.settings import Settings
+from service.settings import Settings, variable
 
 SECRET = re.compile(r"(://[^:/@]*:|\bpassword=)[^@&]*")  # what follows the name of a user, or is named in the query
 
@@ -27,7 +27,7 @@ folder of `KSHOT_DATA` (default `~/.cache/kshot`).
 def rows(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
     """Variable, value in force, default and meaning of each setting."""
     for name, field in Settings.model_fields.items():
-        yield f"KSHOT_{name.upper()}", _shown(getattr(settings, name)), _shown(field.default), field.description or ""
+        yield variable(name), _shown(getattr(settings, name)), _shown(field.default), field.description or ""
 
 
 def page() -> str:

@@ -9,6 +9,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MIB = 2**20
 
 
+def variable(name: str) -> str:
+    """What a setting is called in the environment."""
+    return f"KSHOT_{name.upper()}"
+
+
 def _split(names: object) -> object:
     return [name.strip() for name in names.split(",") if name.strip()] or None if isinstance(names, str) else names
 

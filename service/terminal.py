@@ -3,9 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -41,26 +40,25 @@ def settings_in_force() -> "Settings":
     """The settings of the environment; what is wrong with them, as sentences that name the variables."""
     from pydantic import ValidationError
 
-    from service.settings import Settings
+    from service.settings import Settings, variable
 
     try:
         return Settings()
     except ValidationError as error:
-        fail("\n".join(f"KSHOT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
+        fail("\n".join(f"{variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()))
 
 
-def unknown_settings() -> list[str]:
-    """A sentence on each variable that looks like a setting and is none: it is ignored, which may be a surprise."""
-    from service.settings import Settings
+def tell_unknown_settings() -> None:
+    """Say on standard error which variables look like settings and are none: they are ignored, which may surprise."""
+    from difflib import get_close_matches
 
-    known = {f"KSHOT_{name}".upper() for name in Settings.model_fields}
-    given = {name.upper() for name in os.environ if name.upper().startswith("KSHOT_")}
-    return [_ignored(name, known) for name in sorted(given - known - OF_COMMANDS)]
+    from service.settings import Settings, variable
 
-
-def _ignored(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, sorted(known), 1, 0.75)
-    return f"{name} is no setting, and is ignored." + (f" Is {close[0]} meant?" if close else "")
+    known = [variable(name) for name in Settings.model_fields]
+    given = {name.upper() for name in os.environ if name.upper().startswith(variable(""))}
+    for name in sorted(given - {*known} - OF_COMMANDS):
+        close = get_close_matches(name, known, 1, 0.75)
+        typer.echo(f"{name} is no setting, and is ignored.{f' Is {close[0]} meant?' if close else ''}", err=True)
 
 
 @contextmanager
