@@ -3,6 +3,9 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from math import prod
+from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,7 @@ MAX_READS = 10_000  # Pillow walks segments and chunks in Python, two to four re
 READ_BYTES = 256  # and one more for so many bytes of a file
 MAX_HEAD_BYTES = 4_000_000  # before the pixels: a camera's notes, a colour profile; Pillow reads tables in Python too
 MAX_NOTES = 16  # of a PNG each may be a thousand times as long as it looks, of a JPEG each is copied with those before
+PNG_HEAD, PNG_SIZE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Struct(">II")
 NOTES = (b"zTXt", b"iTXt", b"iCCP", b"Exif\0\0")
 
 PIXEL_BYTES = 12  # of memory that a decoded pixel takes, turned upright or opaque, with what it is made of
@@ -77,13 +81,20 @@ def decoding_bytes(
 ) -> int:
     """About what `decode_image` will take of memory and, a pixel that is passed over a byte, of time.
 
-    Raises InvalidImage for what it would refuse by its header.
+    Raises InvalidImage for what it would refuse by its header; a PNG's size is read off its bytes, unopened.
     """
+    if (num_pixels := _png_pixels(data)) is not None and num_pixels <= (max_whole_pixels or max_pixels):
+        return num_pixels * (PIXEL_BYTES + 1)
     image = _opened(data, max_pixels, max_whole_pixels)
     num_pixels, is_whole = image.width * image.height, _is_whole(image, data)
     image.draft(None, (draft_px, draft_px))
     kept = WEBP_BYTES if image.format == "WEBP" else PIXEL_BYTES
     return image.width * image.height * kept + num_pixels * (SCAN_BYTES if is_whole and image.format == "JPEG" else 1)
+
+
+def _png_pixels(data: bytes) -> int | None:
+    """How many pixels a PNG says that it has, which must be the first thing in it; none of what is no PNG."""
+    return prod(PNG_SIZE.unpack_from(data, len(PNG_HEAD))) if len(data) > 24 and data.startswith(PNG_HEAD) else None
 
 
 def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:
@@ -192,7 +203,8 @@ class GlyphInput:
         scale = (self.size - 2 * self.margin) / max(right - left, bottom - top)
         width, height = (max(1, round(side * scale)) for side in (right - left, bottom - top))
         sized = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC, box)
-        glyph = _stretched(np.asarray(sized, np.float32))
+        grey = np.asarray(sized)
+        glyph = _stretched(int(grey.max()))[grey]
         x, y = (self.size - width) // 2, (self.size - height) // 2
         frame[y : y + height, x : x + width] = glyph
         return frame
@@ -220,12 +232,14 @@ def _ink_box(ink: Array, longest_px: int) -> tuple[float, float, float, float] |
     peak = int(reduced.max())
     if peak < FAINTEST:
         return None
-    rows, columns = (np.flatnonzero((reduced > INK * peak).any(axis)) * factor for axis in (1, 0))
+    is_ink = reduced > INK * peak
+    rows, columns = (np.flatnonzero(is_ink.any(axis)) * factor for axis in (1, 0))
     right, bottom = min(columns[-1] + factor, ink.shape[1]), min(rows[-1] + factor, ink.shape[0])
     return float(columns[0]), float(rows[0]), float(right), float(bottom)
 
 
-def _stretched(glyph: npt.NDArray[np.float32]) -> Array:
-    """The glyph with its contrast stretched to the full range."""
-    share = glyph / max(1.0, float(glyph.max()))
+@cache
+def _stretched(peak: int) -> Array:
+    """What each level becomes where the contrast up to this peak is stretched to the full range."""
+    share = np.arange(256, dtype=np.float32) / max(1.0, float(peak))
     return (((share - FLOOR) / (CEILING - FLOOR)).clip(0, 1) * 255).round().astype(np.uint8)

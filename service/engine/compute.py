@@ -25,7 +25,7 @@ from service.engine.forecasting import as_told, forecasts, temperature_of
 from service.engine.pace import Pace, timed
 from service.engine.packed import Packed, pack, stack
 from service.engine.scores import host_scores, joined, own_scores
-from service.engine.slices import cuts, pieces, rows_a_slice
+from service.engine.slices import cuts, pieces, rows_a_slice, unit_of
 from service.engine.texts import Texts, keys_of
 from service.engine.threads import Threads
 from service.metrics import Metrics
@@ -54,7 +54,8 @@ class Compute:
         self._threads = Threads(num_threads if device.type == "cpu" else 1)  # a GPU has one queue
         self.texts = Texts(text_bytes, metrics)
         self.checkpoints = checkpoints
-        self.slice_rows = {digest: _slice_rows(found, device) for digest, found in checkpoints.items()}
+        self._unit = unit_of(device, dtype)
+        self.slice_rows = {digest: _slice_rows(found, self._unit) for digest, found in checkpoints.items()}
         self._last_piece: torch.cuda.Event | None = None
         self.learners = {digest: _placed(found, device, dtype) for digest, found in checkpoints.items()}
         self._dtypes = {digest: _dtype_of(learner) for digest, learner in self.learners.items()}
@@ -236,7 +237,7 @@ class Compute:
 
         Behind a lone slice there is no pause: another's slice before the little that is left would double its time.
         """
-        parts = [*cuts(self.checkpoints[digest].inputs, rows, self.device.type, is_bulk=is_bulk)]
+        parts = [*cuts(self.checkpoints[digest].inputs, rows, self._unit, is_bulk=is_bulk)]
         if len(parts) == 1:
             made = [self._made(digest, parts[0][1])]
         else:
@@ -336,9 +337,9 @@ def _lengthened(part: Tensor, length: int) -> Tensor:
     return longer
 
 
-def _slice_rows(checkpoint: Checkpoint, device: torch.device) -> int:
+def _slice_rows(checkpoint: Checkpoint, unit: str) -> int:
     """Rows a slice; where the head holds layers of the encoder, as many as those take at once."""
-    most = rows_a_slice(checkpoint.inputs, device.type)
+    most = rows_a_slice(checkpoint.inputs, unit)
     head = checkpoint.learner.head
     return min(most, head.piece_rows) if isinstance(head, Tail) else most
 

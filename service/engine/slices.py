@@ -5,7 +5,9 @@ from math import prod
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from models.encoders.onednn import has_tiles
 from models.inputs import Input
 from models.inputs.frame import FrameInput
 from models.inputs.mixed import MixedInput
@@ -16,44 +18,50 @@ from service.engine.arrays import Array
 from service.engine.ask import Kind
 
 # By size and not by the clock: the shape of a batch decides in which order sums are taken, and the same request must
-# get the same answer to the last bit after a restart. 16 glyphs of 56 x 56 are some 20 ms of one core.
-SLICE_VALUES = {"cpu": 16 * 56 * 56, "cuda": 1024 * 56 * 56}
-BULK_PARTS = {"cpu": 2, "cuda": 1}  # of such a slice where nobody waits for one of them: predictions come in between
-SLICE_PHOTOS = {"cpu": 4, "cuda": 256}
-SLICE_CELL_ROWS = {"cpu": 64, "cuda": 2048}  # each is held against every row of the support, column by column
-SLICE_TOKENS = {"cpu": 256, "cuda": 32_768}
+# get the same answer to the last bit after a restart. 16 glyphs of 56 x 56 are some 20 ms of one core; a matrix unit
+# takes a third of that for each, and less of more at once: weights are read once a slice.
+SLICE_VALUES = {"cpu": 16 * 56 * 56, "amx": 32 * 56 * 56, "cuda": 1024 * 56 * 56}
+BULK_PARTS = {"cpu": 2, "amx": 2, "cuda": 1}  # of such a slice where nobody waits for one of them: predictions come in between
+SLICE_PHOTOS = {"cpu": 4, "amx": 4, "cuda": 256}
+SLICE_CELL_ROWS = {"cpu": 64, "amx": 64, "cuda": 2048}  # each is held against every row of the support, by columns
+SLICE_TOKENS = {"cpu": 256, "amx": 512, "cuda": 32_768}
 MAX_SLICE_ROWS = 4096
 
 
-def slice_rows(input_shape: Sequence[int], device_type: str) -> int:
+def unit_of(device: torch.device, dtype: torch.dtype) -> str:
+    """What computes there in this type: "cuda", "cpu", or "amx", a CPU's matrix unit."""
+    return "amx" if device.type == "cpu" and dtype == torch.bfloat16 and has_tiles() else device.type
+
+
+def slice_rows(input_shape: Sequence[int], unit: str) -> int:
     """Rows a slice, for a model whose inputs have this shape."""
-    return max(1, min(MAX_SLICE_ROWS, SLICE_VALUES[device_type] // prod(input_shape)))
+    return max(1, min(MAX_SLICE_ROWS, SLICE_VALUES[unit] // prod(input_shape)))
 
 
-def rows_a_slice(inputs: Input, device_type: str) -> int:
+def rows_a_slice(inputs: Input, unit: str) -> int:
     """Rows a slice, for a model with these inputs; of a photograph little is left after the first layer."""
     if isinstance(inputs, TableInput):
-        return SLICE_CELL_ROWS[device_type]
-    return SLICE_PHOTOS[device_type] if isinstance(inputs, PhotoInput) else slice_rows(inputs.shape, device_type)
+        return SLICE_CELL_ROWS[unit]
+    return SLICE_PHOTOS[unit] if isinstance(inputs, PhotoInput) else slice_rows(inputs.shape, unit)
 
 
-def bulk_rows(inputs: Input, device_type: str) -> int:
+def bulk_rows(inputs: Input, unit: str) -> int:
     """The same where what is encoded is adapted to; fewer photographs or texts at once would each cost a tenth more."""
-    rows = rows_a_slice(inputs, device_type)
-    return rows if isinstance(inputs, PhotoInput | TableInput) else max(1, rows // BULK_PARTS[device_type])
+    rows = rows_a_slice(inputs, unit)
+    return rows if isinstance(inputs, PhotoInput | TableInput) else max(1, rows // BULK_PARTS[unit])
 
 
 def cuts(
-    inputs: Input, rows: Array, device_type: str, *, is_bulk: bool = False
+    inputs: Input, rows: Array, unit: str, *, is_bulk: bool = False
 ) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
     """Slices of rows [B *X] for the encoder, and their positions: texts as their input cuts them, others in like parts.
 
     Side by side, a short part would leave its thread without work.
     """
     if isinstance(inputs, TextInput | FrameInput | MixedInput):
-        yield from inputs.cut(rows, SLICE_TOKENS[device_type])
+        yield from inputs.cut(rows, SLICE_TOKENS[unit])
         return
-    most = (bulk_rows if is_bulk else rows_a_slice)(inputs, device_type)
+    most = (bulk_rows if is_bulk else rows_a_slice)(inputs, unit)
     num_parts = max(1, -(-len(rows) // most))
     yield from zip(np.array_split(np.arange(len(rows)), num_parts), np.array_split(rows, num_parts), strict=True)
 
