@@ -22,14 +22,19 @@ from typing import Annotated, Any
 
 import httpx
 import numpy as np
+import torch
 import typer
 from PIL import Image
 
 from benchmarks.page import command, put, table
 from benchmarks.served import serving
+from models.inputs.image import GlyphInput
+from service.engine.device import choose_dtype
+from service.engine.slices import rows_a_slice, unit_of
 from service.settings import Settings
 
-SLICE_IMAGES = 16  # at so many `glyphs` the service cuts on a CPU, however fast that is
+CPU = torch.device("cpu")
+SLICE_IMAGES = rows_a_slice(GlyphInput(), unit_of(CPU, choose_dtype("auto", CPU)))  # a slice, however fast it is
 MANY = 20  # connections of a tenant that floods
 PAUSE_S = 0.02  # of the one that does not, between its requests
 WARM_S = 2.0

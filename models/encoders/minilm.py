@@ -1,7 +1,8 @@
 """MiniLM (Wang et al. 2020) and its family: a small BERT whose weights lie in a base, with a low-rank delta of ours."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +16,11 @@ from models.encoders.onednn import PackedLinear, serves
 EPS = 1e-12
 WORDS, PLACES, KINDS = (f"{name}_embeddings.weight" for name in ("word", "position", "token_type"))
 OPENING = ("LayerNorm.weight", "LayerNorm.bias")
-SHORT = 32  # tokens
+SHORT = 64  # tokens
 ABOVE_STEM = 2  # layers that a task may change with `"effort": "high"`
 WEIGHT = 0.3  # of states that enter a layer in the features, beside the last, which count one
+
+Map: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Linear(nn.Module):
@@ -25,7 +28,6 @@ class Linear(nn.Module):
 
     weight: Tensor
     bias: Tensor
-    packed: PackedLinear | None = None
 
     def __init__(self, weight: Float[Tensor, "O I"], bias: Float[Tensor, "O"], rank: int) -> None:
         super().__init__()
@@ -39,8 +41,6 @@ class Linear(nn.Module):
 
     def forward(self, states: Float[Tensor, "*S I"]) -> Float[Tensor, "*S O"]:
         """What the base and the delta make of the states."""
-        if self.packed is not None and serves(states):
-            return self.packed(states)
         base = F.linear(states, self.weight, self.bias)
         return base if self.is_fused else base + F.linear(F.linear(states, self.down), self.up)
 
@@ -49,11 +49,6 @@ class Linear(nn.Module):
         if not self.is_fused:
             self.weight = self.weight + self.up.detach() @ self.down.detach()
             self.is_fused = True
-
-    def pack(self) -> None:
-        """Keep it packed too, see models.encoders.onednn; once it is fused."""
-        if self.is_fused and self.packed is None:
-            self.packed = PackedLinear.of(self.weight, self.bias)
 
     def plain(self) -> nn.Linear:
         """The same as a layer of torch's, its weights copied."""
@@ -89,6 +84,8 @@ class Norm(nn.Module):
 class Layer(nn.Module):
     """Self-attention and two linear layers, each added to what it got, and normalised."""
 
+    packed: "Packed | None" = None
+
     def __init__(self, weights: Mapping[str, Tensor], heads: int, rank: int) -> None:
         super().__init__()
 
@@ -105,21 +102,54 @@ class Layer(nn.Module):
 
     def forward(self, states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         """The states one layer up; padded tokens are seen by none."""
-        B, L, D = states.shape
-        query, key, value = (
-            part(states).view(B, L, self.heads, D // self.heads).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
-        )
-        mixed = _attended(query, key, value, mask[:, None, None])
-        states = self.attended(states + self.out(mixed.transpose(1, 2).reshape(B, L, D)))
-        upper: Tensor = self.norm(states + self.narrow(F.gelu(self.wide(states))))
+        out: Map
+        wide: Map
+        narrow: Map
+        if self.packed is not None and serves(states):
+            query, key, value = self.packed.joint(states).chunk(3, -1)
+            out, wide, narrow = self.packed.out, self.packed.wide, self.packed.narrow
+        else:
+            query, key, value = self.query(states), self.key(states), self.value(states)
+            out, wide, narrow = self.out, self.wide, self.narrow
+        states = self.attended(states + out(self._attended(query, key, value, mask)))
+        upper: Tensor = self.norm(states + narrow(F.gelu(wide(states))))
         return upper
+
+    def _attended(
+        self,
+        query: Float[Tensor, "B L D"],
+        key: Float[Tensor, "B L D"],
+        value: Float[Tensor, "B L D"],
+        mask: Bool[Tensor, "B L"],
+    ) -> Float[Tensor, "B L D"]:
+        B, L, D = query.shape
+        query, key, value = (part.view(B, L, self.heads, -1).transpose(1, 2) for part in (query, key, value))
+        return _attended(query, key, value, mask[:, None, None]).transpose(1, 2).reshape(B, L, D)
+
+    def pack(self) -> None:
+        """Keep it packed too, see models.encoders.onednn; once it is fused."""
+        parts = self.query, self.key, self.value, self.out, self.wide, self.narrow
+        if self.packed is None and all(isinstance(part, Linear) and part.is_fused for part in parts):
+            joint = PackedLinear.of(
+                *(torch.cat([getattr(part, name) for part in parts[:3]]) for name in ("weight", "bias"))
+            )
+            self.packed = Packed(joint, *(PackedLinear.of(part.weight, part.bias) for part in parts[3:]))
 
     def plain(self) -> "Layer":
         """The same of layers of torch's."""
         layer = copy.copy(self)
+        layer.packed = None
         layer._modules = {name: part.plain() for name, part in self._modules.items()}  # type: ignore[union-attr,operator]
         return layer
+
+
+class Packed(NamedTuple):
+    """The linear layers of a layer, packed to serve."""
+
+    joint: PackedLinear  # query, key and value
+    out: PackedLinear
+    wide: PackedLinear
+    narrow: PackedLinear
 
 
 class MiniLM(nn.Module):
@@ -248,9 +278,9 @@ def _attended(
         return F.scaled_dot_product_attention(query, key, value, mask)
     B, H, L, E = query.shape
     query, key, value = (part.reshape(B * H, L, E) for part in (query, key, value))
-    scores = torch.bmm(key, query.mT).view(B, H, L, L) / E**0.5  # a softmax along columns takes rows at once
-    shares = scores.masked_fill(~mask.mT, -torch.inf).softmax(2)
-    return torch.bmm(shares.view(B * H, L, L).mT, value).view(B, H, L, E)
+    scores = torch.bmm(key, query.mT).transpose(0, 1).float().view(L, B, H, L) / E**0.5
+    shares = scores.masked_fill_(~mask.permute(3, 0, 1, 2), -torch.inf).softmax(0)  # of many columns at once
+    return torch.bmm(shares.bfloat16().view(L, B * H, L).permute(1, 2, 0), value).view(B, H, L, E)
 
 
 def _mean(states: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B D"]:

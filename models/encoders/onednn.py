@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 USUAL_ROWS, USUAL_PICTURES = 256, 32  # in a batch: by that oneDNN chooses a layout, which serves others too
-TILE_ROWS = 16  # of Intel's matrix unit (AMX): maps of fewer places do not keep it busy one by one
+ABREAST, FEW_PLACES = 4, 16  # maps side by side, where each has so few: a row of Intel's matrix unit (AMX)
 
 
 @runtime_checkable
@@ -66,14 +66,9 @@ class PackedLinear:
         """Itself, which nobody changes."""
         return self
 
-    def __call__(self, states: Float[Tensor, "*S I"], then: str = "none") -> Float[Tensor, "*S O"]:
-        """What the layer makes of the states; then "relu", say."""
-        made: Tensor = torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, then, [], "")
-        return made
-
-    def added(self, states: Float[Tensor, "*S I"], to: Float[Tensor, "*S O"]) -> Float[Tensor, "*S O"]:
-        """What the layer makes of the states, and others added to it before that is rounded."""
-        made: Tensor = torch.ops.mkldnn._linear_pointwise.binary(states, to, self.weight, self.bias, "add")
+    def __call__(self, states: Float[Tensor, "*S I"]) -> Float[Tensor, "*S O"]:
+        """What the layer makes of the states."""
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "none", [], "")
         return made
 
 
@@ -87,7 +82,7 @@ class PackedConv:
     weight: Tensor
     bias: Tensor
     sizes: tuple[Any, ...]  # padding, stride, dilation, groups
-    packed: dict[torch.Size, Tensor | PackedLinear] = field(default_factory=dict)  # by the height and width of maps
+    packed: dict[torch.Size, Tensor] = field(default_factory=dict)  # by the height and width of maps
 
     @classmethod
     def of(cls, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> "PackedConv":
@@ -107,53 +102,50 @@ class PackedConv:
     def __call__(self, maps: Float[Tensor, "B C H W"], then: str = "none") -> Float[Tensor, "B C2 H2 W2"]:
         """The maps convolved; then "relu", say."""
         weight = self._for(maps.shape)
-        if isinstance(weight, PackedLinear):
-            return _maps(weight(_patches(maps), then))
         made: Tensor = torch.ops.mkldnn._convolution_pointwise(maps, weight, self.bias, *self.sizes, then, [], "")
         return made
 
     def added(self, maps: Float[Tensor, "B C H W"], to: Float[Tensor, "B C2 H2 W2"]) -> Float[Tensor, "B C2 H2 W2"]:
         """The maps convolved and added to others, maybe in their place; what is negative of the sum is nothing."""
+        if not self._takes_abreast(maps):
+            return self._added(maps, to)
+        return _one_by_one(self._added(_abreast(maps), _abreast(to)), len(maps))
+
+    def _takes_abreast(self, maps: Float[Tensor, "B C H W"]) -> bool:
+        """Whether oneDNN would read all weights for each of the maps, and fill a part of a tile with it."""
+        is_plain = self.sizes == ([1, 1], [1, 1], [1, 1], 1) and self.weight.shape[2:] == (3, 3)
+        return is_plain and has_tiles() and maps.shape[2:].numel() <= FEW_PLACES and len(maps) >= ABREAST
+
+    def _added(self, maps: Float[Tensor, "B C H W"], to: Float[Tensor, "B C2 H2 W2"]) -> Float[Tensor, "B C2 H2 W2"]:
         weight = self._for(maps.shape)
-        if isinstance(weight, PackedLinear):
-            return _maps(weight.added(_patches(maps), to.permute(0, 2, 3, 1)).relu_())
         both: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
             to, maps, weight, self.bias, *self.sizes, "add", 1.0, "relu", [], ""
         )
         return both
 
-    def _for(self, shape: torch.Size) -> Tensor | PackedLinear:
+    def _for(self, shape: torch.Size) -> Tensor:
         """The weights for maps of this shape."""
         found = self.packed.get(shape[2:])
         if found is None:
-            found = self._linear() if self._is_better_as_products(shape) else self._packed_for(shape)
+            whole = self.weight.to(memory_format=torch.channels_last).to_mkldnn()
+            found = torch.ops.aten.mkldnn_reorder_conv2d_weight(whole, *self.sizes, [USUAL_PICTURES, *shape[1:]])
             self.packed.clear()
             self.packed[shape[2:]] = found
         return found
 
-    def _packed_for(self, shape: torch.Size) -> Tensor:
-        whole = self.weight.to(memory_format=torch.channels_last).to_mkldnn()
-        packed: Tensor = torch.ops.aten.mkldnn_reorder_conv2d_weight(whole, *self.sizes, [USUAL_PICTURES, *shape[1:]])
-        return packed
 
-    def _is_better_as_products(self, shape: torch.Size) -> bool:
-        """Whether oneDNN would read all weights again for each picture, to fill a part of a tile."""
-        is_plain = self.sizes == ([1, 1], [1, 1], [1, 1], 1) and self.weight.shape[2:] == (3, 3)
-        return has_tiles() and is_plain and shape[2:].numel() <= TILE_ROWS
-
-    def _linear(self) -> PackedLinear:
-        return PackedLinear.of(self.weight.permute(0, 2, 3, 1).flatten(1), self.bias)
+def _abreast(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B4 C H W4"]:
+    """Maps side by side, with a column of nothing behind each; what is missing of the last few is nothing too."""
+    missing, (C, H, W) = -len(maps) % ABREAST, maps.shape[1:]
+    places = F.pad(maps.permute(0, 2, 3, 1), (0, 0, 0, 1, 0, 0, 0, missing)).view(-1, ABREAST, H, W + 1, C)
+    return places.transpose(1, 2).reshape(-1, H, ABREAST * (W + 1), C).permute(0, 3, 1, 2)
 
 
-def _patches(maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W 9*C"]:
-    """What lies round each place of the maps: all channels of each neighbour, whose order is that of memory."""
-    height, width = maps.shape[2:]
-    places = F.pad(maps, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-    return places.unfold(1, height, 1).unfold(2, width, 1).permute(0, 4, 5, 1, 2, 3).flatten(3)
-
-
-def _maps(places: Float[Tensor, "B H W C"]) -> Float[Tensor, "B C H W"]:
-    return places.permute(0, 3, 1, 2)
+def _one_by_one(wide: Float[Tensor, "B4 C H W4"], num: int) -> Float[Tensor, "B C H W"]:
+    """So many maps that were side by side."""
+    C, H = wide.shape[1:3]
+    places = wide.permute(0, 2, 3, 1).view(len(wide), H, ABREAST, -1, C)[:, :, :, :-1]
+    return places.transpose(1, 2).flatten(0, 1)[:num].permute(0, 3, 1, 2)
 
 
 @cache

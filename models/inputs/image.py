@@ -83,7 +83,9 @@ def decoding_bytes(
 
     Raises InvalidImage for what it would refuse by its header; a PNG's size is read off its bytes, unopened.
     """
-    if (num_pixels := _png_pixels(data)) is not None and num_pixels <= (max_whole_pixels or max_pixels):
+    num_pixels = _png_pixels(data)
+    if num_pixels is not None and num_pixels <= min(max_pixels, max_whole_pixels or max_pixels):
+        _refuse_notes(data)
         return num_pixels * (PIXEL_BYTES + 1)
     image = _opened(data, max_pixels, max_whole_pixels)
     num_pixels, is_whole = image.width * image.height, _is_whole(image, data)
@@ -99,8 +101,7 @@ def _png_pixels(data: bytes) -> int | None:
 
 def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:
     """The header alone is read."""
-    if sum(map(data.count, NOTES)) > MAX_NOTES:
-        raise InvalidImage(f"the image holds more than {MAX_NOTES} notes of a camera, or compressed ones")
+    _refuse_notes(data)
     file = _File(data)
     try:
         image = Image.open(file, formats=FORMATS)
@@ -119,6 +120,11 @@ def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image
     if image.format == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
         raise InvalidImage(f"the image has more than {MAX_SCANS} scans")
     return image
+
+
+def _refuse_notes(data: bytes) -> None:
+    if sum(map(data.count, NOTES)) > MAX_NOTES:
+        raise InvalidImage(f"the image holds more than {MAX_NOTES} notes of a camera, or compressed ones")
 
 
 def _is_whole(image: Image.Image, data: bytes) -> bool:

@@ -9,7 +9,7 @@ from torch import nn
 
 from models.encoders import onednn
 from models.encoders.minilm import MiniLM
-from models.encoders.onednn import PackedConv, PackedLinear, pack_weights
+from models.encoders.onednn import PackedConv, pack_weights
 from models.encoders.resnet import ResNet
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
     encoder = MiniLM(None, heads=4, last=2, sizes=(50, 64, 128)).requires_grad_(False).to(torch.bfloat16)
     before = encoder(tokens)
     pack_weights(encoder, torch.bfloat16, CPU)
-    assert encoder.layers[0].wide.packed is not None  # type: ignore[union-attr]
+    assert encoder.layers[0].packed is not None
     assert torch.equal(encoder(tokens), before)
     assert torch.equal(copy.deepcopy(encoder)(tokens), before)
 
@@ -75,21 +75,24 @@ def test_texts_are_the_same_to_the_bit(num_texts: int) -> None:
 @torch.inference_mode()
 @pytest.mark.parametrize("tiles", [True, False])
 @pytest.mark.parametrize("side", [2, 4, 5])
-def test_small_maps_are_convolved_alike(monkeypatch: pytest.MonkeyPatch, side: int, tiles: bool) -> None:
-    monkeypatch.setattr(onednn, "has_tiles", lambda: tiles)
-    conv, norm = nn.Conv2d(32, 48, 3, padding=1, bias=False), nn.BatchNorm2d(48).eval()
+@pytest.mark.parametrize("num", [0, 1, 2, 7, 16])
+def test_small_maps_are_convolved_each_as_alone(
+    monkeypatch: pytest.MonkeyPatch, num: int, side: int, tiles: bool
+) -> None:
+    conv, norm = nn.Conv2d(64, 48, 3, padding=1, bias=False), nn.BatchNorm2d(48).eval()
     norm.running_mean, norm.bias = torch.randn(48), nn.Parameter(torch.randn(48))
     maps, others = (
-        torch.randn(7, num, side, side, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
-        for num in (32, 48)
+        torch.randn(num, width, side, side, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+        for width in (64, 48)
     )
-    packed = PackedConv.of(conv, norm)
-    exact = norm(conv(maps.float()))
-    made, added = packed(maps, "relu"), packed.added(maps, others.clone())
-    assert isinstance(packed.packed[maps.shape[2:]], PackedLinear) == (tiles and side <= 4)
-    assert (made - exact.relu()).norm() < NEAR * exact.norm()
-    assert (added - (exact + others).relu()).norm() < NEAR * exact.norm()
-    assert all(torch.equal(packed(each[None], "relu")[0], its) for each, its in zip(maps, made, strict=True))
+    packed, alone = PackedConv.of(conv, norm), PackedConv.of(conv, norm)
+    monkeypatch.setattr(onednn, "has_tiles", lambda: tiles)
+    made = packed.added(maps, others.clone())
+    exact = (norm(conv(maps.float())) + others).relu()
+    assert (made - exact).norm() <= NEAR * exact.norm()
+    assert made.shape == exact.shape
+    monkeypatch.setattr(onednn, "has_tiles", lambda: False)
+    assert all(torch.equal(alone.added(maps[n : n + 1], others[n : n + 1].clone())[0], made[n]) for n in range(num))
 
 
 def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
