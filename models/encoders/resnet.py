@@ -76,9 +76,10 @@ class ResNet(nn.Module):
         """The pictures turned by each angle, all in one batch; as they are, when there are no angles, or none."""
         if not self.views_deg or not len(pictures):
             return pictures
-        views = pictures.repeat(len(self.views_deg), 1, 1, 1)
-        grid = _turned(self.views_deg, tuple(pictures.shape[2:]), pictures.device).repeat_interleave(len(pictures), 0)
-        return F.grid_sample(views, grid, align_corners=False)
+        size = pictures.shape[2:]
+        grid = _turned(self.views_deg, tuple(size), pictures.device)
+        planes = pictures.transpose(0, 1).expand(len(grid), -1, -1, -1)  # channels: where to look is found once for all
+        return F.grid_sample(planes, grid, align_corners=False).reshape(-1, 1, *size)
 
 
 @lru_cache(16)  # it costs more than looking at a picture there

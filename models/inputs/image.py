@@ -210,7 +210,7 @@ class GlyphInput:
         width, height = (max(1, round(side * scale)) for side in (right - left, bottom - top))
         sized = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC, box)
         grey = np.asarray(sized)
-        glyph = _stretched(int(grey.max()))[grey]
+        glyph = _stretched(int(grey.max())).take(grey)
         x, y = (self.size - width) // 2, (self.size - height) // 2
         frame[y : y + height, x : x + width] = glyph
         return frame
