@@ -21,11 +21,8 @@ from service.engine.ask import Kind
 # get the same answer to the last bit after a restart. 16 glyphs of 56 x 56 are some 20 ms of one core; a matrix unit
 # takes a third of that for each, and less of more at once: weights are read once a slice.
 SLICE_VALUES = {"cpu": 16 * 56 * 56, "amx": 32 * 56 * 56, "cuda": 1024 * 56 * 56}
-BULK_PARTS = {
-    "cpu": 2,
-    "amx": 2,
-    "cuda": 1,
-}  # of such a slice where nobody waits for one of them: predictions come in between
+# parts of such a slice where nobody waits for one of them: predictions come in between
+BULK_PARTS = {"cpu": 2, "amx": 2, "cuda": 1}
 SLICE_PHOTOS = {"cpu": 4, "amx": 4, "cuda": 256}
 SLICE_CELL_ROWS = {"cpu": 64, "amx": 64, "cuda": 2048}  # each is held against every row of the support, by columns
 SLICE_TOKENS = {"cpu": 256, "amx": 512, "cuda": 32_768}
