@@ -22,6 +22,7 @@ from service.engine.pace import Pace
 from service.engine.packed import pack
 from service.engine.room import Room
 from service.engine.scheduler import Job, Scheduler
+from service.engine.threads import of_torch
 from service.engine.turns import Batch, Lane
 from service.engine.worker import ALL, APART, Worker
 from service.errors import ComputationFailed, DeadlineExceeded, NotReady
@@ -121,7 +122,7 @@ class Engine:
     def _worker(self, on_end: Callable[[], object]) -> Worker:
         return Worker(
             apart=APART if self._compute.device.type == "cpu" else [ALL],
-            num_threads=choose_num_threads(self._settings),
+            num_threads=of_torch(choose_num_threads(self._settings)),
             slice_ms=self._settings.slice_ms,
             on_begin=lambda batch: self._loop.call_soon_threadsafe(self._begin, batch),
             on_over=lambda batch: self._loop.call_soon_threadsafe(self._end, batch),

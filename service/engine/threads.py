@@ -17,17 +17,21 @@ Calls: TypeAlias = "SimpleQueue[Callable[[], None] | None]"
 MOST = 4  # pieces at once: each takes memory of its own
 
 
+def of_torch(num_threads: int) -> int:
+    """How many of torch's own compute a piece, a lone one too: for operations of microseconds they wait in vain."""
+    return max(1, num_threads // MOST)
+
+
 class Threads:
     """A few pieces at once, the thread that asks does one of them; in a pause none goes on.
 
-    So many threads, and no more, compute at any time for one that asks: the pieces share them, a lone one has all of
-    them, by torch. Whoever asks has others of its own, which have its priority and end with it. A process that ends
+    So many threads, and no more, compute at any time for one that asks, who has of torch's what `of_torch` says, as
+    each piece has. Whoever asks has others of its own, which have its priority and end with it. A process that ends
     does not wait for them, as an executor's would make it: an operation may never return.
     """
 
     def __init__(self, num_threads: int) -> None:
-        self._num_threads = num_threads
-        self._num = min(num_threads, MOST)
+        self._each, self._num = of_torch(num_threads), min(num_threads, MOST)
         self._own = threading.local()
 
     def abreast(self, works: Sequence[Generator[None, None, Result]]) -> Generator[None, None, list[Result]]:
@@ -47,14 +51,12 @@ class Threads:
         """What each returns; raises what one of them raises, when all have ended."""
         if len(calls) == 1:
             return [calls[0]()]
-        mode, threads = torch.is_inference_mode_enabled(), self._num_threads // len(calls)
-        others = [self._submitted(partial(_as_here, call, mode, threads)) for call in calls[1:]]
-        torch.set_num_threads(threads)
+        mode = torch.is_inference_mode_enabled()
+        others = [self._submitted(partial(_as_here, call, mode, self._each)) for call in calls[1:]]
         try:
             own = calls[0]()
         finally:
             wait(others)
-            torch.set_num_threads(self._num_threads)
         return [own, *(each.result() for each in others)]
 
     def _submitted(self, call: Callable[[], Result]) -> Future[Result]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.pauses import at_once
-from service.engine.threads import Threads
+from service.engine.threads import Threads, of_torch
 
 WAIT_S = 20.0  # for what comes at once where it comes at all
 NAME = "kshot-beside"
@@ -77,7 +77,15 @@ def test_each_comes_to_what_it_comes_to_alone(num: int) -> None:
     assert [number for number, *_ in made] == list(range(7)) and seen.most == num
     assert all(is_inference for *_, is_inference in made)
     assert num_pauses <= 13 and (num == 1 or num_pauses < 13)
-    assert torch.get_num_threads() == (num if num > 1 else before)
+    assert torch.get_num_threads() == before
+    assert {threads for _, threads, _ in made} <= {before, 1}
+
+
+def test_each_piece_has_as_many_threads_of_torch_as_beside_others() -> None:
+    assert [of_torch(num) for num in (1, 2, 4, 7, 8, 16)] == [1, 1, 1, 1, 2, 4]
+    torch.set_num_threads(of_torch(8))
+    steps = Threads(8).abreast([Seen(1).work(number, 1) for number in range(1, 4)])
+    assert [threads for _, threads, _ in at_once(steps)] == [2, 2, 2]
 
 
 def broken(error: Exception) -> Generator[None, None, tuple[int, int, bool]]:
