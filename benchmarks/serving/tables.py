@@ -1,6 +1,5 @@
 """The tables of the page, of what was measured so far."""
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from benchmarks.page import put, table
 from benchmarks.serving.aims import PARTS, all_aims, costs
 from benchmarks.serving.cells import Cell, Figures, Kept, median
 from benchmarks.serving.plan import MODELS, every_cell
+from models.training.evaluate import hardware
 
 HEAD = ("cell", "arm", "answers/s", "spread", "p50 ms", "p95", "p99", "CPU-ms an answer", "resident MiB", "no answer")
 LIMITS = ("CPU-ms", *PARTS, "these", "forecasts", "kshot", "of these")
@@ -19,7 +19,7 @@ PAUSE = timedelta(minutes=30)  # between cells of one run and those of another
 def write(page: Path, kept: Kept, told: str) -> None:
     """Write anew what there is something of."""
     caption = (
-        f"`{told}`, {os.cpu_count()} cores, SQLite, API keys on, durable as shipped, no log of "
+        f"`{told}`, {hardware()}, SQLite, API keys on, durable as shipped, no log of "
         "requests. What is measured has one core, with all of its processes, and the load generator the other; or both "
         "have all (cells that say so); there kshot has as many threads as it takes by itself, each rival a worker of "
         "one thread a core. Closed loops, one input a request, none like another; each answer counts "
