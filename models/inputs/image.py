@@ -95,8 +95,9 @@ def decoding_bytes(
 
 
 def _png_pixels(data: bytes) -> int | None:
-    """How many pixels a PNG says that it has, which must be the first thing in it; none of what is no PNG."""
-    return prod(PNG_SIZE.unpack_from(data, len(PNG_HEAD))) if len(data) > 24 and data.startswith(PNG_HEAD) else None
+    """How many pixels a PNG says that it has, if it says so once and first: of several sizes Pillow takes the last."""
+    is_sure = len(data) >= len(PNG_HEAD) + PNG_SIZE.size and data.startswith(PNG_HEAD) and data.count(b"IHDR") == 1
+    return prod(PNG_SIZE.unpack_from(data, len(PNG_HEAD))) if is_sure else None
 
 
 def _opened(data: bytes, max_pixels: int, max_whole_pixels: int | None) -> Image.Image:

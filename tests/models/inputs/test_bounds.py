@@ -139,6 +139,13 @@ def test_a_header_alone_tells_what_a_picture_takes() -> None:
     assert decoding_bytes(png_header(4_000, 4_000), LIMIT) == 4_000**2 * (under_test.PIXEL_BYTES + 1)
 
 
+def test_a_png_that_tells_two_sizes_is_weighed_by_the_one_that_is_decoded() -> None:
+    small, large = encoded(Image.new("L", (1, 1)), "PNG"), encoded(Image.new("L", (900, 700)), "PNG")
+    both = small[:33] + large[8:]  # behind the signature and the first header
+    assert decode_image(both, LIMIT).size == (900, 700)
+    assert decoding_bytes(both, LIMIT) == decoding_bytes(large, LIMIT) == 900 * 700 * (under_test.PIXEL_BYTES + 1)
+
+
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "L", "I;16"])
 def test_strips_make_the_same_picture_as_all_of_it(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (37, 23, 4), np.uint8)
