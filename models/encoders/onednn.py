@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 USUAL_ROWS, USUAL_PICTURES = 256, 32  # in a batch: by that oneDNN chooses a layout, which serves others too
+MOST_SIZES = 2  # of maps that a convolution is packed for at a time: small ones come alone and side by side
 ABREAST, FEW_PLACES = 4, 16  # maps side by side, where each has so few: a row of Intel's matrix unit (AMX)
 
 
@@ -76,7 +77,7 @@ class PackedLinear:
 class PackedConv:
     """A convolution with the frozen norm behind it folded in, before its weights are rounded.
 
-    It is packed for maps of one size, when the first of them come: a layout for others takes many times as long.
+    It is packed for maps of a size when the first of them come: a layout for others takes many times as long.
     """
 
     weight: Tensor
@@ -129,7 +130,8 @@ class PackedConv:
         if found is None:
             whole = self.weight.to(memory_format=torch.channels_last).to_mkldnn()
             found = torch.ops.aten.mkldnn_reorder_conv2d_weight(whole, *self.sizes, [USUAL_PICTURES, *shape[1:]])
-            self.packed.clear()
+            if len(self.packed) >= MOST_SIZES:
+                self.packed.clear()
             self.packed[shape[2:]] = found
         return found
 

@@ -95,6 +95,23 @@ def test_small_maps_are_convolved_each_as_alone(
     assert all(torch.equal(alone.added(maps[n : n + 1], others[n : n + 1].clone())[0], made[n]) for n in range(num))
 
 
+@torch.inference_mode()
+def test_weights_are_packed_once_for_maps_that_come_alone_and_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn, "has_tiles", lambda: True)
+    packed = PackedConv.of(nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16).eval())
+    maps = torch.randn(4, 16, 4, 4, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    for num in (1, 4):
+        packed.added(maps[:num], maps[:num].clone())
+    kept = dict(packed.packed)
+    for num in (1, 4):
+        packed.added(maps[:num], maps[:num].clone())
+    assert len(kept) == 2 and all(packed.packed[size] is weight for size, weight in kept.items())
+    for side in range(5, 9):
+        larger = torch.randn(1, 16, side, side, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+        packed.added(larger, larger.clone())
+        assert len(packed.packed) <= onednn.MOST_SIZES
+
+
 def test_in_another_type_or_under_gradients_nothing_is_packed() -> None:
     encoder = resnet()
     pack_weights(encoder, torch.float32, CPU)
