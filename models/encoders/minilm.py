@@ -81,10 +81,19 @@ class Norm(nn.Module):
         return layer
 
 
+class Packed(NamedTuple):
+    """The linear layers of a layer, packed to serve."""
+
+    joint: PackedLinear  # query, key and value
+    out: PackedLinear
+    wide: PackedLinear
+    narrow: PackedLinear
+
+
 class Layer(nn.Module):
     """Self-attention and two linear layers, each added to what it got, and normalised."""
 
-    packed: "Packed | None" = None
+    packed: Packed | None = None
 
     def __init__(self, weights: Mapping[str, Tensor], heads: int, rank: int) -> None:
         super().__init__()
@@ -141,15 +150,6 @@ class Layer(nn.Module):
         layer.packed = None
         layer._modules = {name: part.plain() for name, part in self._modules.items()}  # type: ignore[union-attr,operator]
         return layer
-
-
-class Packed(NamedTuple):
-    """The linear layers of a layer, packed to serve."""
-
-    joint: PackedLinear  # query, key and value
-    out: PackedLinear
-    wide: PackedLinear
-    narrow: PackedLinear
 
 
 class MiniLM(nn.Module):
